@@ -1,6 +1,6 @@
 # Finds what the compiler is built with. Every package comes from Debian or PyPI; a missing one is a
 # configuration error that names the package.
-find_package(MLIR 22 CONFIG HINTS /usr/lib/llvm-22/lib/cmake/mlir)
+find_package(MLIR 22.1 CONFIG HINTS /usr/lib/llvm-22/lib/cmake/mlir)
 if(NOT MLIR_FOUND)
   message(FATAL_ERROR "MLIR 22 not found: install libmlir-22-dev, llvm-22-dev and mlir-22-tools")
 endif()
