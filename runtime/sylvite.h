@@ -1,0 +1,122 @@
+/* The types that every library made by Sylvite shares: status codes, tensor descriptions, create options.
+ *
+ * The text of this file stands at the top of each generated NAME.h, inside the guard below, so headers of
+ * several models can be included into one program. It declares no function: functions carry the model's
+ * name and are declared, with their documentation, after it. */
+#ifndef SYLVITE_H
+#define SYLVITE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What a function that can fail returns: zero, or one of these. NAME_last_error has the sentence. */
+enum sylvite_status {
+  SYLVITE_OK = 0,
+  SYLVITE_INVALID_ARGUMENT = 1, /* null pointer, batch <= 0, size too large, workspace too small */
+  SYLVITE_OUT_OF_MEMORY = 2,
+  SYLVITE_FILE_ERROR = 3,      /* a file cannot be opened, read or written */
+  SYLVITE_FORMAT_ERROR = 4,    /* a file is not what it should be: malformed, or of another model */
+  SYLVITE_UNSUPPORTED_CPU = 5, /* this processor lacks an instruction set that the library uses */
+  SYLVITE_BUSY = 6,            /* the handle is in use by another thread */
+  SYLVITE_INTERNAL_ERROR = 7
+};
+
+enum sylvite_dtype {
+  SYLVITE_FLOAT32 = 0,
+  SYLVITE_FLOAT64 = 1,
+  SYLVITE_FLOAT16 = 2,  /* IEEE binary16, as uint16_t */
+  SYLVITE_BFLOAT16 = 3, /* upper half of a float, as uint16_t */
+  SYLVITE_INT8 = 4,
+  SYLVITE_INT16 = 5,
+  SYLVITE_INT32 = 6,
+  SYLVITE_INT64 = 7,
+  SYLVITE_UINT8 = 8,
+  SYLVITE_UINT16 = 9,
+  SYLVITE_UINT32 = 10,
+  SYLVITE_UINT64 = 11,
+  SYLVITE_BOOL = 12 /* one byte, 0 or 1 */
+};
+
+/* A size in `shape` that is no constant: SYLVITE_FREE(k) is free dimension k of the model (0 is the batch),
+ * SYLVITE_DERIVED is computed from the free dimensions (outputs only; NAME_output_shape has the value). */
+#define SYLVITE_FREE(k) (-1 - (int64_t)(k))
+#define SYLVITE_DERIVED INT64_MIN
+
+/* A tensor: row-major and dense, the last dimension innermost. */
+typedef struct sylvite_tensor {
+  const char *name;     /* as in the model */
+  int32_t dtype;        /* enum sylvite_dtype */
+  int32_t rank;         /* 0 for a scalar */
+  const int64_t *shape; /* `rank` sizes, outermost first */
+} sylvite_tensor;
+
+/* A constant tensor of the compiled model. */
+typedef struct sylvite_parameter {
+  sylvite_tensor tensor;
+  uint64_t offset;   /* bytes from the start of the embedded weights */
+  int32_t trainable; /* 0 or 1 */
+  int32_t reserved;  /* 0 */
+} sylvite_parameter;
+
+/* A compiled kernel, which runs one fused group of layers. One call does
+ * `flops + batch * flops_per_item` floating-point operations and moves `bytes + batch * bytes_per_item`
+ * bytes of inputs, weights and outputs. */
+typedef struct sylvite_kernel {
+  const char *name;
+  const char *layers; /* names of the model's layers, separated by "; " */
+  double flops, flops_per_item;
+  double bytes, bytes_per_item;
+} sylvite_kernel;
+
+/* What NAME_info returns: constant, valid while the library is loaded. */
+typedef struct sylvite_info {
+  int32_t abi;             /* SYLVITE_ABI */
+  int32_t dim_count;       /* number of free dimensions */
+  const char *name;        /* the prefix of the functions */
+  const char *model;       /* the model's own name */
+  const char *compiler;    /* "sylvite 0.1.0" */
+  const char *target;      /* "x86-64-linux-avx2-fma" */
+  const char *const *dims; /* names of the free dimensions */
+  int32_t input_count;
+  int32_t output_count;
+  const sylvite_tensor *inputs;
+  const sylvite_tensor *outputs;
+  int64_t model_parameters; /* scalars in the parameters of the model as it was imported */
+  int32_t parameter_count;
+  int32_t kernel_count;
+  const sylvite_parameter *parameters;
+  const sylvite_kernel *kernels;
+  uint64_t weights_bytes;   /* bytes of all parameters */
+  const char *weights_file; /* NULL: inside the library; else the file's name, searched beside the library */
+} sylvite_info;
+
+#define SYLVITE_ABI 1
+
+/* For NAME_create; NULL there means all zero, which means all default. Set `size` to sizeof. */
+typedef struct sylvite_options {
+  size_t size;           /* sizeof(sylvite_options) */
+  const char *weights;   /* path of a safetensors file to use in place of the library's own weights */
+  void *workspace;       /* memory for intermediate tensors that the caller owns and keeps until destroy,
+                            aligned to 64 bytes; NULL: the handle allocates on demand and reuses */
+  size_t workspace_size; /* bytes of `workspace`, at least NAME_workspace_size of each call */
+} sylvite_options;
+
+/* An application's own parallel loop: call task(data, i) for every i in [0, count), in any order, on any
+ * threads, and return when all are done: zero, or the first non-zero result of a task. */
+typedef int (*sylvite_parallel_for)(void *state, int (*task)(void *data, int64_t index), void *data,
+                                    int64_t count);
+
+/* Calls and time of one kernel since profiling was turned on. */
+typedef struct sylvite_profile {
+  int64_t calls;
+  double seconds;
+} sylvite_profile;
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* SYLVITE_H */
