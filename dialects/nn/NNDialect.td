@@ -1,0 +1,32 @@
+//===- NNDialect.td - the nn dialect ------------------------*- tablegen -*-===//
+//
+// The dialect in which a model is transformed. Ops are whole layers on tensors, with value semantics.
+//
+//===----------------------------------------------------------------------===//
+#ifndef SYLVITE_NN_DIALECT_TD
+#define SYLVITE_NN_DIALECT_TD
+
+include "mlir/IR/OpBase.td"
+
+def NN_Dialect : Dialect {
+  let name = "nn";
+  let cppNamespace = "::sylvite::nn";
+  let summary = "Neural-network layers on tensors";
+  let description = [{
+    A model is a `func.func` over builtin tensors whose body holds the ops of this dialect, beside the
+    `nn.parameter` symbols that it reads. Shapes are static but for free dimensions (`?`): the batch,
+    and whatever else the model leaves open.
+
+    Layout is channels-last: activations are `(N, spatial..., C)`, filters `(spatial..., C / groups, O)`.
+    Importers bring other layouts to this form with `nn.transpose`.
+
+    Attributes of the function:
+    - `nn.name` on arguments and results: the name a user knows the array by;
+    - `nn.dims` on arguments: one string per dimension, the symbol of a free dimension or `""`.
+      Equal symbols have equal sizes.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
+                           "::mlir::func::FuncDialect"];
+}
+
+#endif // SYLVITE_NN_DIALECT_TD

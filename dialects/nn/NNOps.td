@@ -1,0 +1,566 @@
+//===- NNOps.td - operations of the nn dialect --------------*- tablegen -*-===//
+//
+// One entry per operation, grouped by family; the family's C++ file beside this one holds its shape
+// inference, verifier and folds. Constraints are numbered: the label `<op>_cN` stands here, in the C++
+// check and in the negative test.
+//
+//===----------------------------------------------------------------------===//
+#ifndef SYLVITE_NN_OPS_TD
+#define SYLVITE_NN_OPS_TD
+
+include "dialects/nn/NNDialect.td"
+include "dialects/nn/NNInterfaces.td"
+include "mlir/IR/EnumAttr.td"
+include "mlir/IR/OpAsmInterface.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/IR/RegionKindInterface.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class NN_Op<string mnemonic, list<Trait> traits = []> : Op<NN_Dialect, mnemonic, traits>;
+
+/// The op's C++ file gives `inferShape`; type inference follows from it, with the element type of the
+/// first operand. A result type may be less precise than the inferred one, never in conflict with it.
+def NN_InferTensor : NativeOpTrait<"InferTensor", [], [{
+  static ::llvm::FailureOr<::sylvite::nn::ShapeExpr>
+  inferShape(Adaptor adaptor, ::std::optional<::mlir::Location> loc,
+             ::llvm::ArrayRef<::sylvite::nn::ShapeExpr> operandShapes);
+  static ::llvm::LogicalResult
+  inferReturnTypes(::mlir::MLIRContext *context, ::std::optional<::mlir::Location> loc,
+                   ::mlir::ValueRange operands, ::mlir::DictionaryAttr attributes,
+                   ::mlir::OpaqueProperties properties, ::mlir::RegionRange regions,
+                   ::llvm::SmallVectorImpl<::mlir::Type> &types);
+  static bool isCompatibleReturnTypes(::mlir::TypeRange inferred, ::mlir::TypeRange actual);
+}], [{
+  ::llvm::LogicalResult $cppClass::inferReturnTypes(
+      ::mlir::MLIRContext *context, ::std::optional<::mlir::Location> loc,
+      ::mlir::ValueRange operands, ::mlir::DictionaryAttr attributes,
+      ::mlir::OpaqueProperties properties, ::mlir::RegionRange regions,
+      ::llvm::SmallVectorImpl<::mlir::Type> &types) {
+    auto shape = inferShape(Adaptor(operands, attributes, properties, regions), loc,
+                            ::sylvite::nn::shapesOfOperands(operands));
+    if (failed(shape))
+      return ::llvm::failure();
+    types.push_back(::sylvite::nn::typeOfShape(
+        *shape, ::mlir::getElementTypeOrSelf(operands.front().getType())));
+    return ::llvm::success();
+  }
+  bool $cppClass::isCompatibleReturnTypes(::mlir::TypeRange inferred, ::mlir::TypeRange actual) {
+    return ::sylvite::nn::areCompatible(inferred, actual);
+  }
+}]> {
+  let cppNamespace = "::sylvite::nn";
+}
+
+/// A pure op on tensors whose result type follows from its operands and attributes.
+class NN_TensorOp<string mnemonic, list<Trait> traits = []>
+    : NN_Op<mnemonic, !listconcat([Pure, InferTypeOpInterface, NN_InferTensor,
+                                   NN_ShapeOpInterface], traits)>;
+
+/// A pure op on tensors whose result type is given, and whose `resultShape` says how free dimensions
+/// follow from the operands.
+class NN_ShapedOp<string mnemonic, list<Trait> traits = []>
+    : NN_Op<mnemonic, !listconcat([Pure,
+        DeclareOpInterfaceMethods<NN_ShapeOpInterface, ["resultShape"]>], traits)>;
+
+// An unranked or dynamically ranked tensor never occurs: importers know every rank.
+def NN_Tensor : RankedTensorOf<[AnyFloat, AnySignlessInteger, UI8, Index]>;
+def NN_FloatTensor : RankedTensorOf<[AnyFloat]>;
+
+//===----------------------------------------------------------------------===//
+// Parameters
+//===----------------------------------------------------------------------===//
+
+def NN_ParameterOp : NN_Op<"parameter", [Symbol]> {
+  let summary = "a named array that belongs to the model";
+  let description = [{
+    Weights, and other arrays that a model carries. The symbol is the variable's path in the model's
+    file (`conv2d/kernel`); the data are a `dense_resource` blob, or absent while the model is only a
+    description. `trainable` marks what an optimizer may change.
+
+    Constraints:
+    - (parameter_c1) the value has the parameter's type.
+
+    ```mlir
+    nn.parameter trainable @"dense/kernel" : tensor<784x10xf32> = dense_resource<blob>
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<NN_Tensor>:$type,
+                       OptionalAttr<ElementsAttr>:$value, UnitAttr:$trainable);
+  let assemblyFormat = [{
+    (`trainable` $trainable^)? $sym_name `:` $type (`=` $value^)? attr-dict
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::RankedTensorType getTensorType() {
+      return ::llvm::cast<::mlir::RankedTensorType>(getType());
+    }
+    /// The bytes of the value, row-major, or an empty array when there is none.
+    ::llvm::ArrayRef<char> getData();
+  }];
+}
+
+def NN_GetOp : NN_Op<"get", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "the value of a parameter";
+  let description = [{
+    Constraints:
+    - (get_c1) the symbol is an `nn.parameter`;
+    - (get_c2) of the result's type.
+
+    ```mlir
+    %w = nn.get @"dense/kernel" : tensor<784x10xf32>
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$parameter);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$parameter attr-dict `:` type($result)";
+}
+
+//===----------------------------------------------------------------------===//
+// Structure: regions and fused groups
+//===----------------------------------------------------------------------===//
+
+def NN_YieldOp : NN_Op<"yield", [Pure, Terminator, ReturnLike, ParentOneOf<["MapOp", "GroupOp"]>]> {
+  let summary = "ends the region of `nn.map` or `nn.group`";
+  let arguments = (ins Variadic<AnyType>:$values);
+  let assemblyFormat = "attr-dict $values `:` type($values)";
+}
+
+def NN_GroupOp : NN_Op<"group", [Pure, IsolatedFromAbove, SingleBlock]> {
+  let summary = "ops that become one kernel";
+  let description = [{
+    What the fusion pass decided to compute in one Halide pipeline. The region is isolated: its block
+    arguments are the operands, so two groups with the same body are the same kernel.
+
+    Constraints:
+    - (group_c1) block arguments have the operands' types;
+    - (group_c2) the yielded values have the results' types.
+
+    ```mlir
+    %y = nn.group (%a = %x, %b = %w) : (tensor<?x8xf32>, tensor<8x4xf32>) -> tensor<?x4xf32> {
+      %0 = nn.matmul %a, %b : (tensor<?x8xf32>, tensor<8x4xf32>) -> tensor<?x4xf32>
+      nn.yield %0 : tensor<?x4xf32>
+    }
+    ```
+  }];
+  let arguments = (ins Variadic<NN_Tensor>:$operands);
+  let results = (outs Variadic<NN_Tensor>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Pointwise
+//===----------------------------------------------------------------------===//
+
+def NN_MapOp : NN_ShapedOp<"map", [SingleBlock]> {
+  let summary = "a scalar function applied to each element";
+  let description = [{
+    Every pointwise computation: activations, bias, casts, comparisons, selection. Operands broadcast
+    as in NumPy: shapes are aligned at the last dimension, and a dimension of size one, or one that is
+    missing, repeats. The region computes one element with `arith` and `math` ops.
+
+    Constraints:
+    - (map_c1) operands broadcast together to the result's shape;
+    - (map_c2) block arguments are the operands' element types, and the yielded scalar is the result's;
+    - (map_c3) the region holds only pure `arith` and `math` ops.
+
+    ```mlir
+    %y = nn.map (%x, %b) : (tensor<?x10xf32>, tensor<10xf32>) -> tensor<?x10xf32> {
+    ^bb0(%e: f32, %f: f32):
+      %s = arith.addf %e, %f : f32
+      nn.yield %s : f32
+    }
+    ```
+  }];
+  let arguments = (ins Variadic<NN_Tensor>:$operands);
+  let results = (outs NN_Tensor:$result);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    `(` $operands `)` attr-dict `:` functional-type($operands, $result) $body
+  }];
+  let skipDefaultBuilders = 1;
+  let builders = [
+    /// Builds the region with `body`, which gets one scalar per operand and returns the element; the
+    /// result's shape is the broadcast of the operands', its element type that of the scalar.
+    OpBuilder<(ins "::mlir::ValueRange":$operands,
+      "::llvm::function_ref<::mlir::Value(::mlir::OpBuilder &, ::mlir::Location, ::mlir::ValueRange)>":$body)>,
+    OpBuilder<(ins "::mlir::Type":$result, "::mlir::ValueRange":$operands)>
+  ];
+  let hasVerifier = 1;
+  let hasCanonicalizer = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Convolution
+//===----------------------------------------------------------------------===//
+
+def NN_ConvOp : NN_TensorOp<"conv"> {
+  let summary = "convolution over one to three spatial dimensions";
+  let description = [{
+    `out[n, s, o] = sum over k, c of input[n, s * strides + k * dilations - padding_low, c] *
+    filter[k, c, o]`, where positions outside the input count as zero. With `groups` g, output channel
+    `o` reads the input channels of group `o / (O / g)`; depthwise convolution has as many groups as
+    channels.
+
+    Constraints:
+    - (conv_c1) the input is `(N, spatial..., C)`, the filter `(spatial..., C / groups, O)`, of one
+      element type, with one to three spatial dimensions;
+    - (conv_c2) strides, dilations and paddings have one entry per spatial dimension; strides and
+      dilations are positive, paddings not negative;
+    - (conv_c3) `groups` divides C and O, and the filter's channels are C / groups;
+    - (conv_c4) the dilated filter fits into the padded input.
+
+    ```mlir
+    %y = nn.conv %x, %w {strides = array<i64: 2, 2>, padding_low = array<i64: 0, 0>,
+                         padding_high = array<i64: 1, 1>, dilations = array<i64: 1, 1>}
+       : (tensor<?x28x28x3xf32>, tensor<3x3x3x32xf32>) -> tensor<?x14x14x32xf32>
+    ```
+  }];
+  let arguments = (ins NN_FloatTensor:$input, NN_FloatTensor:$filter,
+                       DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations,
+                       DenseI64ArrayAttr:$padding_low, DenseI64ArrayAttr:$padding_high,
+                       DefaultValuedAttr<I64Attr, "1">:$groups);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = [{
+    $input `,` $filter attr-dict `:` functional-type(operands, $result)
+  }];
+}
+
+def NN_ConvTransposeOp : NN_TensorOp<"conv_transpose"> {
+  let summary = "transposed convolution";
+  let description = [{
+    The gradient of `nn.conv` with respect to its input: `out[n, s * strides + k * dilations -
+    padding_low, o] += input[n, s, c] * filter[k, o, c]`. The extent of the result is
+    `(in - 1) * stride + dilation * (kernel - 1) + 1 - padding_low - padding_high + output_padding`.
+    A negative padding extends the result by zeros.
+
+    Constraints:
+    - (conv_transpose_c1) the input is `(N, spatial..., C)`, the filter `(spatial..., O / groups, C)`;
+    - (conv_transpose_c2) one entry per spatial dimension; strides and dilations are positive;
+    - (conv_transpose_c3) `groups` divides C;
+    - (conv_transpose_c4) the result has at least one element per spatial dimension.
+  }];
+  let arguments = (ins NN_FloatTensor:$input, NN_FloatTensor:$filter,
+                       DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations,
+                       DenseI64ArrayAttr:$padding_low, DenseI64ArrayAttr:$padding_high,
+                       DenseI64ArrayAttr:$output_padding,
+                       DefaultValuedAttr<I64Attr, "1">:$groups);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = [{
+    $input `,` $filter attr-dict `:` functional-type(operands, $result)
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// Pooling
+//===----------------------------------------------------------------------===//
+
+class NN_PoolOp<string mnemonic> : NN_TensorOp<mnemonic> {
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = [{ $input attr-dict `:` functional-type(operands, $result) }];
+}
+
+def NN_MaxPoolOp : NN_PoolOp<"max_pool"> {
+  let summary = "maximum over a sliding window";
+  let description = [{
+    The maximum over each window of `(N, spatial..., C)`; positions in the padding do not take part.
+
+    Constraints:
+    - (pool_c1) window, strides, dilations and paddings have one entry per spatial dimension; windows,
+      strides and dilations are positive, paddings not negative;
+    - (pool_c2) a padding is smaller than the dilated window, so no window is empty;
+    - (pool_c3) the window fits into the padded input.
+  }];
+  let arguments = (ins NN_Tensor:$input, DenseI64ArrayAttr:$window, DenseI64ArrayAttr:$strides,
+                       DenseI64ArrayAttr:$dilations, DenseI64ArrayAttr:$padding_low,
+                       DenseI64ArrayAttr:$padding_high);
+}
+
+def NN_AvgPoolOp : NN_PoolOp<"avg_pool"> {
+  let summary = "mean over a sliding window";
+  let description = [{
+    The mean over each window of `(N, spatial..., C)`. Positions in the padding do not take part,
+    unless `count_include_pad` counts them as zeros.
+
+    Constraints: as `nn.max_pool`.
+  }];
+  let arguments = (ins NN_FloatTensor:$input, DenseI64ArrayAttr:$window, DenseI64ArrayAttr:$strides,
+                       DenseI64ArrayAttr:$dilations, DenseI64ArrayAttr:$padding_low,
+                       DenseI64ArrayAttr:$padding_high, UnitAttr:$count_include_pad);
+}
+
+//===----------------------------------------------------------------------===//
+// Dense
+//===----------------------------------------------------------------------===//
+
+def NN_MatmulOp : NN_TensorOp<"matmul"> {
+  let summary = "matrix product, batched";
+  let description = [{
+    `result[..., m, n] = sum over k of lhs[..., m, k] * rhs[..., k, n]`; with `transpose_lhs` or
+    `transpose_rhs` the last two dimensions of that operand are swapped. Leading dimensions broadcast
+    as in NumPy.
+
+    Constraints:
+    - (matmul_c1) both operands have rank two or more and one element type;
+    - (matmul_c2) the contracted dimensions agree;
+    - (matmul_c3) the leading dimensions broadcast together.
+  }];
+  let arguments = (ins NN_Tensor:$lhs, NN_Tensor:$rhs, UnitAttr:$transpose_lhs,
+                       UnitAttr:$transpose_rhs);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = [{ $lhs `,` $rhs attr-dict `:` functional-type(operands, $result) }];
+}
+
+//===----------------------------------------------------------------------===//
+// Reductions and normalization
+//===----------------------------------------------------------------------===//
+
+def NN_Sum : I32EnumAttrCase<"Sum", 0, "sum">;
+def NN_Mean : I32EnumAttrCase<"Mean", 1, "mean">;
+def NN_Prod : I32EnumAttrCase<"Prod", 2, "prod">;
+def NN_Max : I32EnumAttrCase<"Max", 3, "max">;
+def NN_Min : I32EnumAttrCase<"Min", 4, "min">;
+def NN_SumSquare : I32EnumAttrCase<"SumSquare", 5, "sum_square">;
+def NN_ReduceKind : I32EnumAttr<"ReduceKind", "how a reduction combines elements",
+                                [NN_Sum, NN_Mean, NN_Prod, NN_Max, NN_Min, NN_SumSquare]> {
+  let cppNamespace = "::sylvite::nn";
+}
+
+def NN_ReduceOp : NN_TensorOp<"reduce"> {
+  let summary = "reduction over dimensions";
+  let description = [{
+    Combines all elements along `dims`. With `keep_dims` those dimensions stay, with size one.
+
+    Constraints:
+    - (reduce_c1) `dims` are distinct, ascending and within the input's rank.
+
+    ```mlir
+    %m = nn.reduce mean %x dims [1, 2] : (tensor<?x7x7x512xf32>) -> tensor<?x512xf32>
+    ```
+  }];
+  let arguments = (ins NN_Tensor:$input, NN_ReduceKind:$kind, DenseI64ArrayAttr:$dims,
+                       UnitAttr:$keep_dims);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = [{
+    $kind $input `dims` $dims (`keep_dims` $keep_dims^)? attr-dict `:` functional-type(operands, $result)
+  }];
+}
+
+def NN_SoftmaxOp : NN_TensorOp<"softmax"> {
+  let summary = "exponentials that sum to one along `dims`";
+  let description = [{
+    `exp(x - max(x)) / sum(exp(x - max(x)))`, maximum and sum taken along `dims`.
+
+    Constraints:
+    - (softmax_c1) `dims` are distinct, ascending and within the input's rank.
+  }];
+  let arguments = (ins NN_FloatTensor:$input, DenseI64ArrayAttr:$dims);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = [{ $input `dims` $dims attr-dict `:` functional-type(operands, $result) }];
+}
+
+def NN_LayerNormOp : NN_TensorOp<"layer_norm"> {
+  let summary = "zero mean and unit variance along `dims`";
+  let description = [{
+    `(x - mean(x)) / sqrt(var(x) + epsilon)`, mean and (biased) variance taken along `dims`. Scale and
+    offset are `nn.map`s. Ba, Kiros, Hinton: Layer Normalization, arXiv 1607.06450.
+
+    Constraints:
+    - (layer_norm_c1) `dims` are distinct, ascending and within the input's rank.
+  }];
+  let arguments = (ins NN_FloatTensor:$input, DenseI64ArrayAttr:$dims, F64Attr:$epsilon);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = [{
+    $input `dims` $dims `epsilon` $epsilon attr-dict `:` functional-type(operands, $result)
+  }];
+}
+
+def NN_BatchNormOp : NN_TensorOp<"batch_norm"> {
+  let summary = "batch normalization with given statistics";
+  let description = [{
+    `(x - mean) / sqrt(variance + epsilon) * scale + offset`, per channel (the last dimension).
+    Ioffe, Szegedy: Batch Normalization, arXiv 1502.03167. `nn-simplify` folds it into the convolution
+    or matrix product before it, or else turns it into an `nn.map`.
+
+    Constraints:
+    - (batch_norm_c1) the other operands are vectors of the channels' extent.
+  }];
+  let arguments = (ins NN_FloatTensor:$input, NN_FloatTensor:$scale, NN_FloatTensor:$offset,
+                       NN_FloatTensor:$mean, NN_FloatTensor:$variance, F64Attr:$epsilon);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = [{
+    $input `,` $scale `,` $offset `,` $mean `,` $variance `epsilon` $epsilon attr-dict `:`
+    functional-type(operands, $result)
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// Shape
+//===----------------------------------------------------------------------===//
+
+def NN_ReshapeOp : NN_ShapedOp<"reshape"> {
+  let summary = "the same elements, in row-major order, under another shape";
+  let description = [{
+    `from` has one entry per dimension of the result: the source dimension whose size it takes, or -1.
+    A free dimension of the result names its source, except for at most one, which is inferred.
+
+    Constraints:
+    - (reshape_c1) source and result have as many elements;
+    - (reshape_c2) `from` has one entry per result dimension, each -1 or a source dimension of that size;
+    - (reshape_c3) at most one free dimension of the result has no source.
+
+    ```mlir
+    %y = nn.reshape %x from [0, -1] : tensor<?x13x13x32xf32> to tensor<?x5408xf32>
+    ```
+  }];
+  let arguments = (ins NN_Tensor:$input, DenseI64ArrayAttr:$from);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = [{ $input `from` $from attr-dict `:` type($input) `to` type($result) }];
+  let hasVerifier = 1;
+  let hasFolder = 1;
+  let hasCanonicalizer = 1;
+}
+
+def NN_TransposeOp : NN_TensorOp<"transpose"> {
+  let summary = "permutation of dimensions";
+  let description = [{
+    Dimension `i` of the result is dimension `permutation[i]` of the input.
+
+    Constraints:
+    - (transpose_c1) `permutation` is a permutation of the input's dimensions.
+  }];
+  let arguments = (ins NN_Tensor:$input, DenseI64ArrayAttr:$permutation);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = [{ $input $permutation attr-dict `:` functional-type(operands, $result) }];
+  let hasFolder = 1;
+  let hasCanonicalizer = 1;
+}
+
+def NN_SliceOp : NN_TensorOp<"slice"> {
+  let summary = "a strided box of the input";
+  let description = [{
+    Elements `starts[i] + j * strides[i]` for `j` in `[0, sizes[i])`. A size of -1 in a free dimension
+    runs to the end: `ceil((extent - starts) / stride)`. A negative stride walks backwards.
+
+    Constraints:
+    - (slice_c1) one entry per dimension, strides are not zero, sizes are positive or -1;
+    - (slice_c2) the box lies within the input.
+  }];
+  let arguments = (ins NN_Tensor:$input, DenseI64ArrayAttr:$starts, DenseI64ArrayAttr:$sizes,
+                       DenseI64ArrayAttr:$strides);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = [{
+    $input `starts` $starts `sizes` $sizes `strides` $strides attr-dict `:` functional-type(operands, $result)
+  }];
+  let hasFolder = 1;
+}
+
+def NN_ConcatOp : NN_TensorOp<"concat"> {
+  let summary = "tensors joined along a dimension";
+  let description = [{
+    Constraints:
+    - (concat_c1) all inputs have one rank and element type, and `dim` is within it;
+    - (concat_c2) all other dimensions agree.
+  }];
+  let arguments = (ins Variadic<NN_Tensor>:$inputs, I64Attr:$dim);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = [{ $inputs `dim` $dim attr-dict `:` functional-type(operands, $result) }];
+  let hasFolder = 1;
+}
+
+def NN_PadConstant : I32EnumAttrCase<"Constant", 0, "constant">;
+def NN_PadReflect : I32EnumAttrCase<"Reflect", 1, "reflect">;
+def NN_PadEdge : I32EnumAttrCase<"Edge", 2, "edge">;
+def NN_PadWrap : I32EnumAttrCase<"Wrap", 3, "wrap">;
+def NN_PadMode : I32EnumAttr<"PadMode", "what stands in the padding",
+                             [NN_PadConstant, NN_PadReflect, NN_PadEdge, NN_PadWrap]> {
+  let cppNamespace = "::sylvite::nn";
+}
+
+def NN_PadOp : NN_TensorOp<"pad"> {
+  let summary = "a border around the input";
+  let description = [{
+    Adds `low[i]` elements before and `high[i]` after dimension `i`. `value` fills a constant border;
+    `reflect` mirrors without repeating the edge, `edge` repeats it, `wrap` continues periodically.
+
+    Constraints:
+    - (pad_c1) one entry per dimension, none negative;
+    - (pad_c2) a reflected or wrapped border is smaller than the extent (wrap: not larger).
+  }];
+  let arguments = (ins NN_Tensor:$input, DenseI64ArrayAttr:$low, DenseI64ArrayAttr:$high,
+                       DefaultValuedAttr<F64Attr, "0.0">:$value,
+                       DefaultValuedAttr<NN_PadMode, "::sylvite::nn::PadMode::Constant">:$mode);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = [{
+    $input `low` $low `high` $high attr-dict `:` functional-type(operands, $result)
+  }];
+  let hasFolder = 1;
+}
+
+def NN_BroadcastOp : NN_ShapedOp<"broadcast"> {
+  let summary = "repetition along dimensions of size one";
+  let description = [{
+    NumPy's `broadcast_to`: aligned at the last dimension; a missing dimension, or one of size one,
+    repeats.
+
+    Constraints:
+    - (broadcast_c1) the input broadcasts to the static result type.
+  }];
+  let arguments = (ins NN_Tensor:$input);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$input attr-dict `:` functional-type(operands, $result)";
+  let hasVerifier = 1;
+}
+
+def NN_ResizeNearest : I32EnumAttrCase<"Nearest", 0, "nearest">;
+def NN_ResizeLinear : I32EnumAttrCase<"Linear", 1, "linear">;
+def NN_ResizeCubic : I32EnumAttrCase<"Cubic", 2, "cubic">;
+def NN_ResizeMode : I32EnumAttr<"ResizeMode", "how resizing interpolates",
+                                [NN_ResizeNearest, NN_ResizeLinear, NN_ResizeCubic]> {
+  let cppNamespace = "::sylvite::nn";
+}
+def NN_HalfPixel : I32EnumAttrCase<"HalfPixel", 0, "half_pixel">;
+def NN_Asymmetric : I32EnumAttrCase<"Asymmetric", 1, "asymmetric">;
+def NN_AlignCorners : I32EnumAttrCase<"AlignCorners", 2, "align_corners">;
+def NN_Coordinates : I32EnumAttr<"Coordinates", "how output positions map to input positions",
+                                 [NN_HalfPixel, NN_Asymmetric, NN_AlignCorners]> {
+  let cppNamespace = "::sylvite::nn";
+}
+
+def NN_ResizeOp : NN_TensorOp<"resize"> {
+  let summary = "interpolation on a finer or coarser grid";
+  let description = [{
+    Resizes the spatial dimensions of `(N, spatial..., C)` to `sizes`. Output position `i` reads input
+    position `(i + 0.5) * in / out - 0.5` (`half_pixel`), `i * in / out` (`asymmetric`) or
+    `i * (in - 1) / (out - 1)` (`align_corners`); positions beyond the border take the border's
+    element. `nearest` rounds down under `asymmetric`, else to nearest with ties down.
+
+    Constraints:
+    - (resize_c1) `sizes` has one positive entry per spatial dimension.
+  }];
+  let arguments = (ins NN_FloatTensor:$input, DenseI64ArrayAttr:$sizes, NN_ResizeMode:$mode,
+                       NN_Coordinates:$coordinates);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = [{
+    $mode $input `sizes` $sizes $coordinates attr-dict `:` functional-type(operands, $result)
+  }];
+}
+
+def NN_GatherOp : NN_TensorOp<"gather"> {
+  let summary = "slices of `data` chosen by `indices`";
+  let description = [{
+    `result[i..., j..., k...] = data[i..., indices[j...], k...]`, where `i` are the dimensions before
+    `dim`. Indices outside the extent are clamped to it.
+
+    Constraints:
+    - (gather_c1) `dim` is a dimension of `data`, and `indices` are integers.
+  }];
+  let arguments = (ins NN_Tensor:$data, NN_Tensor:$indices, I64Attr:$dim);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = [{ $data `,` $indices `dim` $dim attr-dict `:` functional-type(operands, $result) }];
+}
+
+#endif // SYLVITE_NN_OPS_TD

@@ -1,0 +1,293 @@
+//===- Shape.cpp - ops that move elements ----------------------------------===//
+//
+// Shapes, checks and folds of nn.reshape, transpose, slice, concat, pad, broadcast, resize, gather.
+//
+//===----------------------------------------------------------------------===//
+#include "dialects/nn/Windows.h"
+
+#include "mlir/IR/PatternMatch.h"
+
+#include <numeric>
+
+using namespace mlir;
+using namespace sylvite::nn;
+
+//===----------------------------------------------------------------------===//
+// nn.reshape
+//===----------------------------------------------------------------------===//
+
+FailureOr<ShapeExpr> ReshapeOp::resultShape(std::optional<Location> loc,
+                                            ArrayRef<ShapeExpr> shapes) {
+  const ShapeExpr &input = shapes[0];
+  AffineExpr elements = getAffineConstantExpr(1, getContext()), known = elements;
+  for (AffineExpr dim : input)
+    elements = elements * dim;
+  ShapeExpr result;
+  std::optional<size_t> inferred;
+  for (auto [i, from] : llvm::enumerate(getFrom())) {
+    if (from >= 0)
+      result.push_back(input[from]);
+    else if (!getType().isDynamicDim(i))
+      result.push_back(getAffineConstantExpr(getType().getDimSize(i), getContext()));
+    else
+      inferred = i, result.push_back({});
+    if (result.back())
+      known = known * result.back();
+  }
+  if (inferred)
+    result[*inferred] = elements.floorDiv(known);
+  return result;
+}
+
+/// The product of the static dimensions of `type`, and its number of free ones.
+static std::pair<int64_t, unsigned> staticElements(RankedTensorType type) {
+  int64_t product = 1;
+  unsigned free = 0;
+  for (int64_t dim : type.getShape())
+    ShapedType::isDynamic(dim) ? void(++free) : void(product *= dim);
+  return {product, free};
+}
+
+LogicalResult ReshapeOp::verify() {
+  auto source = cast<RankedTensorType>(getInput().getType());
+  auto target = cast<RankedTensorType>(getResult().getType());
+  if (source.getElementType() != target.getElementType())
+    return emitOpError("reshape_c1: the element type changes from ")
+           << source.getElementType() << " to " << target.getElementType();
+  if (static_cast<int64_t>(getFrom().size()) != target.getRank())
+    return emitOpError("reshape_c2: `from` has ")
+           << getFrom().size() << " entries for rank " << target.getRank();
+  int inferred = 0;
+  for (auto [i, from] : llvm::enumerate(getFrom())) {
+    if (from < -1 || from >= source.getRank() ||
+        (from >= 0 && source.getDimSize(from) != target.getDimSize(i)))
+      return emitOpError("reshape_c2: dimension ")
+             << i << " does not have the size of source dimension " << from;
+    inferred += from < 0 && target.isDynamicDim(i);
+  }
+  if (inferred > 1)
+    return emitOpError("reshape_c3: more than one free dimension has no source");
+  auto [a, freeA] = staticElements(source);
+  auto [b, freeB] = staticElements(target);
+  if (freeA == freeB && a != b)
+    return emitOpError("reshape_c1: ") << source << " and " << target
+                                       << " have different numbers of elements";
+  return success();
+}
+
+OpFoldResult ReshapeOp::fold(FoldAdaptor) {
+  return getInput().getType() == getType() && (getType().getNumDynamicDims() <= 1 ||
+         llvm::all_of(llvm::enumerate(getFrom()), [](auto entry) {
+           return entry.value() == static_cast<int64_t>(entry.index());
+         }))
+             ? OpFoldResult(getInput())
+             : OpFoldResult();
+}
+
+namespace {
+/// reshape(reshape(x)) is one reshape when each free dimension still has a known source.
+struct MergeReshapes : OpRewritePattern<ReshapeOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(ReshapeOp op, PatternRewriter &rewriter) const override {
+    auto inner = op.getInput().getDefiningOp<ReshapeOp>();
+    if (!inner)
+      return failure();
+    SmallVector<int64_t> from;
+    int inferred = 0;
+    for (auto [i, middle] : llvm::enumerate(op.getFrom())) {
+      from.push_back(middle < 0 ? -1 : inner.getFrom()[middle]);
+      inferred += from.back() < 0 && op.getType().isDynamicDim(i);
+    }
+    if (inferred > 1)
+      return failure();
+    rewriter.replaceOpWithNewOp<ReshapeOp>(op, op.getType(), inner.getInput(), from);
+    return success();
+  }
+};
+
+/// transpose(transpose(x)) is one transpose.
+struct MergeTransposes : OpRewritePattern<TransposeOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(TransposeOp op, PatternRewriter &rewriter) const override {
+    auto inner = op.getInput().getDefiningOp<TransposeOp>();
+    if (!inner)
+      return failure();
+    SmallVector<int64_t> permutation;
+    for (int64_t dim : op.getPermutation())
+      permutation.push_back(inner.getPermutation()[dim]);
+    rewriter.replaceOpWithNewOp<TransposeOp>(op, op.getType(), inner.getInput(), permutation);
+    return success();
+  }
+};
+} // namespace
+
+void ReshapeOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
+  patterns.add<MergeReshapes>(context);
+}
+
+void TransposeOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
+  patterns.add<MergeTransposes>(context);
+}
+
+//===----------------------------------------------------------------------===//
+// nn.transpose, nn.slice, nn.concat
+//===----------------------------------------------------------------------===//
+
+FailureOr<ShapeExpr> TransposeOp::inferShape(Adaptor adaptor, std::optional<Location> loc,
+                                             ArrayRef<ShapeExpr> shapes) {
+  ArrayRef<int64_t> permutation = adaptor.getPermutation();
+  SmallVector<int64_t> sorted(permutation);
+  llvm::sort(sorted);
+  SmallVector<int64_t> identity(shapes[0].size());
+  std::iota(identity.begin(), identity.end(), 0);
+  if (sorted != identity)
+    return emitOptionalError(loc, "transpose_c1: expected a permutation of ", identity.size(),
+                             " dimensions");
+  ShapeExpr result;
+  for (int64_t dim : permutation)
+    result.push_back(shapes[0][dim]);
+  return result;
+}
+
+OpFoldResult TransposeOp::fold(FoldAdaptor) {
+  return llvm::is_sorted(getPermutation()) ? OpFoldResult(getInput()) : OpFoldResult();
+}
+
+FailureOr<ShapeExpr> SliceOp::inferShape(Adaptor adaptor, std::optional<Location> loc,
+                                         ArrayRef<ShapeExpr> shapes) {
+  const ShapeExpr &input = shapes[0];
+  ArrayRef<int64_t> starts = adaptor.getStarts(), sizes = adaptor.getSizes(),
+                    strides = adaptor.getStrides();
+  for (ArrayRef<int64_t> values : {starts, sizes, strides})
+    if (values.size() != input.size())
+      return emitOptionalError(loc, "slice_c1: expected one entry per dimension, found ",
+                               values.size());
+  ShapeExpr result;
+  for (size_t i = 0; i < input.size(); ++i) {
+    auto extent = constantDim(input[i]);
+    if (strides[i] == 0 || (sizes[i] < 1 && (sizes[i] != -1 || extent || strides[i] < 0)))
+      return emitOptionalError(loc, "slice_c1: size ", sizes[i], " with stride ", strides[i],
+                               " in dimension ", i);
+    if (sizes[i] == -1) {
+      result.push_back((input[i] - starts[i]).ceilDiv(strides[i]));
+      continue;
+    }
+    int64_t last = starts[i] + (sizes[i] - 1) * strides[i];
+    if (std::min(starts[i], last) < 0 || (extent && std::max(starts[i], last) >= *extent))
+      return emitOptionalError(loc, "slice_c2: elements ", starts[i], " to ", last,
+                               " of dimension ", i, " are not all within it");
+    result.push_back(getAffineConstantExpr(sizes[i], input[i].getContext()));
+  }
+  return result;
+}
+
+OpFoldResult SliceOp::fold(FoldAdaptor) {
+  bool whole = getInput().getType() == getType() &&
+               llvm::all_of(getStarts(), [](int64_t start) { return start == 0; }) &&
+               llvm::all_of(getStrides(), [](int64_t stride) { return stride == 1; });
+  return whole ? OpFoldResult(getInput()) : OpFoldResult();
+}
+
+FailureOr<ShapeExpr> ConcatOp::inferShape(Adaptor adaptor, std::optional<Location> loc,
+                                          ArrayRef<ShapeExpr> shapes) {
+  int64_t dim = adaptor.getDim();
+  if (shapes.empty() || dim < 0 || dim >= static_cast<int64_t>(shapes[0].size()))
+    return emitOptionalError(loc, "concat_c1: dimension ", dim, " is not one of the inputs'");
+  Type elementType = getElementTypeOrSelf(adaptor.getInputs().front());
+  ShapeExpr result = shapes[0];
+  for (auto [shape, input] : llvm::drop_begin(llvm::zip(shapes, adaptor.getInputs()))) {
+    if (shape.size() != result.size() || getElementTypeOrSelf(input) != elementType)
+      return emitOptionalError(loc, "concat_c1: inputs differ in rank or element type");
+    for (int64_t i = 0; i < static_cast<int64_t>(result.size()); ++i) {
+      if (i == dim) {
+        result[i] = result[i] + shape[i];
+        continue;
+      }
+      auto a = constantDim(result[i]), b = constantDim(shape[i]);
+      if (a && b && *a != *b)
+        return emitOptionalError(loc, "concat_c2: dimension ", i, " is ", *a, " and ", *b);
+      if (!a && b)
+        result[i] = shape[i];
+    }
+  }
+  return result;
+}
+
+OpFoldResult ConcatOp::fold(FoldAdaptor) {
+  return getInputs().size() == 1 ? OpFoldResult(getInputs().front()) : OpFoldResult();
+}
+
+//===----------------------------------------------------------------------===//
+// nn.pad, nn.broadcast, nn.resize, nn.gather
+//===----------------------------------------------------------------------===//
+
+FailureOr<ShapeExpr> PadOp::inferShape(Adaptor adaptor, std::optional<Location> loc,
+                                       ArrayRef<ShapeExpr> shapes) {
+  const ShapeExpr &input = shapes[0];
+  ArrayRef<int64_t> low = adaptor.getLow(), high = adaptor.getHigh();
+  if (low.size() != input.size() || high.size() != input.size())
+    return emitOptionalError(loc, "pad_c1: expected one entry per dimension, found ", low.size(),
+                             " and ", high.size());
+  ShapeExpr result;
+  for (size_t i = 0; i < input.size(); ++i) {
+    if (low[i] < 0 || high[i] < 0)
+      return emitOptionalError(loc, "pad_c1: a negative padding in dimension ", i);
+    auto extent = constantDim(input[i]);
+    int64_t most = std::max(low[i], high[i]);
+    if (extent && ((adaptor.getMode() == PadMode::Reflect && most && most >= *extent) ||
+                   (adaptor.getMode() == PadMode::Wrap && most > *extent)))
+      return emitOptionalError(loc, "pad_c2: a ", stringifyPadMode(adaptor.getMode()),
+                               " padding of ", most, " is too large for dimension ", i, " of ",
+                               *extent);
+    result.push_back(input[i] + (low[i] + high[i]));
+  }
+  return result;
+}
+
+OpFoldResult PadOp::fold(FoldAdaptor) {
+  auto zero = [](int64_t value) { return value == 0; };
+  return llvm::all_of(getLow(), zero) && llvm::all_of(getHigh(), zero) ? OpFoldResult(getInput())
+                                                                       : OpFoldResult();
+}
+
+FailureOr<ShapeExpr> BroadcastOp::resultShape(std::optional<Location>, ArrayRef<ShapeExpr>) {
+  unsigned numSymbols = 0; // the type is static
+  return shapeWithFreshSymbols(getType(), numSymbols);
+}
+
+LogicalResult BroadcastOp::verify() {
+  RankedTensorType type = getType();
+  auto shape = broadcastShapes({shapesOfOperands(getInput())[0],
+                                shapesOfOperands(getResult())[0]});
+  auto input = cast<RankedTensorType>(getInput().getType());
+  if (failed(shape) || static_cast<int64_t>(shape->size()) != type.getRank() ||
+      input.getElementType() != type.getElementType() || !type.hasStaticShape() ||
+      typeOfShape(*shape, type.getElementType()) != type)
+    return emitOpError("broadcast_c1: ") << input << " does not broadcast to static " << type;
+  return success();
+}
+
+FailureOr<ShapeExpr> ResizeOp::inferShape(Adaptor adaptor, std::optional<Location> loc,
+                                          ArrayRef<ShapeExpr> shapes) {
+  const ShapeExpr &input = shapes[0];
+  if (input.size() < 3 || adaptor.getSizes().size() != input.size() - 2 ||
+      llvm::any_of(adaptor.getSizes(), [](int64_t size) { return size < 1; }))
+    return emitOptionalError(loc, "resize_c1: expected one positive size per spatial dimension");
+  ShapeExpr result = input;
+  for (auto [i, size] : llvm::enumerate(adaptor.getSizes()))
+    result[i + 1] = getAffineConstantExpr(size, input[0].getContext());
+  return result;
+}
+
+FailureOr<ShapeExpr> GatherOp::inferShape(Adaptor adaptor, std::optional<Location> loc,
+                                          ArrayRef<ShapeExpr> shapes) {
+  int64_t dim = adaptor.getDim();
+  if (dim < 0 || dim >= static_cast<int64_t>(shapes[0].size()) ||
+      !getElementTypeOrSelf(adaptor.getIndices()).isInteger())
+    return emitOptionalError(loc, "gather_c1: dimension ", dim,
+                             " is not one of the data's, or the indices are no integers");
+  ShapeExpr result(shapes[0].begin(), shapes[0].begin() + dim);
+  result.append(shapes[1]);
+  result.append(shapes[0].begin() + dim + 1, shapes[0].end());
+  return result;
+}

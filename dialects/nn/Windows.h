@@ -1,0 +1,38 @@
+//===- Windows.h - shapes of sliding windows --------------------*- C++ -*-===//
+//
+// The checks and the extent formula that convolution and pooling share. Not part of the dialect's
+// interface.
+//
+//===----------------------------------------------------------------------===//
+#ifndef SYLVITE_DIALECTS_NN_WINDOWS_H
+#define SYLVITE_DIALECTS_NN_WINDOWS_H
+
+#include "dialects/nn/NN.h"
+
+namespace sylvite::nn {
+
+/// A window that slides over spatial dimensions.
+struct Window {
+  llvm::ArrayRef<int64_t> size, strides, dilations, paddingLow, paddingHigh;
+};
+
+/// Checks that `window` has one entry per spatial dimension and sane values (constraint `<op>_c1` or
+/// `_c2`, given as `label`).
+llvm::LogicalResult verifyWindow(std::optional<mlir::Location> loc, llvm::StringRef label,
+                                 const Window &window, size_t numSpatial);
+
+/// `(in + low + high - dilation * (size - 1) - 1) floordiv stride + 1` per spatial dimension; fails
+/// with `label` when a constant extent comes out below one.
+llvm::FailureOr<ShapeExpr> slideWindow(std::optional<mlir::Location> loc, llvm::StringRef label,
+                                       const Window &window, llvm::ArrayRef<mlir::AffineExpr> input);
+
+/// `constant`'s value, or nothing for a free dimension.
+inline std::optional<int64_t> constantDim(mlir::AffineExpr dim) {
+  if (auto constant = llvm::dyn_cast<mlir::AffineConstantExpr>(dim))
+    return constant.getValue();
+  return std::nullopt;
+}
+
+} // namespace sylvite::nn
+
+#endif // SYLVITE_DIALECTS_NN_WINDOWS_H
