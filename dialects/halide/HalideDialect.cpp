@@ -1,0 +1,42 @@
+// Registers the halide dialect's ops and attributes. What the ops check is in HalideOps.cpp and
+// HalideSchedule.cpp.
+#include "dialects/halide/HalideDialect.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace sylvite::halide;
+
+#include "dialects/halide/HalideDialect.cpp.inc"
+
+#include "dialects/halide/HalideEnums.cpp.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "dialects/halide/HalideAttributes.cpp.inc"
+
+void HalideDialect::initialize() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "dialects/halide/HalideAttributes.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "dialects/halide/HalideOps.cpp.inc"
+      >();
+}
+
+Attribute ReductionBound::toAttribute(Builder &builder) const {
+  if (buffer.empty())
+    return builder.getI64IntegerAttr(value);
+  return ExtentAttr::get(builder.getContext(), FlatSymbolRefAttr::get(builder.getContext(), buffer),
+                         value);
+}
+
+Type sylvite::halide::getScalarType(Type type) {
+  if (type.isUnsignedInteger())
+    return IntegerType::get(type.getContext(), type.getIntOrFloatBitWidth());
+  return type;
+}
