@@ -1,5 +1,5 @@
-// sylvite-opt: reads MLIR, runs the passes named on the command line, prints MLIR. For lit tests and for
-// working on the compiler; a user's program is `sylvite`.
+// sylvite-opt: reads MLIR, runs the passes named on the command line, prints MLIR. For lit tests
+// and for working on the compiler; a user's program is `sylvite`.
 #include "dialects/halide/HalideDialect.h"
 #include "dialects/nn/NN.h"
 
