@@ -1,0 +1,55 @@
+/* What the host program calls: describing tensors to kernels, and running a kernel. */
+#include "runtime.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+void sylvite_buffer_init(sylvite_context *context, struct halide_buffer_t *buffer,
+                         struct halide_dimension_t *dims, void *data, int32_t type, int32_t rank,
+                         const int64_t *extents) {
+  int64_t stride = 1;
+  bool fits = true;
+  for (int32_t i = 0; i < rank; ++i) {
+    int64_t extent = extents[rank - 1 - i];
+    dims[i].min = 0;
+    dims[i].extent = (int32_t)extent;
+    dims[i].stride = (int32_t)stride;
+    dims[i].flags = 0;
+    fits = fits && extent >= 0 && extent <= INT32_MAX && !__builtin_mul_overflow(stride, extent, &stride) &&
+           stride <= INT32_MAX;
+  }
+  if (!fits)
+    sylvite_context_fail(context, SYLVITE_INVALID_ARGUMENT,
+                         "the batch is too large: an intermediate tensor would have 2^31 elements or more");
+  memset(buffer, 0, sizeof *buffer);
+  buffer->host = data;
+  buffer->type.code = (uint8_t)type;
+  buffer->type.bits = (uint8_t)(type >> 8);
+  buffer->type.lanes = (uint16_t)(type >> 16);
+  buffer->dimensions = rank;
+  buffer->dim = dims;
+}
+
+static double now_seconds(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+int32_t sylvite_launch(sylvite_context *context, int32_t kernel_index, int (*argv_function)(void **),
+                       void **args) {
+  int32_t status = atomic_load_explicit(&context->status, memory_order_relaxed);
+  if (status != SYLVITE_OK)
+    return status;
+  double start = context->profile ? now_seconds() : 0;
+  int result = argv_function(args);
+  if (context->profile) {
+    context->profile[kernel_index].seconds += now_seconds() - start;
+    ++context->profile[kernel_index].calls;
+  }
+  if (result != 0)
+    return sylvite_context_fail(context, SYLVITE_INTERNAL_ERROR, "kernel %s failed with code %d",
+                                context->program->info.kernels[kernel_index].name, result);
+  return SYLVITE_OK;
+}

@@ -1,0 +1,109 @@
+/* The runtime's own declarations: the functions behind the thunks NAME_*, and what its files share.
+ *
+ * Everything is hidden: a library exports only the thunks, which the compiler emits. The runtime needs libc
+ * and, unless built with SYLVITE_SINGLE_THREADED, pthread. */
+#ifndef SYLVITE_RUNTIME_H
+#define SYLVITE_RUNTIME_H
+
+#include "program.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+enum { SYLVITE_ERROR_BYTES = 512 };
+
+typedef struct sylvite_model sylvite_model;
+
+/* ---- API: one function per thunk; generated headers document them for users --------------------------- */
+
+sylvite_model *sylvite_create(const struct sylvite_program *program, const sylvite_options *options);
+void sylvite_destroy(sylvite_model *model);
+int sylvite_run(sylvite_model *model, const void *const *inputs, const int64_t *dims,
+                void *const *outputs);
+const char *sylvite_last_error(const sylvite_model *model);
+size_t sylvite_workspace_size(const struct sylvite_program *program, const int64_t *dims);
+int sylvite_output_shape(const struct sylvite_program *program, int32_t output, const int64_t *dims,
+                         int64_t *shape);
+int sylvite_set_threads(int threads);
+int sylvite_threads(void);
+void sylvite_set_parallel_for(sylvite_parallel_for function, void *state);
+int sylvite_save(sylvite_model *model, const char *path);
+int sylvite_load(sylvite_model *model, const char *path);
+int sylvite_set_profile(sylvite_model *model, int enabled);
+int sylvite_profile_kernel(const sylvite_model *model, int32_t kernel, sylvite_profile *profile);
+
+/* ---- Errors -------------------------------------------------------------------------------------------- */
+
+/* Formats a message into `message` (SYLVITE_ERROR_BYTES) and returns `status`. */
+int sylvite_fail(char *message, int status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+struct sylvite_context {
+  const struct sylvite_program *program;
+  sylvite_profile *profile;         /* one per kernel, or NULL when profiling is off */
+  _Atomic int32_t status;           /* the first failure of the call; later ones are dropped */
+  char error[SYLVITE_ERROR_BYTES];  /* its message; also the handle's last error */
+};
+
+/* Records a failure of the call, from any thread that works for it. Returns the status. */
+int sylvite_context_fail(sylvite_context *context, int status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* ---- State of a thread --------------------------------------------------------------------------------- */
+
+/* Blocks that kernels gave back to halide_free, kept for the next halide_malloc of the same thread. */
+enum { SYLVITE_SCRATCH_BLOCKS = 16 };
+
+struct sylvite_thread {
+  sylvite_context *context; /* the call that this thread works for, or NULL */
+  bool in_parallel;         /* inside a parallel loop: nested ones run serially */
+  int scratch_count;
+  void *scratch[SYLVITE_SCRATCH_BLOCKS];
+  struct sylvite_thread *previous, *next;
+  char error[SYLVITE_ERROR_BYTES]; /* failures that have no handle, as in create */
+};
+
+/* Never NULL. Allocated on a thread's first call, freed when the thread ends or the library is unloaded. */
+struct sylvite_thread *sylvite_thread_state(void);
+
+void sylvite_scratch_release(struct sylvite_thread *thread);
+
+/* ---- Parallel loops ------------------------------------------------------------------------------------ */
+
+/* Calls task(data, i) for i in [0, count) on the pool, or by the application's hook; serially when nested
+ * in another loop, when another thread has the pool, or with one thread. Returns the first non-zero result,
+ * after which remaining indices may be skipped. */
+int sylvite_parallel_run(int (*task)(void *data, int64_t index), void *data, int64_t count);
+
+/* ---- Processor ----------------------------------------------------------------------------------------- */
+
+/* Those of `required` (enum sylvite_cpu_feature) that this processor or its operating system lacks. */
+uint64_t sylvite_cpu_missing(uint64_t required);
+const char *sylvite_cpu_feature_name(uint64_t bit);
+
+/* ---- Weights files ------------------------------------------------------------------------------------- */
+
+size_t sylvite_dtype_size(int32_t dtype);
+const char *sylvite_dtype_name(int32_t dtype);
+
+/* A file whose tensors are in use. */
+struct sylvite_weights {
+  void *mapping;      /* the whole file, read-only; NULL when none */
+  size_t size;
+  void *copies;       /* tensors that the file holds at unaligned offsets */
+};
+
+void sylvite_weights_close(struct sylvite_weights *weights);
+
+/* Maps the safetensors file at `path` and sets table[i] to the data of parameters[i], each of which must be
+ * in the file with the same dtype and shape; other tensors are ignored. On failure nothing is changed but
+ * `error`. */
+int sylvite_safetensors_open(const char *path, const sylvite_parameter *parameters, int32_t count,
+                             void **table, struct sylvite_weights *weights, char *error);
+
+/* Writes parameters[i] from table[i] to a temporary file beside `path`, flushes it to the disk and renames
+ * it: `path` is at all times its old content or its new. */
+int sylvite_safetensors_save(const char *path, const sylvite_parameter *parameters, int32_t count,
+                             void *const *table, char *error);
+
+#endif /* SYLVITE_RUNTIME_H */
