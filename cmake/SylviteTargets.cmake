@@ -32,7 +32,8 @@ function(sylvite_fuzzer name)
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)
 endfunction()
 
-# One precompiled header for every target that uses MLIR: it halves the build.
+# What every target that uses MLIR needs. No precompiled header: measured on the nn dialect (9 files), it costs a 360 MB file
+# that ccache cannot reuse, and saves 3 s of 62 s of processor time.
 add_library(sylvite_mlir INTERFACE)
 target_include_directories(sylvite_mlir INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
 target_include_directories(sylvite_mlir SYSTEM INTERFACE ${MLIR_INCLUDE_DIRS} ${LLVM_INCLUDE_DIRS})
