@@ -359,7 +359,8 @@ static int by_name(const void *left, const void *right) {
 }
 
 static bool check_layout(struct parser *parser, uint64_t data_size) {
-  qsort(parser->entries, parser->count, sizeof *parser->entries, by_offset);
+  if (parser->count > 0) /* without, there is no array to sort */
+    qsort(parser->entries, parser->count, sizeof *parser->entries, by_offset);
   uint64_t at = 0;
   for (size_t i = 0; i < parser->count; ++i) {
     const struct entry *entry = &parser->entries[i];
@@ -379,7 +380,8 @@ static bool check_layout(struct parser *parser, uint64_t data_size) {
                      parser->path, at, data_size, at > data_size ? " (truncated?)" : "");
     return false;
   }
-  qsort(parser->entries, parser->count, sizeof *parser->entries, by_name);
+  if (parser->count > 0)
+    qsort(parser->entries, parser->count, sizeof *parser->entries, by_name);
   for (size_t i = 1; i < parser->count; ++i)
     if (strcmp(parser->entries[i - 1].name, parser->entries[i].name) == 0) {
       parser->status = sylvite_fail(parser->error, SYLVITE_FORMAT_ERROR, "%s: tensor '%.200s' occurs twice",
