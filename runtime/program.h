@@ -81,8 +81,10 @@ struct halide_buffer_t {
   void *padding;
 };
 
+#ifndef __cplusplus
 _Static_assert(sizeof(void *) != 8 || sizeof(struct halide_buffer_t) == 56, "layout of halide_buffer_t");
 _Static_assert(sizeof(struct halide_dimension_t) == 16, "layout of halide_dimension_t");
+#endif
 
 /* The element type as sylvite_buffer_init takes it: code | bits << 8 | 1 << 16 (float32: 0x12002). */
 #define SYLVITE_BUFFER_TYPE(code, bits) ((int32_t)((code) | (bits) << 8 | 1 << 16))

@@ -1,0 +1,111 @@
+// Writing a compiled model: NAME.o, libNAME.a, libNAME.so, NAME.h and, when asked for, a weights file.
+//
+// The input is what the passes end with: the host program as an LLVM module, the kernels as object files,
+// and a description of the model. This is the only entry point; HostObject, Linker, Weights and Header are
+// its parts. Kernels are compiled elsewhere (the Halide translator), and nothing here knows Halide.
+#ifndef SYLVITE_COMPILER_CODEGEN_LIBRARY_H
+#define SYLVITE_COMPILER_CODEGEN_LIBRARY_H
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/Support/Error.h"
+#include "llvm/Support/MemoryBufferRef.h"
+#include <cstdint>
+#include <string>
+
+namespace llvm {
+class Module;
+class raw_ostream;
+} // namespace llvm
+
+namespace sylvite {
+
+/// Element types of tensors at the borders of a model, numbered as enum sylvite_dtype of the C API.
+enum class DType : int32_t {
+  Float32 = 0,
+  Float64 = 1,
+  Float16 = 2,
+  BFloat16 = 3,
+  Int8 = 4,
+  Int16 = 5,
+  Int32 = 6,
+  Int64 = 7,
+  UInt8 = 8,
+  UInt16 = 9,
+  UInt32 = 10,
+  UInt64 = 11,
+  Bool = 12
+};
+
+uint64_t getSizeInBytes(DType dtype);
+llvm::StringRef getSafetensorsName(DType dtype); // "F32"
+llvm::StringRef getNumpyName(DType dtype);       // "float32"
+llvm::StringRef getCName(DType dtype);           // "float"
+
+/// A size that is free dimension `k` of the model.
+constexpr int64_t freeDim(int64_t k) { return -1 - k; }
+/// A size of an output that only the host program's `output_shapes` knows.
+constexpr int64_t derivedDim = INT64_MIN;
+
+struct TensorInfo {
+  std::string name;
+  DType dtype = DType::Float32;
+  llvm::SmallVector<int64_t> shape; // a size, freeDim(k), or derivedDim
+};
+
+/// A constant tensor that the host program reads as `parameters[i]`.
+struct ParameterInfo {
+  TensorInfo tensor;
+  bool trainable = false;
+  llvm::ArrayRef<char> data; // row-major, little-endian; owned by the caller until the library is written
+};
+
+struct KernelInfo {
+  std::string name;
+  std::string layers; // names of the layers it runs, separated by "; "
+  double flops = 0, flopsPerItem = 0;
+  double bytes = 0, bytesPerItem = 0;
+};
+
+struct LibraryDescription {
+  std::string model;  // the model's own name
+  std::string target; // Halide's target string, resolved (never "host")
+  llvm::SmallVector<std::string> dims;
+  llvm::SmallVector<TensorInfo> inputs, outputs;
+  llvm::SmallVector<ParameterInfo> parameters;
+  llvm::SmallVector<KernelInfo> kernels; // kernel_index of sylvite_launch counts in this list
+  int64_t modelParameters = 0;           // scalars in the parameters of the model as imported
+};
+
+struct LibraryOptions {
+  std::string directory = "."; // created when missing
+  std::string name;            // a C identifier, see sanitizeName
+  bool externalWeights = false; // NAME.weights.safetensors beside the library
+  bool singleThreaded = false;  // a runtime without thread pool and pthread
+  bool object = false, archive = true, shared = true, header = true;
+};
+
+/// The C identifier for a model of any name: characters other than letters, digits and underscores become
+/// underscores, leading underscores are dropped, a leading digit gets the prefix `model_`, and a keyword of C
+/// or C++, as well as an empty result, the suffix or word `_model`.
+std::string sanitizeName(llvm::StringRef name);
+
+/// Adds the program descriptor and the exported functions to the host program, and optimizes it. `host` has
+/// the functions `forward`, `arena_bytes` and `output_shapes` with the signatures of runtime/program.h.
+llvm::Error finishHostModule(llvm::Module &host, const LibraryDescription &description,
+                             const LibraryOptions &options);
+
+enum class HostFormat { LLVM, Assembly, Object };
+
+/// Writes a finished host module as text or object code.
+llvm::Error emitHost(llvm::Module &host, HostFormat format, llvm::raw_ostream &out);
+
+/// Writes what `options` asks for. `host` is not finished yet. All files appear under their names only when
+/// all are complete; on failure none does.
+llvm::Error writeLibrary(llvm::Module &host, const LibraryDescription &description,
+                         llvm::ArrayRef<llvm::MemoryBufferRef> kernelObjects,
+                         const LibraryOptions &options);
+
+} // namespace sylvite
+
+#endif

@@ -1,0 +1,82 @@
+// Writes a library from a host program and kernels that are written by hand, for tests of the library writer
+// that should not depend on the compiler. The model is fixed: see tests/abi/Inputs/toy.ll.
+//
+//   sylvite-test-library HOST.ll KERNELS.o -o DIRECTORY --name NAME [--external] [--serial] [--obj]
+//                        [--megabytes N]   adds a parameter of N MB
+#include "compiler/codegen/Library.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/Module.h"
+#include "llvm/IRReader/IRReader.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/SourceMgr.h"
+#include "llvm/Support/WithColor.h"
+#include <vector>
+
+using namespace llvm;
+using namespace sylvite;
+
+int main(int argc, char **argv) {
+  InitLLVM init(argc, argv);
+  cl::opt<std::string> hostPath(cl::Positional, cl::Required);
+  cl::list<std::string> kernelPaths(cl::Positional, cl::OneOrMore);
+  cl::opt<std::string> directory("o", cl::init("."));
+  cl::opt<std::string> name("name", cl::init("toy"));
+  cl::opt<std::string> target("target", cl::init("x86-64-linux"));
+  cl::opt<bool> external("external"), serial("serial"), object("obj");
+  cl::opt<unsigned> megabytes("megabytes", cl::init(0));
+  cl::ParseCommandLineOptions(argc, argv);
+
+  LLVMContext context;
+  SMDiagnostic diagnostic;
+  std::unique_ptr<Module> host = parseIRFile(hostPath, diagnostic, context);
+  if (!host) {
+    diagnostic.print(argv[0], errs());
+    return 1;
+  }
+  std::vector<std::unique_ptr<MemoryBuffer>> buffers;
+  std::vector<MemoryBufferRef> kernels;
+  for (const std::string &path : kernelPaths) {
+    ErrorOr<std::unique_ptr<MemoryBuffer>> buffer = MemoryBuffer::getFile(path);
+    if (!buffer) {
+      WithColor::error() << path << ": " << buffer.getError().message() << "\n";
+      return 1;
+    }
+    kernels.push_back((*buffer)->getMemBufferRef());
+    buffers.push_back(std::move(*buffer));
+  }
+
+  float scale[4] = {2, 3, 4, 5};
+  unsigned char bytes[3] = {7, 8, 9};
+  std::vector<char> large(size_t(megabytes) << 20);
+  for (size_t i = 0; i < large.size(); i += 4096)
+    large[i] = static_cast<char>(i >> 12);
+  LibraryDescription description;
+  description.model = "toy */ model";
+  description.target = target;
+  description.dims = {"batch", "length"};
+  description.inputs = {{"x", DType::Float32, {freeDim(0), freeDim(1)}},
+                        {"x:0", DType::Float32, {freeDim(0), freeDim(1)}}};
+  description.outputs = {{"total", DType::Float32, {freeDim(0)}},
+                         {"steps", DType::Float32, {freeDim(0), derivedDim}}};
+  description.parameters = {
+      {{"layer/scale", DType::Float32, {4}}, true, {reinterpret_cast<char *>(scale), sizeof scale}},
+      {{"layer/bytes", DType::UInt8, {3}}, false, {reinterpret_cast<char *>(bytes), sizeof bytes}}};
+  if (megabytes)
+    description.parameters.push_back(
+        {{"large", DType::UInt8, {static_cast<int64_t>(large.size())}}, false, {large.data(), large.size()}});
+  description.kernels = {{"total", "layer_a; layer_b", 0, 8, 16, 32}, {"steps", "layer_c", 0, 4, 0, 32}};
+  description.modelParameters = 7;
+  LibraryOptions options;
+  options.directory = directory;
+  options.name = name;
+  options.externalWeights = external;
+  options.singleThreaded = serial;
+  options.object = object;
+  if (Error error = writeLibrary(*host, description, kernels, options)) {
+    WithColor::error() << toString(std::move(error)) << "\n";
+    return 1;
+  }
+  return 0;
+}
