@@ -538,6 +538,18 @@ static size_t parameter_bytes(const sylvite_parameter *parameter) {
   return bytes;
 }
 
+/* The order of tensors in a file, in passes. The format allows no holes, so a tensor is aligned only if those
+ * before it keep the alignment: first the many whose size is a multiple of a cache line, then the others
+ * from the largest element type down. */
+enum { PASSES = 5 };
+
+static int pass_of(const sylvite_parameter *parameter) {
+  if (parameter_bytes(parameter) % SYLVITE_ALIGNMENT == 0)
+    return 0;
+  size_t element = sylvite_dtype_size(parameter->tensor.dtype);
+  return element >= 8 ? 1 : element >= 4 ? 2 : element >= 2 ? 3 : 4;
+}
+
 static void write_json_string(FILE *out, const char *text) {
   fputc('"', out);
   for (const unsigned char *c = (const unsigned char *)text; *c; ++c)
@@ -558,17 +570,20 @@ static char *make_header(const sylvite_parameter *parameters, int32_t count, siz
     return NULL;
   uint64_t offset = 0;
   fputs("{\"__metadata__\":{\"format\":\"sylvite\"}", out);
-  for (int32_t i = 0; i < count; ++i) {
-    const sylvite_tensor *tensor = &parameters[i].tensor;
-    uint64_t end = offset + parameter_bytes(&parameters[i]);
-    fputc(',', out);
-    write_json_string(out, tensor->name);
-    fprintf(out, ":{\"dtype\":\"%s\",\"shape\":[", sylvite_dtype_name(tensor->dtype));
-    for (int32_t d = 0; d < tensor->rank; ++d)
-      fprintf(out, "%s%" PRId64, d ? "," : "", tensor->shape[d]);
-    fprintf(out, "],\"data_offsets\":[%" PRIu64 ",%" PRIu64 "]}", offset, end);
-    offset = end;
-  }
+  for (int pass = 0; pass < PASSES; ++pass)
+    for (int32_t i = 0; i < count; ++i) {
+      if (pass_of(&parameters[i]) != pass)
+        continue;
+      const sylvite_tensor *tensor = &parameters[i].tensor;
+      uint64_t end = offset + parameter_bytes(&parameters[i]);
+      fputc(',', out);
+      write_json_string(out, tensor->name);
+      fprintf(out, ":{\"dtype\":\"%s\",\"shape\":[", sylvite_dtype_name(tensor->dtype));
+      for (int32_t d = 0; d < tensor->rank; ++d)
+        fprintf(out, "%s%" PRId64, d ? "," : "", tensor->shape[d]);
+      fprintf(out, "],\"data_offsets\":[%" PRIu64 ",%" PRIu64 "]}", offset, end);
+      offset = end;
+    }
   fputc('}', out);
   for (long at = ftell(out); at >= 0 && (at + 8) % SYLVITE_ALIGNMENT != 0; ++at)
     fputc(' ', out);
@@ -638,8 +653,10 @@ int sylvite_safetensors_save(const char *path, const sylvite_parameter *paramete
   }
   uint64_t size = header_size;
   bool ok = write_all(file, &size, sizeof size) && write_all(file, header, header_size);
-  for (int32_t i = 0; i < count && ok; ++i)
-    ok = write_all(file, table[i], parameter_bytes(&parameters[i]));
+  for (int pass = 0; pass < PASSES; ++pass)
+    for (int32_t i = 0; i < count && ok; ++i)
+      if (pass_of(&parameters[i]) == pass)
+        ok = write_all(file, table[i], parameter_bytes(&parameters[i]));
   ok = ok && fsync(file) == 0;
   int reason = errno;
   if (close(file) != 0 && ok) {

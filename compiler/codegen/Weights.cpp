@@ -181,13 +181,19 @@ Error fillWeightsSection(StringRef path, ArrayRef<ParameterInfo> parameters) {
 //===----------------------------------------------------------------------===//
 
 Error writeSafetensors(StringRef path, ArrayRef<ParameterInfo> parameters) {
-  // The format allows no holes, so a tensor's alignment is that of the sizes before it. Those that keep it
-  // come first; the others, mostly scalars and odd biases, follow.
+  // The format allows no holes, so a tensor is aligned only if those before it keep the alignment: first the
+  // many whose size is a multiple of a cache line, then the others from the largest element type down. The
+  // runtime's save has the same order.
   SmallVector<const ParameterInfo *> order;
-  for (bool aligned : {true, false})
-    for (const ParameterInfo &parameter : parameters)
-      if ((parameter.data.size() % SYLVITE_ALIGNMENT == 0) == aligned)
-        order.push_back(&parameter);
+  for (const ParameterInfo &parameter : parameters)
+    order.push_back(&parameter);
+  stable_sort(order, [](const ParameterInfo *left, const ParameterInfo *right) {
+    auto alignment = [](const ParameterInfo *parameter) -> uint64_t {
+      return parameter->data.size() % SYLVITE_ALIGNMENT == 0 ? SYLVITE_ALIGNMENT
+                                                             : getSizeInBytes(parameter->tensor.dtype);
+    };
+    return alignment(left) > alignment(right);
+  });
 
   std::string header;
   raw_string_ostream text(header);
