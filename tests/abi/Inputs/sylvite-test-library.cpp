@@ -20,11 +20,12 @@ using namespace sylvite;
 int main(int argc, char **argv) {
   InitLLVM init(argc, argv);
   cl::opt<std::string> hostPath(cl::Positional, cl::Required);
-  cl::list<std::string> kernelPaths(cl::Positional, cl::OneOrMore);
+  cl::list<std::string> kernelPaths(cl::Positional);
   cl::opt<std::string> directory("o", cl::init("."));
   cl::opt<std::string> name("name", cl::init("toy"));
   cl::opt<std::string> target("target", cl::init("x86-64-linux"));
   cl::opt<bool> external("external"), serial("serial"), object("obj");
+  cl::opt<int> identity("identity", cl::init(-1));
   cl::opt<unsigned> megabytes("megabytes", cl::init(0));
   cl::ParseCommandLineOptions(argc, argv);
 
@@ -68,6 +69,14 @@ int main(int argc, char **argv) {
         {{"large", DType::UInt8, {static_cast<int64_t>(large.size())}}, false, {large.data(), large.size()}});
   description.kernels = {{"total", "layer_a; layer_b", 0, 8, 16, 32}, {"steps", "layer_c", 0, 4, 0, 32}};
   description.modelParameters = 7;
+  if (identity >= 0) {
+    description.dims = {"batch"};
+    description.inputs = {{"x", static_cast<DType>(identity.getValue()), {freeDim(0), 3}}};
+    description.outputs = {{"y", static_cast<DType>(identity.getValue()), {freeDim(0), 3}}};
+    description.parameters.clear();
+    description.kernels.clear();
+    description.modelParameters = 0;
+  }
   LibraryOptions options;
   options.directory = directory;
   options.name = name;

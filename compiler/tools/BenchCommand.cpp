@@ -1,0 +1,229 @@
+// sylvite bench: how long a library takes, against what the machine can do, and which kernels take it.
+#include "compiler/tools/Commands.h"
+#include "compiler/tools/LoadedLibrary.h"
+#include "compiler/tools/PeakFlops.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/raw_ostream.h"
+#include <algorithm>
+#include <chrono>
+#include <random>
+
+using namespace llvm;
+
+namespace sylvite {
+
+namespace {
+
+struct KernelTime {
+  const sylvite_kernel *kernel;
+  double seconds = 0; // of all calls in one run of the model
+  double calls = 0;   // in one run
+  double flops = 0, bytes = 0;
+};
+
+struct Result {
+  std::vector<int64_t> dims;
+  int threads = 0;
+  size_t runs = 0;
+  double median = 0, minimum = 0;
+  double flops = 0, peak = 0;
+  std::vector<KernelTime> kernels;
+};
+
+} // namespace
+
+static Expected<std::vector<int64_t>> chooseDims(const sylvite_info &info, const BenchOptions &options) {
+  std::vector<int64_t> dims(info.dim_count, 0);
+  if (info.dim_count > 0)
+    dims[0] = options.batch;
+  for (StringRef text : options.dims) {
+    auto [name, size] = text.split('=');
+    int32_t k = 0;
+    while (k < info.dim_count && name != info.dims[k])
+      ++k;
+    if (k == info.dim_count)
+      return createStringError("the model has no free dimension '" + name + "'");
+    if (size.getAsInteger(10, dims[k]) || dims[k] <= 0)
+      return createStringError("--dim " + text + ": expected NAME=SIZE");
+  }
+  for (int32_t k = 0; k < info.dim_count; ++k)
+    if (dims[k] <= 0)
+      return createStringError(std::string("the free dimension '") + info.dims[k] +
+                               "' needs a size: --dim " + info.dims[k] + "=SIZE");
+  return dims;
+}
+
+/// Inputs of the right shapes: floats uniform in [-1, 1), and zeros elsewhere, which every model that takes
+/// indices accepts.
+static Expected<std::vector<Array>> makeInputs(const sylvite_info &info, ArrayRef<int64_t> dims) {
+  std::mt19937 random(1);
+  std::uniform_real_distribution<float> uniform(-1, 1);
+  std::vector<Array> inputs(info.input_count);
+  for (int32_t i = 0; i < info.input_count; ++i) {
+    const sylvite_tensor &tensor = info.inputs[i];
+    uint64_t count = 1;
+    for (int32_t d = 0; d < tensor.rank; ++d) {
+      int64_t size = tensor.shape[d] >= 0 ? tensor.shape[d] : dims[-1 - tensor.shape[d]];
+      inputs[i].shape.push_back(size);
+      if (__builtin_mul_overflow(count, size, &count) || count > INT32_MAX)
+        return createStringError(std::string("input '") + tensor.name + "' would have 2^31 elements or more");
+    }
+    inputs[i].dtype = static_cast<DType>(tensor.dtype);
+    inputs[i].data.resize(count * getSizeInBytes(inputs[i].dtype));
+    if (inputs[i].dtype == DType::Float32)
+      std::generate_n(reinterpret_cast<float *>(inputs[i].data.data()), count, [&] { return uniform(random); });
+  }
+  return inputs;
+}
+
+static double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+static Expected<Result> measure(LoadedLibrary &library, const BenchOptions &options) {
+  const sylvite_info &info = library.info();
+  Result result;
+  Expected<std::vector<int64_t>> dims = chooseDims(info, options);
+  if (!dims)
+    return dims.takeError();
+  result.dims = *dims;
+  Expected<std::vector<Array>> inputs = makeInputs(info, *dims);
+  if (!inputs)
+    return inputs.takeError();
+  if (Error error = library.create(options.weights))
+    return error;
+  if (Error error = library.setThreads(options.threads))
+    return error;
+  result.threads = library.getThreads();
+  Expected<std::vector<Array>> outputs = library.makeOutputs(*dims);
+  if (!outputs)
+    return outputs.takeError();
+  std::vector<const void *> inputPointers;
+  std::vector<void *> outputPointers;
+  for (const Array &input : *inputs)
+    inputPointers.push_back(input.data.data());
+  for (Array &output : *outputs)
+    outputPointers.push_back(output.data.data());
+  auto runFor = [&](double seconds, std::vector<double> *times) -> Error {
+    double end = now() + seconds;
+    size_t least = times ? 5 : 1;
+    for (size_t i = 0; i < least || now() < end; ++i) {
+      double start = now();
+      if (Error error = library.run(inputPointers, *dims, outputPointers))
+        return error;
+      if (times)
+        times->push_back(now() - start);
+    }
+    return Error::success();
+  };
+
+  result.peak = measurePeakFlops(result.threads);
+  std::vector<double> times, profiled;
+  if (Error error = runFor(options.seconds * 0.2, nullptr))
+    return error;
+  if (Error error = runFor(options.seconds, &times))
+    return error;
+  std::sort(times.begin(), times.end());
+  result.runs = times.size();
+  result.minimum = times.front();
+  result.median = times[times.size() / 2];
+
+  // Apart from the times above: the clock is read twice for each kernel.
+  if (Error error = library.setProfile(true))
+    return error;
+  if (Error error = runFor(options.seconds * 0.5, &profiled))
+    return error;
+  double batch = dims->empty() ? 1 : (*dims)[0];
+  for (int32_t i = 0; i < info.kernel_count; ++i) {
+    Expected<sylvite_profile> profile = library.readProfile(i);
+    if (!profile)
+      return profile.takeError();
+    KernelTime time;
+    time.kernel = &info.kernels[i];
+    time.calls = double(profile->calls) / profiled.size();
+    time.seconds = profile->seconds / profiled.size();
+    time.flops = time.calls * (time.kernel->flops + batch * time.kernel->flops_per_item);
+    time.bytes = time.calls * (time.kernel->bytes + batch * time.kernel->bytes_per_item);
+    result.flops += time.flops;
+    result.kernels.push_back(time);
+  }
+  return result;
+}
+
+static void printJSON(const sylvite_info &info, const Result &result) {
+  json::OStream json(outs(), 2);
+  json.object([&] {
+    json.attribute("name", info.name);
+    json.attributeObject("dims", [&] {
+      for (int32_t k = 0; k < info.dim_count; ++k)
+        json.attribute(info.dims[k], result.dims[k]);
+    });
+    json.attribute("threads", result.threads);
+    json.attribute("runs", static_cast<int64_t>(result.runs));
+    json.attribute("median_seconds", result.median);
+    json.attribute("min_seconds", result.minimum);
+    json.attribute("flops", result.flops);
+    json.attribute("gflops_per_second", result.flops / result.median * 1e-9);
+    json.attribute("peak_gflops_per_second", result.peak * 1e-9);
+    json.attribute("percent_of_peak", 100 * result.flops / result.median / result.peak);
+    json.attributeArray("kernels", [&] {
+      for (const KernelTime &time : result.kernels)
+        json.object([&] {
+          json.attribute("name", time.kernel->name);
+          json.attribute("layers", time.kernel->layers);
+          json.attribute("calls", time.calls);
+          json.attribute("seconds", time.seconds);
+          json.attribute("flops", time.flops);
+          json.attribute("bytes", time.bytes);
+          json.attribute("gflops_per_second", time.seconds > 0 ? time.flops / time.seconds * 1e-9 : 0);
+          json.attribute("percent_of_peak",
+                         time.seconds > 0 ? 100 * time.flops / time.seconds / result.peak : 0);
+        });
+    });
+  });
+  outs() << "\n";
+}
+
+static void printTable(const sylvite_info &info, const Result &result) {
+  outs() << info.name << ": ";
+  for (int32_t k = 0; k < info.dim_count; ++k)
+    outs() << info.dims[k] << " " << result.dims[k] << ", ";
+  outs() << result.threads << (result.threads == 1 ? " thread, " : " threads, ") << result.runs << " runs\n"
+         << format("median %.4f ms, min %.4f ms, %.2f GFLOP/s, %.1f %% of the %.1f GFLOP/s that multiply-adds reach here\n\n",
+                   result.median * 1e3, result.minimum * 1e3, result.flops / result.median * 1e-9,
+                   100 * result.flops / result.median / result.peak, result.peak * 1e-9);
+  double total = 0;
+  size_t width = 6;
+  for (const KernelTime &time : result.kernels) {
+    total += time.seconds;
+    width = std::max(width, StringRef(time.kernel->name).size());
+  }
+  outs() << left_justify("kernel", width) << "        ms  % time   GFLOP/s  % peak    GB/s  layers\n";
+  std::vector<KernelTime> sorted = result.kernels;
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [](const KernelTime &left, const KernelTime &right) { return left.seconds > right.seconds; });
+  for (const KernelTime &time : sorted) {
+    double seconds = std::max(time.seconds, 1e-12);
+    outs() << left_justify(time.kernel->name, width)
+           << format("%10.4f  %6.1f  %8.2f  %6.1f  %6.2f  ", time.seconds * 1e3, 100 * time.seconds / std::max(total, 1e-12),
+                     time.flops / seconds * 1e-9, 100 * time.flops / seconds / result.peak, time.bytes / seconds * 1e-9)
+           << time.kernel->layers << "\n";
+  }
+}
+
+Error benchLibrary(const BenchOptions &options) {
+  Expected<LoadedLibrary> library = LoadedLibrary::load(options.library);
+  if (!library)
+    return library.takeError();
+  Expected<Result> result = measure(*library, options);
+  if (!result)
+    return result.takeError();
+  if (options.json)
+    printJSON(library->info(), *result);
+  else
+    printTable(library->info(), *result);
+  return Error::success();
+}
+
+} // namespace sylvite

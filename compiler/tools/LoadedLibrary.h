@@ -1,0 +1,64 @@
+// A compiled library, loaded into this process and called through the part of its C API that is the same for
+// every model.
+#ifndef SYLVITE_COMPILER_TOOLS_LOADEDLIBRARY_H
+#define SYLVITE_COMPILER_TOOLS_LOADEDLIBRARY_H
+
+#include "compiler/tools/NumpyFile.h"
+#include "runtime/sylvite.h"
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+#include <string>
+
+namespace sylvite {
+
+/// A handle of the model in a library.
+class LoadedLibrary {
+public:
+  /// Loads a shared library and finds the model's prefix among its symbols.
+  static llvm::Expected<LoadedLibrary> load(llvm::StringRef path);
+  LoadedLibrary(LoadedLibrary &&other);
+  ~LoadedLibrary();
+
+  const sylvite_info &info() const { return *description; }
+
+  /// Makes the handle; `weights` may be empty.
+  llvm::Error create(const std::string &weights);
+  llvm::Error setThreads(int threads);
+  int getThreads() const { return threads(); }
+  uint64_t workspaceSize(llvm::ArrayRef<int64_t> dims) const;
+  llvm::Expected<std::vector<int64_t>> outputShape(int32_t output, llvm::ArrayRef<int64_t> dims) const;
+  llvm::Error run(llvm::ArrayRef<const void *> inputs, llvm::ArrayRef<int64_t> dims,
+                  llvm::ArrayRef<void *> outputs);
+  llvm::Error setProfile(bool enabled);
+  llvm::Expected<sylvite_profile> readProfile(int32_t kernel) const;
+
+  /// Outputs of the right shapes for these free dimensions, zeroed.
+  llvm::Expected<std::vector<Array>> makeOutputs(llvm::ArrayRef<int64_t> dims) const;
+
+private:
+  LoadedLibrary() = default;
+  LoadedLibrary(const LoadedLibrary &) = default; // for moving: only one may own
+  llvm::Error failure(int status) const;
+
+  std::string path, prefix;
+  void *library = nullptr;
+  struct Model;
+  Model *model = nullptr;
+  const sylvite_info *description = nullptr;
+
+  // NAME_<suffix> of the library.
+  Model *(*createFunction)(const sylvite_options *) = nullptr;
+  void (*destroy)(Model *) = nullptr;
+  int (*runFunction)(Model *, const void *const *, const int64_t *, void *const *) = nullptr;
+  const char *(*lastError)(const Model *) = nullptr;
+  size_t (*runWorkspaceSize)(const int64_t *) = nullptr;
+  int (*outputShapeFunction)(int32_t, const int64_t *, int64_t *) = nullptr;
+  int (*setThreadsFunction)(int) = nullptr;
+  int (*threads)(void) = nullptr;
+  int (*setProfileFunction)(Model *, int) = nullptr;
+  int (*profile)(const Model *, int32_t, sylvite_profile *) = nullptr;
+};
+
+} // namespace sylvite
+
+#endif
