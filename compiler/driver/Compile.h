@@ -1,0 +1,61 @@
+// The compiler as one call: from a model's file to the files of a library, or to what a phase in between
+// makes of it. The command line is one caller; nothing here parses options or knows about terminals.
+#ifndef SYLVITE_COMPILER_DRIVER_COMPILE_H
+#define SYLVITE_COMPILER_DRIVER_COMPILE_H
+
+#include "compiler/codegen/Library.h"
+#include "llvm/Support/LogicalResult.h"
+#include <functional>
+#include <string>
+
+namespace sylvite {
+
+/// What a compilation writes. The first five are text of one phase, and go to one file or standard output.
+enum class Emit {
+  NN,       // the model after import
+  Halide,   // scheduled kernels
+  Stmt,     // Halide's statements of all kernels
+  LLVM,     // the host program
+  Assembly, // the host program and all kernels
+  Object,   // NAME.o
+  Archive,  // libNAME.a
+  Shared,   // libNAME.so
+  Header,   // NAME.h
+  Library   // libNAME.a, libNAME.so and NAME.h
+};
+
+struct CompileOptions {
+  std::string model;   // .keras, Keras JSON, or .onnx
+  std::string weights; // .weights.h5 or .safetensors for a model that carries none
+  std::string name;    // prefix of the library's functions; empty: from the model's file name
+  std::string target = "native"; // Halide's target string
+  Emit emit = Emit::Library;
+  std::string output = "."; // directory; for text a file, or "-" for standard output
+  bool externalWeights = false;
+  bool singleThreaded = false;
+  bool printAfterAll = false; // the IR after every pass, to standard error
+  bool time = false;          // a table of passes and kernels, to standard error
+  unsigned jobs = 0;          // kernels compiled at once; 0: one per processor
+
+  /// Called now and then from any one thread at a time: what is being done, and how much of it is done of how
+  /// much; `total` is 0 when that is not known.
+  std::function<void(llvm::StringRef phase, size_t done, size_t total)> progress;
+};
+
+/// Compiles. On failure one diagnostic has gone to standard error and no output file exists.
+llvm::LogicalResult compileModel(const CompileOptions &options);
+
+/// What `sylvite inspect MODEL` shows: the description that a library would have, and its memory.
+struct ModelSummary {
+  LibraryDescription description; // `data` of parameters may be gone; their shapes hold
+  uint64_t weightsBytes = 0;
+  int64_t workspace = 0;        // bytes for one item
+  int64_t workspacePerItem = 0; // bytes for each further item
+};
+
+/// Compiles as far as the memory plan, without code. Only `model`, `weights`, `name` and `target` matter.
+llvm::FailureOr<ModelSummary> inspectModel(const CompileOptions &options);
+
+} // namespace sylvite
+
+#endif
