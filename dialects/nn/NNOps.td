@@ -504,10 +504,10 @@ def NN_BroadcastOp : NN_ShapedOp<"broadcast"> {
   let summary = "repetition along dimensions of size one";
   let description = [{
     NumPy's `broadcast_to`: aligned at the last dimension; a missing dimension, or one of size one,
-    repeats.
+    repeats. A free dimension of the result is one of the input.
 
     Constraints:
-    - (broadcast_c1) the input broadcasts to the static result type.
+    - (broadcast_c1) the input broadcasts to the result type.
   }];
   let arguments = (ins NN_Tensor:$input);
   let results = (outs NN_Tensor:$result);

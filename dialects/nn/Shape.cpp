@@ -69,7 +69,7 @@ LogicalResult ReshapeOp::verify() {
     return emitOpError("reshape_c3: more than one free dimension has no source");
   auto [a, freeA] = staticElements(source);
   auto [b, freeB] = staticElements(target);
-  if (freeA == freeB && a != b)
+  if (!inferred && freeA == freeB && a != b)
     return emitOpError("reshape_c1: ") << source << " and " << target
                                        << " have different numbers of elements";
   return success();
@@ -250,9 +250,14 @@ OpFoldResult PadOp::fold(FoldAdaptor) {
                                                                        : OpFoldResult();
 }
 
-FailureOr<ShapeExpr> BroadcastOp::resultShape(std::optional<Location>, ArrayRef<ShapeExpr>) {
-  unsigned numSymbols = 0; // the type is static
-  return shapeWithFreshSymbols(getType(), numSymbols);
+FailureOr<ShapeExpr> BroadcastOp::resultShape(std::optional<Location>, ArrayRef<ShapeExpr> shapes) {
+  RankedTensorType type = getType();
+  size_t implied = type.getRank() - shapes[0].size();
+  ShapeExpr result;
+  for (auto [i, dim] : llvm::enumerate(type.getShape()))
+    result.push_back(ShapedType::isDynamic(dim) ? shapes[0][i - implied]
+                                                : getAffineConstantExpr(dim, getContext()));
+  return result;
 }
 
 LogicalResult BroadcastOp::verify() {
@@ -260,10 +265,14 @@ LogicalResult BroadcastOp::verify() {
   auto shape = broadcastShapes({shapesOfOperands(getInput())[0],
                                 shapesOfOperands(getResult())[0]});
   auto input = cast<RankedTensorType>(getInput().getType());
-  if (failed(shape) || static_cast<int64_t>(shape->size()) != type.getRank() ||
-      input.getElementType() != type.getElementType() || !type.hasStaticShape() ||
-      typeOfShape(*shape, type.getElementType()) != type)
-    return emitOpError("broadcast_c1: ") << input << " does not broadcast to static " << type;
+  bool valid = succeeded(shape) && static_cast<int64_t>(shape->size()) == type.getRank() &&
+               input.getElementType() == type.getElementType() &&
+               typeOfShape(*shape, type.getElementType()) == type;
+  int64_t implied = type.getRank() - input.getRank();
+  for (int64_t i = 0; valid && i < type.getRank(); ++i)
+    valid = !type.isDynamicDim(i) || (i >= implied && input.isDynamicDim(i - implied));
+  if (!valid)
+    return emitOpError("broadcast_c1: ") << input << " does not broadcast to " << type;
   return success();
 }
 
