@@ -1,0 +1,83 @@
+//===- Import.cpp - Models from files -------------------------------------===//
+//
+// Maps the files and hands them to the importer of their format.
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/import/Import.h"
+#include "compiler/import/Bytes.h"
+#include "compiler/import/keras/KerasImport.h"
+#include "dialects/nn/NN.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/Path.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/Diagnostics.h"
+
+using namespace llvm;
+using namespace mlir;
+using namespace sylvite;
+
+FailureOr<std::pair<std::string, SmallVector<int64_t>>> sylvite::parseShape(StringRef text) {
+  auto [name, dims] = text.rsplit('=');
+  SmallVector<StringRef> parts;
+  dims.split(parts, 'x');
+  SmallVector<int64_t> shape;
+  for (StringRef part : parts) {
+    int64_t extent = -1;
+    if (part != "?" && (part.getAsInteger(10, extent) || extent < 1 || extent > INT32_MAX))
+      return failure();
+    shape.push_back(extent);
+  }
+  if (name.empty() || dims.empty())
+    return failure();
+  return std::make_pair(name.str(), std::move(shape));
+}
+
+std::string sylvite::toIdentifier(StringRef name) {
+  std::string identifier;
+  for (char c : name)
+    identifier += isAlnum(c) ? c : '_';
+  if (identifier.empty() || isDigit(identifier[0]))
+    identifier.insert(0, "model_");
+  return identifier;
+}
+
+static FailureOr<FileBuffer> openFile(MLIRContext &context, StringRef path) {
+  auto buffer = MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
+  if (!buffer)
+    return emitError(UnknownLoc::get(&context))
+           << "cannot read '" << path << "': " << buffer.getError().message();
+  return FileBuffer(std::move(*buffer));
+}
+
+FailureOr<OwningOpRef<ModuleOp>> sylvite::importModel(MLIRContext &context,
+                                                      const ImportOptions &options) {
+  FailureOr<FileBuffer> model = openFile(context, options.path);
+  if (failed(model))
+    return failure();
+  FileBuffer weights;
+  if (!options.weightsPath.empty()) {
+    FailureOr<FileBuffer> opened = openFile(context, options.weightsPath);
+    if (failed(opened))
+      return failure();
+    weights = *opened;
+  }
+  return importModel(context, options, *model, weights);
+}
+
+FailureOr<OwningOpRef<ModuleOp>> sylvite::importModel(MLIRContext &context,
+                                                      const ImportOptions &options,
+                                                      FileBuffer contents, FileBuffer weights) {
+  context.loadDialect<nn::NNDialect, func::FuncDialect, arith::ArithDialect, math::MathDialect>();
+  ImportOptions named = options;
+  if (named.name.empty())
+    named.name = sys::path::stem(options.path).str();
+  named.name = toIdentifier(named.name);
+  if (keras::isKerasModel(bytesOf(*contents)))
+    return keras::importKeras(context, named, contents, weights);
+  return emitError(UnknownLoc::get(&context))
+         << "'" << options.path
+         << "' is no model that is supported: a Keras archive (.keras), Keras JSON, or a whole-model HDF5 "
+            "file of Keras";
+}

@@ -1,0 +1,223 @@
+//===- KerasImport.cpp - Keras models to the nn dialect -------------------===//
+//
+// Opens the files, reads the graph, and walks its calls through the layer table into one function.
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/import/keras/KerasImport.h"
+#include "compiler/import/Hdf5.h"
+#include "compiler/import/Zip.h"
+#include "compiler/import/keras/Archive.h"
+#include "compiler/import/keras/Layers.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSwitch.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Verifier.h"
+
+using namespace llvm;
+using namespace mlir;
+using namespace sylvite;
+using namespace sylvite::keras;
+
+bool keras::isKerasModel(Bytes contents) {
+  return ZipArchive::matches(contents) || Hdf5File::matches(contents) ||
+         textOf(contents).ltrim().starts_with("{");
+}
+
+static Type elementType(MLIRContext *context, StringRef dtype) {
+  Builder b(context);
+  return llvm::StringSwitch<Type>(dtype)
+      .Case("float32", b.getF32Type())
+      .Case("bool", b.getI1Type())
+      .Case("int8", b.getI8Type())
+      .Case("int16", b.getI16Type())
+      .Case("int32", b.getI32Type())
+      .Case("int64", b.getI64Type())
+      .Default(Type());
+}
+
+/// Puts the shapes that the user gave in place of the model's.
+static LogicalResult overrideShapes(MLIRContext *context, ModelGraph &graph,
+                                    const ImportOptions &options) {
+  for (auto &[name, shape] : options.shapes) {
+    auto found = llvm::find_if(graph.inputs, [&](auto &input) { return input.name == name; });
+    if (found == graph.inputs.end()) {
+      auto names = map_range(graph.inputs, [](auto &input) { return input.name; });
+      return emitError(UnknownLoc::get(context))
+             << "a shape is given for input '" << name << "', which the model does not have; it has "
+             << join(names, ", ");
+    }
+    if (shape.size() != found->batchShape.size())
+      return emitError(UnknownLoc::get(context))
+             << "the shape given for input '" << name << "' has " << shape.size()
+             << " dimensions, the model's has " << found->batchShape.size();
+    found->batchShape = shape;
+  }
+  return success();
+}
+
+/// Only float32 variables and arithmetic are supported.
+static LogicalResult checkCall(MLIRContext *context, const Call &call) {
+  const Layer &layer = *call.layer;
+  const Json *dtype = layer.isOperation ? nullptr : member(*layer.config, "dtype");
+  if (dtype && !dtype->is_null()) {
+    const Json *policy = member(*dtype, "config");
+    auto name = asString(policy ? member(*policy, "name") : dtype);
+    if (name != StringRef("float32"))
+      return emitLayerError(context, layer)
+             << "attribute 'dtype' is " << (name ? ("\"" + *name + "\"").str() : describe(*dtype))
+             << "; supported: \"float32\"";
+  }
+  for (auto &[name, argument] : call.kwargs) {
+    if (name == "training" && argument.kind == Argument::Value &&
+        asBoolean(argument.value).value_or(false))
+      return emitLayerError(context, layer) << "it is called with training=True; supported: inference";
+    if (name == "mask" && (argument.kind != Argument::Value || !argument.value->is_null()))
+      return emitLayerError(context, layer) << "it is called with a mask, which it does not support";
+  }
+  return success();
+}
+
+namespace {
+class Importer {
+public:
+  Importer(MLIRContext &context, const ModelGraph &graph, WeightSource *weights)
+      : context(&context), graph(graph), weights(weights) {}
+
+  FailureOr<OwningOpRef<ModuleOp>> run(StringRef name);
+
+private:
+  LogicalResult addInputs(func::FuncOp function);
+  LogicalResult build(const Call &call, ModuleState &state, OpBuilder &builder);
+  Value tensor(TensorRef ref) const {
+    ArrayRef<Value> values = inputs;
+    if (ref.call != TensorRef::kInput)
+      values = results[ref.call];
+    return ref.index < values.size() ? values[ref.index] : Value();
+  }
+
+  MLIRContext *context;
+  const ModelGraph &graph;
+  WeightSource *weights;
+  SmallVector<Value> inputs;
+  std::vector<SmallVector<Value, 1>> results; // of each call
+};
+} // namespace
+
+FailureOr<OwningOpRef<ModuleOp>> Importer::run(StringRef name) {
+  OpBuilder builder(context);
+  Location unknown = builder.getUnknownLoc();
+  OwningOpRef<ModuleOp> module = ModuleOp::create(unknown, name);
+  (*module)->setAttr("nn.format", builder.getStringAttr("keras"));
+
+  // The function's type is known at the end; until then its results are empty.
+  SmallVector<Type> types;
+  SmallVector<DictionaryAttr> attributes;
+  for (const ModelGraph::Input &input : graph.inputs) {
+    Type element = elementType(context, input.dtype);
+    Location loc = NameLoc::get(builder.getStringAttr(input.name));
+    if (!element)
+      return emitError(loc) << "input '" << input.name << "' has dtype '" << input.dtype
+                            << "'; supported: float32, int8, int16, int32, int64, bool";
+    SmallVector<int64_t> shape;
+    SmallVector<Attribute> symbols;
+    for (auto [i, extent] : llvm::enumerate(input.batchShape)) {
+      bool isFree = extent < 0;
+      shape.push_back(isFree ? ShapedType::kDynamic : extent);
+      std::string symbol = i == 0 ? "batch" : input.name + "_" + std::to_string(i);
+      symbols.push_back(builder.getStringAttr(isFree ? symbol : ""));
+    }
+    types.push_back(RankedTensorType::get(shape, element));
+    attributes.push_back(builder.getDictionaryAttr(
+        {builder.getNamedAttr("nn.name", builder.getStringAttr(input.name)),
+         builder.getNamedAttr("nn.dims", builder.getArrayAttr(symbols))}));
+  }
+  builder.setInsertionPointToEnd(module->getBody());
+  auto function = func::FuncOp::create(builder, unknown, "forward",
+                                       builder.getFunctionType(types, TypeRange()), {}, attributes);
+  Block *body = function.addEntryBlock();
+  inputs.assign(body->args_begin(), body->args_end());
+  ModuleState state(*module, OpBuilder(function), weights);
+  builder.setInsertionPointToEnd(body);
+
+  for (const Call &call : graph.calls)
+    if (failed(build(call, state, builder)))
+      return failure();
+
+  SmallVector<Value> outputs;
+  SmallVector<Type> outputTypes;
+  for (const ModelGraph::Output &output : graph.outputs) {
+    Value value = tensor(output.tensor);
+    if (!value)
+      return emitLayerError(context, *graph.calls[output.tensor.call].layer)
+             << "its result " << output.tensor.index << " is an output of the model; it has "
+             << results[output.tensor.call].size();
+    outputs.push_back(value);
+    outputTypes.push_back(value.getType());
+  }
+  func::ReturnOp::create(builder, unknown, outputs);
+  function.setType(builder.getFunctionType(types, outputTypes));
+  for (auto [i, output] : llvm::enumerate(graph.outputs))
+    function.setResultAttr(i, "nn.name", builder.getStringAttr(output.name));
+  if (failed(verify(*module)))
+    return failure();
+  return module;
+}
+
+/// The first tensor among the arguments that no call has made.
+static const TensorRef *findMissing(const Argument &argument,
+                                    llvm::function_ref<bool(TensorRef)> isThere) {
+  if (argument.kind == Argument::Tensor)
+    return isThere(argument.tensor) ? nullptr : &argument.tensor;
+  for (const Argument &element : argument.list)
+    if (const TensorRef *missing = findMissing(element, isThere))
+      return missing;
+  return nullptr;
+}
+
+LogicalResult Importer::build(const Call &call, ModuleState &state, OpBuilder &builder) {
+  const Layer &layer = *call.layer;
+  auto isThere = [&](TensorRef ref) { return bool(tensor(ref)); };
+  const TensorRef *missing = nullptr;
+  for (const Argument &argument : call.args)
+    missing = missing ? missing : findMissing(argument, isThere);
+  for (auto &[name, argument] : call.kwargs)
+    missing = missing ? missing : findMissing(argument, isThere);
+  if (missing) {
+    const Layer &producer = *graph.calls[missing->call].layer;
+    return emitLayerError(context, layer)
+           << "it uses result " << missing->index << " of layer '" << producer.path << "', which has "
+           << results[missing->call].size();
+  }
+  const LayerRow *row = findLayer(layer);
+  if (!row)
+    return emitLayerError(context, layer)
+           << (layer.isOperation ? "this operation" : "this layer class")
+           << " is not supported; README.md has the table of those that are";
+  if (failed(checkCall(context, call)))
+    return failure();
+
+  Location loc = NameLoc::get(builder.getStringAttr(layer.name));
+  LayerBuilder b(state, call, builder, loc, [&](TensorRef ref) { return tensor(ref); });
+  if (b.inputs().empty())
+    return emitLayerError(context, layer) << "it is called without tensors";
+  row->build(b);
+  b.checkUnusedAttributes();
+  if (!layer.isOperation)
+    b.checkVariableCount();
+  if (b.failed())
+    return failure();
+  results.push_back(std::move(b.results));
+  return success();
+}
+
+FailureOr<OwningOpRef<ModuleOp>> keras::importKeras(MLIRContext &context,
+                                                    const ImportOptions &options, FileBuffer contents,
+                                                    FileBuffer weights) {
+  Expected<Archive> archive = openArchive(contents, options.path, weights, options.weightsPath);
+  if (!archive)
+    return emitError(UnknownLoc::get(&context)) << toString(archive.takeError());
+  FailureOr<ModelGraph> graph = readModelGraph(archive->config, &context);
+  if (failed(graph) || failed(overrideShapes(&context, *graph, options)))
+    return failure();
+  return Importer(context, *graph, archive->weights.get()).run(options.name);
+}

@@ -1,0 +1,506 @@
+//===- LayerBuilder.cpp - What a row of the layer table works with --------===//
+//
+// The checks behind every attribute, input and op of an imported layer.
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/import/keras/Layers.h"
+#include "llvm/ADT/StringExtras.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
+#include <cmath>
+
+using namespace llvm;
+using namespace mlir;
+using namespace sylvite;
+using namespace sylvite::keras;
+
+/// Halide indexes buffers with 32 bits, so no array may have more elements.
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+static constexpr int64_t kMaxElements = 1 << 20; // memory, not truth, is scarce while fuzzing
+#else
+static constexpr int64_t kMaxElements = INT32_MAX;
+#endif
+
+LayerBuilder::LayerBuilder(ModuleState &state, const Call &call, OpBuilder &builder, Location loc,
+                           llvm::function_ref<Value(TensorRef)> tensor)
+    : layer(*call.layer), builder(builder), loc(loc), state(state), call(call) {
+  auto collect = [&](auto &&self, const Argument &argument) -> void {
+    if (argument.kind == Argument::Tensor)
+      tensors.push_back(tensor(argument.tensor));
+    for (const Argument &element : argument.list)
+      self(self, element);
+  };
+  for (const Argument &argument : call.args)
+    collect(collect, argument);
+  // Keyword tensors follow; layers that give them a meaning of their own look at the call.
+  for (auto &[name, argument] : call.kwargs)
+    collect(collect, argument);
+}
+
+//===----------------------------------------------------------------------===//
+// Errors
+//===----------------------------------------------------------------------===//
+
+InFlightDiagnostic LayerBuilder::error() {
+  if (hasFailed)
+    return InFlightDiagnostic();
+  hasFailed = true;
+  return emitLayerError(builder.getContext(), layer);
+}
+
+void LayerBuilder::refuse(StringRef key, const Twine &supported) {
+  const Json *value = member(*layer.config, key);
+  error() << "attribute '" << key << "' is " << (value ? describe(*value) : "missing")
+          << "; supported: " << supported;
+}
+
+//===----------------------------------------------------------------------===//
+// Attributes
+//===----------------------------------------------------------------------===//
+
+const Json *LayerBuilder::attribute(StringRef key) {
+  used.insert(key);
+  const Json *value = member(*layer.config, key);
+  return value && !value->is_null() ? value : nullptr;
+}
+
+static std::string rangeText(int64_t least) {
+  if (least == INT32_MIN)
+    return "an integer";
+  return "an integer from " + std::to_string(least) + " to " + std::to_string(INT32_MAX);
+}
+
+int64_t LayerBuilder::integer(StringRef key, std::optional<int64_t> otherwise, int64_t least) {
+  const Json *json = attribute(key);
+  if (!json && otherwise)
+    return *otherwise;
+  auto value = asInteger(json);
+  if (!value || *value < least || *value > INT32_MAX) {
+    refuse(key, rangeText(least));
+    return std::max<int64_t>(least, 1);
+  }
+  return *value;
+}
+
+double LayerBuilder::number(StringRef key, std::optional<double> otherwise) {
+  const Json *json = attribute(key);
+  if (!json && otherwise)
+    return *otherwise;
+  auto value = asNumber(json);
+  if (!value || !std::isfinite(*value)) {
+    refuse(key, "a finite number");
+    return 1;
+  }
+  return *value;
+}
+
+bool LayerBuilder::boolean(StringRef key, bool otherwise) {
+  const Json *json = attribute(key);
+  if (!json)
+    return otherwise;
+  auto value = asBoolean(json);
+  if (!value)
+    refuse(key, "true, false");
+  return value.value_or(otherwise);
+}
+
+StringRef LayerBuilder::choice(StringRef key, ArrayRef<StringRef> allowed) {
+  const Json *json = attribute(key);
+  if (!json)
+    return allowed.front();
+  auto value = asString(json);
+  if (value)
+    for (StringRef word : allowed)
+      if (value->equals_insensitive(word))
+        return word;
+  refuse(key, join(map_range(allowed, [](StringRef word) { return "\"" + word.str() + "\""; }), ", "));
+  return allowed.front();
+}
+
+Dims LayerBuilder::tuple(StringRef key, unsigned count, std::optional<int64_t> otherwise,
+                         int64_t least) {
+  const Json *json = attribute(key);
+  if (!json && otherwise)
+    return Dims(count, *otherwise);
+  Dims values;
+  if (auto single = asInteger(json))
+    values.assign(count, *single);
+  else if (auto list = asIntegers(json))
+    values = std::move(*list);
+  bool valid = values.size() == count;
+  for (int64_t value : values)
+    valid &= value >= least && value <= INT32_MAX;
+  if (!valid) {
+    refuse(key, rangeText(least) + (count > 1 ? ", or " + Twine(count) + " of them" : ""));
+    return Dims(count, std::max<int64_t>(least, 1));
+  }
+  return values;
+}
+
+Dims LayerBuilder::axes(StringRef key, int64_t rank, const Dims &otherwise) {
+  const Json *json = attribute(key);
+  Dims values;
+  if (!json)
+    values = otherwise;
+  else if (auto single = asInteger(json))
+    values.push_back(*single);
+  else if (auto list = asIntegers(json))
+    values = std::move(*list);
+  bool valid = !json || json->is_array() || !values.empty();
+  valid &= !json || !json->is_array() || values.size() == json->size();
+  for (int64_t &value : values) {
+    valid &= value >= -rank && value < rank;
+    value += value < 0 ? rank : 0;
+  }
+  llvm::sort(values);
+  if (!valid || std::adjacent_find(values.begin(), values.end()) != values.end()) {
+    refuse(key, "distinct dimensions of an input of rank " + Twine(rank));
+    return {0};
+  }
+  return values;
+}
+
+int64_t LayerBuilder::axis(StringRef key, int64_t rank, int64_t otherwise) {
+  Dims values = axes(key, rank, {otherwise});
+  if (values.size() != 1)
+    refuse(key, "one dimension of an input of rank " + Twine(rank));
+  return values.empty() ? 0 : values[0];
+}
+
+bool LayerBuilder::channelsFirst() {
+  return choice("data_format", {"channels_last", "channels_first"}) == "channels_first";
+}
+
+void LayerBuilder::ignore(std::initializer_list<StringRef> keys) {
+  for (StringRef key : keys)
+    used.insert(key);
+}
+
+void LayerBuilder::checkUnusedAttributes() {
+  for (auto it = layer.config->begin(); it != layer.config->end(); ++it) {
+    StringRef key = it.key();
+    bool common = llvm::StringSwitch<bool>(key)
+                      .Cases({"name", "trainable", "dtype", "autocast", "batch_input_shape"}, true)
+                      .Cases({"batch_shape", "input_shape", "input_dtype", "seed"}, true)
+                      .Default(false);
+    if (common || used.contains(key) || key.ends_with("_initializer") ||
+        key.ends_with("_regularizer") || key.ends_with("_constraint"))
+      continue;
+    bool atRest = it->is_null() || (it->is_boolean() && !*asBoolean(&*it)) ||
+                  ((it->is_structured() || it->is_string()) && it->empty());
+    if (!atRest) {
+      std::vector<StringRef> known(used.keys().begin(), used.keys().end());
+      llvm::sort(known);
+      refuse(key, "no value; this layer's attributes are " + (known.empty() ? "none" : join(known, ", ")));
+      return;
+    }
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Inputs
+//===----------------------------------------------------------------------===//
+
+Value LayerBuilder::input(unsigned index) {
+  if (index < tensors.size())
+    return tensors[index];
+  error() << "it is called with " << tensors.size() << " tensors and needs " << index + 1;
+  return {};
+}
+
+Value LayerBuilder::floatInput(unsigned index) { return toFloat(input(index)); }
+
+void LayerBuilder::expectInputs(unsigned count) {
+  if (tensors.size() != count)
+    error() << "it is called with " << tensors.size() << " tensors; supported: " << count;
+}
+
+static std::string shapeText(ArrayRef<int64_t> shape) {
+  auto text = [](int64_t extent) {
+    return ShapedType::isDynamic(extent) ? std::string("?") : std::to_string(extent);
+  };
+  return "(" + join(map_range(shape, text), ", ") + ")";
+}
+
+void LayerBuilder::expectRank(Value x, int64_t rank) {
+  if (x && rankOf(x) != rank)
+    error() << "its input has shape " << shapeText(shapeOf(x)) << "; supported: " << rank
+            << " dimensions";
+}
+
+int64_t LayerBuilder::extent(Value x, int64_t dim) {
+  if (!x || dim >= rankOf(x)) {
+    if (x)
+      error() << "its input has shape " << shapeText(shapeOf(x)) << " and no dimension " << dim;
+    return 1;
+  }
+  int64_t size = shapeOf(x)[dim];
+  if (!ShapedType::isDynamic(size))
+    return size;
+  error() << "dimension " << dim << " of its input " << shapeText(shapeOf(x))
+          << " is free; supported: a known size (give the model's input shape, as in --shape x=?x224x224x3)";
+  return 1;
+}
+
+const Json *LayerBuilder::argument(unsigned position, StringRef keyword) {
+  const Argument *found = position < call.args.size() ? &call.args[position] : nullptr;
+  for (auto &[name, argument] : call.kwargs)
+    if (name == keyword)
+      found = &argument;
+  return found && found->kind == Argument::Value && !found->value->is_null() ? found->value : nullptr;
+}
+
+//===----------------------------------------------------------------------===//
+// Variables
+//===----------------------------------------------------------------------===//
+
+Value LayerBuilder::declare(StringRef name, ArrayRef<int64_t> shape, bool trainable,
+                            llvm::function_ref<Expected<AsmResourceBlob>()> value) {
+  if (hasFailed)
+    return {};
+  int64_t count = 1;
+  for (int64_t extent : shape)
+    if (extent < 0 || __builtin_mul_overflow(count, extent, &count) || count > kMaxElements) {
+      error() << "variable '" << name << "' has shape " << shapeText(shape) << "; supported: at most "
+              << kMaxElements << " elements";
+      return {};
+    }
+  auto type = RankedTensorType::get(shape, builder.getF32Type());
+  FlatSymbolRefAttr &symbol = state.symbols[&layer][name];
+  if (!symbol) {
+    Expected<AsmResourceBlob> blob = value();
+    if (!blob) {
+      error() << toString(blob.takeError());
+      return {};
+    }
+    std::string path = layer.path + "/" + name.str(), unique = path;
+    for (unsigned i = 1; !state.taken.insert(unique).second; ++i)
+      unique = path + "_" + std::to_string(i);
+    auto data = DenseResourceElementsAttr::get(type, unique, std::move(*blob));
+    nn::ParameterOp::create(state.parameters, loc, builder.getStringAttr(unique), TypeAttr::get(type),
+                            data, trainable ? builder.getUnitAttr() : UnitAttr());
+    symbol = FlatSymbolRefAttr::get(builder.getContext(), unique);
+  }
+  auto parameter = cast<nn::ParameterOp>(state.module.lookupSymbol(symbol.getAttr()));
+  if (parameter.getTensorType() != type) {
+    error() << "variable '" << name << "' has shape " << shapeText(parameter.getTensorType().getShape())
+            << " in the layer's first call and " << shapeText(shape) << " in another";
+    return {};
+  }
+  return nn::GetOp::create(builder, loc, type, symbol);
+}
+
+Value LayerBuilder::variable(StringRef name, ArrayRef<int64_t> shape, const Json &initializer,
+                             bool trainable) {
+  Variable variable;
+  variable.name = name.str();
+  variable.shape.assign(shape.begin(), shape.end());
+  variable.index = numVariables++;
+  variable.initializer = &initializer;
+  if (auto flag = asBoolean(member(*layer.config, "trainable")))
+    trainable &= *flag;
+  return declare(name, shape, trainable,
+                 [&] { return WeightSource::read(state.weights, layer, variable); });
+}
+
+Value LayerBuilder::variable(StringRef name, ArrayRef<int64_t> shape, StringRef initializer,
+                             StringRef otherwise, bool trainable) {
+  const Json *given = initializer.empty() ? nullptr : attribute(initializer);
+  Json fallback = otherwise.str();
+  return variable(name, shape, given ? *given : fallback, trainable);
+}
+
+Value LayerBuilder::constant(StringRef name, ArrayRef<int64_t> shape, ArrayRef<float> values) {
+  return declare(name, shape, /*trainable=*/false, [&]() -> Expected<AsmResourceBlob> {
+    return HeapAsmResourceBlob::allocateAndCopyInferAlign(values);
+  });
+}
+
+void LayerBuilder::checkVariableCount() {
+  if (hasFailed || !state.weights)
+    return;
+  Expected<std::optional<unsigned>> stored = state.weights->count(layer, "");
+  if (!stored)
+    error() << toString(stored.takeError());
+  else if (*stored && **stored != numVariables)
+    error() << "its weights hold " << **stored << " variables, the layer has " << numVariables;
+}
+
+//===----------------------------------------------------------------------===//
+// Ops
+//===----------------------------------------------------------------------===//
+
+/// Refuses results that no buffer can hold.
+Value LayerBuilder::check(Value x) {
+  int64_t count = 1;
+  for (int64_t extent : shapeOf(x))
+    if (!ShapedType::isDynamic(extent) &&
+        (extent < 0 || __builtin_mul_overflow(count, extent, &count) || count > kMaxElements)) {
+      error() << "its result would have shape " << shapeText(shapeOf(x)) << "; supported: at most "
+              << kMaxElements << " elements";
+      return {};
+    }
+  return x;
+}
+
+Value LayerBuilder::infer(Operation *op) {
+  std::string reason;
+  ScopedDiagnosticHandler handler(builder.getContext(), [&](Diagnostic &diagnostic) {
+    reason = diagnostic.str();
+    return success();
+  });
+  SmallVector<Type> types;
+  auto interface = cast<InferTypeOpInterface>(op);
+  LogicalResult inferred = interface.inferReturnTypes(
+      builder.getContext(), loc, op->getOperands(), op->getDiscardableAttrDictionary(),
+      op->getPropertiesStorage(), op->getRegions(), types);
+  if (succeeded(inferred)) {
+    op->getResult(0).setType(types[0]);
+    return check(op->getResult(0));
+  }
+  op->erase();
+  // The op's own message names the op's constraint: "conv_c4: a window ...".
+  StringRef text(reason);
+  if (auto [label, rest] = text.split(": "); !label.contains(' '))
+    text = rest;
+  error() << text;
+  return {};
+}
+
+Value LayerBuilder::map(Value x, llvm::function_ref<Value(nn::ScalarBuilder &, Value)> function) {
+  if (hasFailed || !x)
+    return {};
+  return nn::mapUnary(builder, loc, x, function);
+}
+
+Value LayerBuilder::map(Value x, Value y,
+                        llvm::function_ref<Value(nn::ScalarBuilder &, Value, Value)> function) {
+  return map({x, y}, [&](OpBuilder &b, Location at, ValueRange scalars) {
+    nn::ScalarBuilder scalar(b, at);
+    return function(scalar, scalars[0], scalars[1]);
+  });
+}
+
+Value LayerBuilder::map(ArrayRef<Value> operands,
+                        llvm::function_ref<Value(OpBuilder &, Location, ValueRange)> function) {
+  if (hasFailed || llvm::is_contained(operands, Value()))
+    return {};
+  if (::failed(nn::broadcastShapes(nn::shapesOfOperands(operands)))) {
+    auto shapes = map_range(operands, [](Value x) { return shapeText(shapeOf(x)); });
+    error() << "its inputs have shapes " << join(shapes, ", ") << ", which do not broadcast together";
+    return {};
+  }
+  return check(nn::MapOp::create(builder, loc, operands, function));
+}
+
+Value LayerBuilder::add(Value x, Value y) {
+  return map(x, y, [](nn::ScalarBuilder &s, Value a, Value b) { return s.add(a, b); });
+}
+
+Value LayerBuilder::multiply(Value x, Value y) {
+  return map(x, y, [](nn::ScalarBuilder &s, Value a, Value b) { return s.mul(a, b); });
+}
+
+Value LayerBuilder::transpose(Value x, ArrayRef<int64_t> permutation) {
+  return make<nn::TransposeOp>(x, permutation);
+}
+
+Value LayerBuilder::reshape(Value x, ArrayRef<int64_t> shape, ArrayRef<int64_t> from) {
+  if (hasFailed || !x || shapeOf(x) == shape)
+    return hasFailed ? Value() : x;
+  auto type = cast<RankedTensorType>(x.getType());
+  return check(nn::ReshapeOp::create(builder, loc, type.clone(shape), x, from));
+}
+
+Value LayerBuilder::broadcast(Value x, ArrayRef<int64_t> shape) {
+  if (hasFailed || !x)
+    return {};
+  auto type = cast<RankedTensorType>(x.getType());
+  return check(nn::BroadcastOp::create(builder, loc, type.clone(shape), x));
+}
+
+Value LayerBuilder::slice(Value x, ArrayRef<int64_t> starts, ArrayRef<int64_t> sizes) {
+  return make<nn::SliceOp>(x, starts, sizes, Dims(starts.size(), 1));
+}
+
+Value LayerBuilder::apply(const Json &json, Value x, StringRef part) {
+  if (hasFailed || !x)
+    return {};
+  auto className = asString(member(json, "class_name"));
+  const Json *config = member(json, "config");
+  Layer inner;
+  inner.className = className.value_or("").str();
+  const LayerRow *row = className && config && config->is_object() ? findLayer(inner) : nullptr;
+  if (!row) {
+    error() << "attribute '" << part << "' is " << describe(json)
+            << "; supported: a layer of the table of supported layers";
+    return {};
+  }
+  inner.name = layer.name;
+  inner.config = config;
+  inner.group = layer.group + "/" + part.str();
+  inner.path = layer.path + "/" + part.str();
+  inner.topLevel = layer.topLevel;
+  Call innerCall;
+  innerCall.layer = &state.inner.emplace_back(std::move(inner));
+  innerCall.args.emplace_back().kind = Argument::Tensor;
+  LayerBuilder b(state, innerCall, builder, loc, [&](TensorRef) { return x; });
+  row->build(b);
+  b.checkUnusedAttributes();
+  hasFailed |= b.hasFailed;
+  return b.results.size() == 1 ? b.results[0] : Value();
+}
+
+Value LayerBuilder::expandDims(Value x, int64_t dim) {
+  Dims shape(shapeOf(x)), from;
+  for (int64_t i = 0; i < rankOf(x); ++i)
+    from.push_back(i);
+  shape.insert(shape.begin() + dim, 1);
+  from.insert(from.begin() + dim, -1);
+  return reshape(x, shape, from);
+}
+
+Value LayerBuilder::toFloat(Value x) {
+  if (!x || hasFailed || isa<FloatType>(getElementTypeOrSelf(x.getType())))
+    return x;
+  Type f32 = builder.getF32Type();
+  auto body = [&](OpBuilder &b, Location at, ValueRange scalars) -> Value {
+    if (scalars[0].getType().isInteger(1))
+      return arith::UIToFPOp::create(b, at, f32, scalars[0]);
+    return arith::SIToFPOp::create(b, at, f32, scalars[0]);
+  };
+  return nn::MapOp::create(builder, loc, ValueRange{x}, body);
+}
+
+Value LayerBuilder::toChannelsLast(Value x, bool first) {
+  if (!first || rankOf(x) < 3)
+    return x;
+  Dims permutation{0};
+  for (int64_t i = 2; i < rankOf(x); ++i)
+    permutation.push_back(i);
+  permutation.push_back(1);
+  return transpose(x, permutation);
+}
+
+Value LayerBuilder::fromChannelsLast(Value x, bool first) {
+  if (!first || rankOf(x) < 3)
+    return x;
+  Dims permutation{0, rankOf(x) - 1};
+  for (int64_t i = 1; i + 1 < rankOf(x); ++i)
+    permutation.push_back(i);
+  return transpose(x, permutation);
+}
+
+Value LayerBuilder::alignTo(Value v, ArrayRef<int64_t> dims, int64_t rank) {
+  if (!v)
+    return v;
+  // Leading dimensions are implied.
+  int64_t first = dims.empty() ? rank : dims.front();
+  Dims shape(rank - first, 1), from(rank - first, -1);
+  for (auto [i, dim] : llvm::enumerate(dims)) {
+    shape[dim - first] = shapeOf(v)[i];
+    from[dim - first] = i;
+  }
+  return reshape(v, shape, from);
+}

@@ -1,0 +1,179 @@
+//===- LayerBuilder.h - What a row of the layer table works with ----------===//
+//
+// One call of one layer, seen by the function that turns it into nn ops: its attributes, checked while they
+// are read; its inputs; its variables; and the ops it makes. The first error is reported and makes everything
+// after it a no-op, so such a function reads straight on and never checks.
+//
+//===----------------------------------------------------------------------===//
+#ifndef SYLVITE_COMPILER_IMPORT_KERAS_LAYERBUILDER_H
+#define SYLVITE_COMPILER_IMPORT_KERAS_LAYERBUILDER_H
+
+#include "compiler/import/keras/ModelGraph.h"
+#include "compiler/import/keras/Weights.h"
+#include "dialects/nn/NN.h"
+#include "dialects/nn/Pointwise.h"
+#include "llvm/ADT/StringSet.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+namespace sylvite::keras {
+
+/// Dimensions in the positive direction.
+using Dims = llvm::SmallVector<int64_t>;
+
+/// What all layers of a model share while it is imported.
+struct ModuleState {
+  ModuleState(mlir::ModuleOp module, mlir::OpBuilder parameters, WeightSource *weights)
+      : module(module), parameters(parameters), weights(weights) {}
+
+  mlir::ModuleOp module;
+  mlir::OpBuilder parameters; // inserts before the function
+  WeightSource *weights;      // null: initializers
+  llvm::DenseMap<const Layer *, llvm::StringMap<mlir::FlatSymbolRefAttr>> symbols; // of variables
+  llvm::StringSet<> taken;                                                          // symbols
+  std::deque<Layer> inner; // layers inside the configuration of others
+};
+
+class LayerBuilder {
+public:
+  using Value = mlir::Value;
+
+  LayerBuilder(ModuleState &state, const Call &call, mlir::OpBuilder &builder, mlir::Location loc,
+               llvm::function_ref<Value(TensorRef)> tensor);
+
+  const Layer &layer;
+  mlir::OpBuilder &builder;
+  mlir::Location loc;
+
+  //===--- Errors ---------------------------------------------------------===//
+
+  bool failed() const { return hasFailed; }
+  /// Begins the diagnostic of this layer; nothing is reported after the first.
+  mlir::InFlightDiagnostic error();
+  /// Says that attribute `key` has an unsupported value: "attribute 'padding' is "x"; supported: ...".
+  void refuse(llvm::StringRef key, const llvm::Twine &supported);
+
+  //===--- Attributes -----------------------------------------------------===//
+
+  /// The raw value; null when the layer does not have it or it is JSON's null.
+  const Json *attribute(llvm::StringRef key);
+  int64_t integer(llvm::StringRef key, std::optional<int64_t> otherwise, int64_t least = 1);
+  double number(llvm::StringRef key, std::optional<double> otherwise);
+  bool boolean(llvm::StringRef key, bool otherwise);
+  /// One of `allowed`, the first of which is the default.
+  llvm::StringRef choice(llvm::StringRef key, llvm::ArrayRef<llvm::StringRef> allowed);
+  /// `count` integers; a single one stands for all. None of them above 2^31 - 1.
+  Dims tuple(llvm::StringRef key, unsigned count, std::optional<int64_t> otherwise, int64_t least = 1);
+  /// An axis or a list of axes of a tensor of rank `rank`, sorted; null gives `otherwise`.
+  Dims axes(llvm::StringRef key, int64_t rank, const Dims &otherwise);
+  int64_t axis(llvm::StringRef key, int64_t rank, int64_t otherwise);
+  /// Whether the layer's tensors are (N, C, spatial...).
+  bool channelsFirst();
+  /// Attributes that do not change the results of inference.
+  void ignore(std::initializer_list<llvm::StringRef> keys);
+  /// Reports attributes that nobody asked for and that are not at rest (null, false, empty).
+  void checkUnusedAttributes();
+
+  //===--- Inputs ---------------------------------------------------------===//
+
+  /// The tensors among the positional arguments, lists opened.
+  llvm::ArrayRef<Value> inputs() const { return tensors; }
+  /// Input `index`; reports when the layer is called with fewer.
+  Value input(unsigned index = 0);
+  /// The same as float32: integers are converted, as Keras does before it multiplies by a weight.
+  Value floatInput(unsigned index = 0);
+  /// Reports unless the layer is called with exactly `count` tensors.
+  void expectInputs(unsigned count);
+  /// Reports unless `x` has `rank` dimensions.
+  void expectRank(Value x, int64_t rank);
+  /// Reports unless dimension `dim` of `x` is static; gives its extent, or 1 after a failure.
+  int64_t extent(Value x, int64_t dim);
+  llvm::ArrayRef<Argument> arguments() const { return call.args; }
+  /// The value of an argument that is not a tensor, by position or by keyword; null when absent or null.
+  const Json *argument(unsigned position, llvm::StringRef keyword);
+
+  //===--- Variables ------------------------------------------------------===//
+
+  /// The next variable of the layer, trainable ones first as in Keras's files. `initializer` is the
+  /// attribute that names its initializer, with the default `otherwise`.
+  Value variable(llvm::StringRef name, llvm::ArrayRef<int64_t> shape, llvm::StringRef initializer,
+                 llvm::StringRef otherwise, bool trainable = true);
+  Value variable(llvm::StringRef name, llvm::ArrayRef<int64_t> shape, const Json &initializer,
+                 bool trainable = true);
+  /// A variable that inference does not need: it is counted, not read.
+  void skipVariable() { ++numVariables; }
+  /// A parameter whose values the configuration holds.
+  Value constant(llvm::StringRef name, llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<float> values);
+  /// Reports when the file holds more variables than the layer has asked for.
+  void checkVariableCount();
+
+  //===--- Ops ------------------------------------------------------------===//
+
+  /// Makes an op whose result type is inferred; `args` are those of its builder after the result type.
+  /// Null when an operand is null, or when inference fails, which is reported.
+  template <typename OpTy, typename... Args> Value make(Args &&...args) {
+    if (hasFailed || (isNull(args) || ...))
+      return {};
+    mlir::Type placeholder = mlir::RankedTensorType::get({}, builder.getF32Type());
+    return infer(OpTy::create(builder, loc, placeholder, std::forward<Args>(args)...));
+  }
+  /// An nn.map of one or two operands, broadcast as NumPy does.
+  Value map(Value x, llvm::function_ref<Value(nn::ScalarBuilder &, Value)> function);
+  Value map(Value x, Value y,
+            llvm::function_ref<Value(nn::ScalarBuilder &, Value, Value)> function);
+  Value add(Value x, Value y);
+  Value multiply(Value x, Value y);
+  /// An nn.map of any number of operands, broadcast.
+  Value map(llvm::ArrayRef<Value> operands,
+            llvm::function_ref<Value(mlir::OpBuilder &, mlir::Location, mlir::ValueRange)> function);
+  Value transpose(Value x, llvm::ArrayRef<int64_t> permutation);
+  /// Reshapes to `shape` (kDynamic where free) with the origins of `from`, see nn.reshape.
+  Value reshape(Value x, llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<int64_t> from);
+  Value broadcast(Value x, llvm::ArrayRef<int64_t> shape);
+  /// `sizes[i]` elements of dimension i from `starts[i]` on, every one; -1 runs to the end.
+  Value slice(Value x, llvm::ArrayRef<int64_t> starts, llvm::ArrayRef<int64_t> sizes);
+  /// Applies the layer that `json` serializes (an attribute such as activation), kept below `part`.
+  Value apply(const Json &json, Value x, llvm::StringRef part);
+  /// Inserts a dimension of size one before dimension `dim`.
+  Value expandDims(Value x, int64_t dim);
+  Value toFloat(Value x);
+  /// (N, C, spatial...) to (N, spatial..., C), and back, if `first`.
+  Value toChannelsLast(Value x, bool first);
+  Value fromChannelsLast(Value x, bool first);
+  /// Reshapes vector `v` (or an array over several dimensions) so that its dimensions are `dims` of a
+  /// tensor of rank `rank`; it then broadcasts along the others.
+  Value alignTo(Value v, llvm::ArrayRef<int64_t> dims, int64_t rank);
+
+  //===--- Results --------------------------------------------------------===//
+
+  void result(Value x) { results.push_back(x); }
+  llvm::SmallVector<Value, 1> results;
+
+private:
+  static bool isNull(const Value &value) { return !value; }
+  template <typename T> static bool isNull(const T &) { return false; }
+  static bool isNull(const llvm::SmallVectorImpl<Value> &values) {
+    return llvm::any_of(values, [](Value value) { return !value; });
+  }
+  Value infer(mlir::Operation *op);
+  Value check(Value x);
+  Value declare(llvm::StringRef name, llvm::ArrayRef<int64_t> shape, bool trainable,
+                llvm::function_ref<llvm::Expected<mlir::AsmResourceBlob>()> value);
+
+  ModuleState &state;
+  const Call &call;
+  llvm::SmallVector<Value> tensors;
+  llvm::StringSet<> used; // attributes
+  unsigned numVariables = 0;
+  bool hasFailed = false;
+};
+
+/// The static and free dimensions of a tensor; none for a null value, the result of a failure.
+inline llvm::ArrayRef<int64_t> shapeOf(mlir::Value x) {
+  return x ? llvm::cast<mlir::RankedTensorType>(x.getType()).getShape() : llvm::ArrayRef<int64_t>();
+}
+inline int64_t rankOf(mlir::Value x) { return shapeOf(x).size(); }
+
+} // namespace sylvite::keras
+
+#endif // SYLVITE_COMPILER_IMPORT_KERAS_LAYERBUILDER_H

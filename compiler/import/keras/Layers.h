@@ -1,0 +1,56 @@
+//===- Layers.h - The table of Keras layers -------------------------------===//
+//
+// A row per layer class: its name and the function that turns a call of it into nn ops. Adding a layer is
+// adding a row to its family's table. Families are those of the dialect, one file each.
+//
+//===----------------------------------------------------------------------===//
+#ifndef SYLVITE_COMPILER_IMPORT_KERAS_LAYERS_H
+#define SYLVITE_COMPILER_IMPORT_KERAS_LAYERS_H
+
+#include "compiler/import/keras/LayerBuilder.h"
+
+namespace sylvite::keras {
+
+struct LayerRow {
+  llvm::StringLiteral className;
+  void (*build)(LayerBuilder &);
+};
+
+/// One family of layers, or of `keras.ops` operations.
+struct LayerFamily {
+  llvm::StringLiteral title;
+  llvm::ArrayRef<LayerRow> rows;
+};
+
+llvm::ArrayRef<LayerRow> convLayers();
+llvm::ArrayRef<LayerRow> denseLayers();
+llvm::ArrayRef<LayerRow> normLayers();
+llvm::ArrayRef<LayerRow> pointwiseLayers();
+llvm::ArrayRef<LayerRow> poolLayers();
+llvm::ArrayRef<LayerRow> shapeLayers();
+llvm::ArrayRef<LayerRow> operations();
+
+/// All families, for the table of supported layers in the README.
+llvm::ArrayRef<LayerFamily> listLayers();
+
+/// The row of a layer's or an operation's class; null when it is not supported.
+const LayerRow *findLayer(const Layer &layer);
+
+/// The activation that attribute `key` names, applied to `x`: a name, or a layer or function in its
+/// serialized form; absent means none.
+mlir::Value activate(LayerBuilder &b, mlir::Value x, llvm::StringRef key = "activation");
+
+/// The names of the activations, sorted.
+std::vector<llvm::StringRef> listActivations();
+bool isActivation(llvm::StringRef name);
+/// Builds an operation of `keras.ops` whose snake-case name is an activation's.
+void buildActivationOperation(LayerBuilder &b);
+
+/// Arithmetic on two scalars of one type, floating-point or integer.
+enum class Arithmetic { Add, Subtract, Multiply, Maximum, Minimum };
+mlir::Value arithmetic(mlir::OpBuilder &builder, mlir::Location loc, Arithmetic kind, mlir::Value x,
+                       mlir::Value y);
+
+} // namespace sylvite::keras
+
+#endif // SYLVITE_COMPILER_IMPORT_KERAS_LAYERS_H

@@ -1,0 +1,310 @@
+//===- Operations.cpp - nodes of keras.ops --------------------------------===//
+//
+// Rows for the functions of keras.ops that a Functional model calls on tensors directly. Their parameters are
+// in the node's configuration or among its arguments; tensors and constants may stand on either side of an
+// operator. Activations are in Pointwise.cpp's table.
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/import/keras/Arrays.h"
+#include "compiler/import/keras/Layers.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace llvm;
+using namespace mlir;
+using namespace sylvite;
+using namespace sylvite::keras;
+
+using nn::ScalarBuilder;
+
+//===----------------------------------------------------------------------===//
+// Operators
+//===----------------------------------------------------------------------===//
+
+/// A side of an operator: a tensor, or the array or number that stands there.
+static Value operand(LayerBuilder &b, unsigned position, unsigned &nextTensor) {
+  ArrayRef<Argument> arguments = b.arguments();
+  if (position < arguments.size() && arguments[position].kind == Argument::Tensor)
+    return b.input(nextTensor++);
+  std::optional<Array> array =
+      position < arguments.size() ? readArray(arguments[position].value) : std::nullopt;
+  if (!array) {
+    b.error() << "argument " << position << " is "
+              << (position < arguments.size() ? describe(*arguments[position].value) : "missing")
+              << "; supported: tensors, numbers and arrays of numbers";
+    return {};
+  }
+  return b.constant("constant_" + std::to_string(position), array->shape, array->values);
+}
+
+/// A binary operator; a number beside a tensor becomes part of the region.
+static void binary(LayerBuilder &b,
+                   llvm::function_ref<Value(ScalarBuilder &, Value, Value)> function) {
+  ArrayRef<Argument> arguments = b.arguments();
+  if (arguments.size() != 2)
+    return void(b.error() << "it has " << arguments.size() << " positional arguments; supported: 2");
+  for (unsigned side = 0; side < 2; ++side) {
+    if (arguments[side].kind == Argument::Tensor)
+      continue;
+    auto number = asNumber(arguments[side].value);
+    if (!number)
+      continue;
+    return b.result(b.map(b.floatInput(), [&](ScalarBuilder &s, Value x) {
+      Value constant = s.constant(*number, x);
+      return side ? function(s, x, constant) : function(s, constant, x);
+    }));
+  }
+  unsigned nextTensor = 0;
+  Value x = operand(b, 0, nextTensor), y = operand(b, 1, nextTensor);
+  b.result(b.map(b.toFloat(x), b.toFloat(y), function));
+}
+
+/// Arithmetic that keeps integers integers.
+template <Arithmetic kind> static void arithmeticOperation(LayerBuilder &b) {
+  ArrayRef<Value> inputs = b.inputs();
+  bool integers = inputs.size() == 2 && llvm::none_of(inputs, [](Value x) {
+                    return isa<FloatType>(getElementTypeOrSelf(x.getType()));
+                  });
+  if (integers && getElementTypeOrSelf(inputs[0]) == getElementTypeOrSelf(inputs[1]))
+    return b.result(b.map(inputs, [](OpBuilder &builder, Location loc, ValueRange v) {
+      return arithmetic(builder, loc, kind, v[0], v[1]);
+    }));
+  binary(b, [](ScalarBuilder &s, Value x, Value y) {
+    switch (kind) {
+    case Arithmetic::Add:
+      return s.add(x, y);
+    case Arithmetic::Subtract:
+      return s.sub(x, y);
+    case Arithmetic::Multiply:
+      return s.mul(x, y);
+    case Arithmetic::Maximum:
+      return s.maximum(x, y);
+    case Arithmetic::Minimum:
+      return s.minimum(x, y);
+    }
+    llvm_unreachable("every kind returns");
+  });
+}
+
+static void divide(LayerBuilder &b) {
+  binary(b, [](ScalarBuilder &s, Value x, Value y) { return s.div(x, y); });
+}
+
+static void power(LayerBuilder &b) {
+  ArrayRef<Argument> arguments = b.arguments();
+  if (arguments.size() == 2 && arguments[0].kind == Argument::Tensor)
+    if (auto exponent = asNumber(arguments[1].value); exponent && *exponent == 2)
+      return b.result(b.map(b.floatInput(), [](ScalarBuilder &s, Value x) { return s.mul(x, x); }));
+  Value x, y;
+  if (arguments.size() != 2)
+    return void(b.error() << "it has " << arguments.size() << " positional arguments; supported: 2");
+  unsigned nextTensor = 0;
+  x = b.toFloat(operand(b, 0, nextTensor));
+  y = b.toFloat(operand(b, 1, nextTensor));
+  b.result(b.map({x, y}, [](OpBuilder &builder, Location loc, ValueRange v) -> Value {
+    return math::PowFOp::create(builder, loc, v[0], v[1]);
+  }));
+}
+
+//===----------------------------------------------------------------------===//
+// Functions of one tensor
+//===----------------------------------------------------------------------===//
+
+template <Value (*function)(ScalarBuilder &, Value)> static void unary(LayerBuilder &b) {
+  b.result(b.map(b.floatInput(), function));
+}
+
+template <typename MathOp> static void mathFunction(LayerBuilder &b) {
+  Value x = b.floatInput();
+  b.result(b.map({x}, [](OpBuilder &builder, Location loc, ValueRange v) -> Value {
+    return MathOp::create(builder, loc, v[0]);
+  }));
+}
+
+static Value absolute(ScalarBuilder &s, Value x) { return s.abs(x); }
+static Value negative(ScalarBuilder &s, Value x) { return s.neg(x); }
+static Value reciprocal(ScalarBuilder &s, Value x) { return s.div(s.constant(1, x), x); }
+static Value square(ScalarBuilder &s, Value x) { return s.mul(x, x); }
+static Value zerosLike(ScalarBuilder &s, Value x) { return s.constant(0, x); }
+static Value onesLike(ScalarBuilder &s, Value x) { return s.constant(1, x); }
+
+/// A parameter in the configuration, or among the arguments.
+static const Json *parameter(LayerBuilder &b, unsigned position, StringRef key) {
+  const Json *value = b.attribute(key);
+  return value ? value : b.argument(position, key);
+}
+
+static void clip(LayerBuilder &b) {
+  auto low = asNumber(parameter(b, 1, "x_min")), high = asNumber(parameter(b, 2, "x_max"));
+  if (!low || !high)
+    return void(b.error() << "its bounds x_min and x_max are not both numbers");
+  b.result(b.map(b.floatInput(), [&](ScalarBuilder &s, Value x) { return s.clamp(x, *low, *high); }));
+}
+
+static void threshold(LayerBuilder &b) {
+  double bound = b.number("threshold", std::nullopt), below = b.number("default_value", std::nullopt);
+  b.result(b.map(b.floatInput(), [&](ScalarBuilder &s, Value x) {
+    return s.selectGreater(x, s.constant(bound, x), x, s.constant(below, x));
+  }));
+}
+
+static void cast(LayerBuilder &b) {
+  const Json *dtype = parameter(b, 1, "dtype");
+  if (asString(dtype) != StringRef("float32"))
+    return b.refuse("dtype", "\"float32\"");
+  b.result(b.floatInput());
+}
+
+template <nn::ReduceKind kind> static void reduction(LayerBuilder &b) {
+  Value x = b.floatInput();
+  Dims all;
+  for (int64_t i = 0; i < rankOf(x); ++i)
+    all.push_back(i);
+  b.result(b.make<nn::ReduceOp>(x, kind, b.axes("axis", rankOf(x), all), b.boolean("keepdims", false)));
+}
+
+static void matmul(LayerBuilder &b) {
+  b.expectInputs(2);
+  b.result(b.make<nn::MatmulOp>(b.floatInput(0), b.floatInput(1), false, false));
+}
+
+//===----------------------------------------------------------------------===//
+// Shapes
+//===----------------------------------------------------------------------===//
+
+static void transpose(LayerBuilder &b) {
+  Value x = b.input();
+  Dims permutation;
+  for (int64_t i = rankOf(x); i-- > 0;)
+    permutation.push_back(i);
+  if (const Json *axes = b.attribute("axes")) {
+    permutation = asIntegers(axes).value_or(Dims());
+    for (int64_t &dim : permutation)
+      dim += dim < 0 ? rankOf(x) : 0;
+  }
+  Dims sorted(permutation);
+  llvm::sort(sorted);
+  bool valid = int64_t(sorted.size()) == rankOf(x);
+  for (auto [i, dim] : llvm::enumerate(sorted))
+    valid &= dim == int64_t(i);
+  if (!valid)
+    return b.refuse("axes", "a permutation of the " + Twine(rankOf(x)) + " dimensions");
+  b.result(b.transpose(x, permutation));
+}
+
+static void expandDims(LayerBuilder &b) {
+  Value x = b.input();
+  for (int64_t dim : b.axes("axis", rankOf(x) + 1, {}))
+    x = b.expandDims(x, dim);
+  b.result(x);
+}
+
+static void squeeze(LayerBuilder &b) {
+  Value x = b.input();
+  Dims ones, shape, from;
+  for (auto [i, extent] : llvm::enumerate(shapeOf(x)))
+    if (extent == 1)
+      ones.push_back(i);
+  ones = b.axes("axis", rankOf(x), ones);
+  for (auto [i, extent] : llvm::enumerate(shapeOf(x))) {
+    if (!llvm::is_contained(ones, int64_t(i))) {
+      shape.push_back(extent);
+      from.push_back(i);
+    } else if (extent != 1) {
+      return b.refuse("axis", "dimensions of size 1");
+    }
+  }
+  b.result(b.reshape(x, shape, from));
+}
+
+static void reshape(LayerBuilder &b) {
+  Value x = b.input();
+  const Json *json = parameter(b, 1, "newshape");
+  auto target = asIntegers(json, /*missing=*/-1);
+  if (!target)
+    return b.refuse("newshape", "a list of integers");
+  // The batch, which is free, is what -1 or null stands for, and must come first.
+  ArrayRef<int64_t> source = shapeOf(x);
+  bool keepsBatch = !source.empty() && !target->empty() && (*target)[0] == -1 &&
+                    ShapedType::isDynamic(source[0]);
+  int64_t known = 1, total = 1, open = 0;
+  bool valid = true;
+  for (int64_t extent : ArrayRef<int64_t>(*target).drop_front(keepsBatch)) {
+    open += extent == -1;
+    valid &= extent == -1 || (extent > 0 && !__builtin_mul_overflow(known, extent, &known));
+  }
+  for (int64_t extent : source.drop_front(keepsBatch))
+    valid &= !ShapedType::isDynamic(extent) && !__builtin_mul_overflow(total, extent, &total);
+  if (!valid || open > 1 || (open ? total % known : total != known))
+    return b.refuse("newshape", "-1 for the batch, then positive sizes and at most one more -1 that hold "
+                                "the elements of each example");
+  Dims shape, from;
+  for (auto [i, extent] : llvm::enumerate(*target)) {
+    bool isBatch = i == 0 && keepsBatch;
+    shape.push_back(isBatch ? source[0] : extent == -1 ? total / known : extent);
+    from.push_back(isBatch ? 0 : -1);
+  }
+  b.result(b.reshape(x, shape, from));
+}
+
+static void concatenate(LayerBuilder &b) {
+  int64_t axis = b.axis("axis", rankOf(b.input()), 0);
+  SmallVector<Value> inputs;
+  for (unsigned i = 0; i < b.inputs().size(); ++i)
+    inputs.push_back(b.floatInput(i));
+  b.result(inputs.size() == 1 ? inputs[0] : b.make<nn::ConcatOp>(ValueRange(inputs), axis));
+}
+
+static void stack(LayerBuilder &b) {
+  int64_t axis = b.axis("axis", rankOf(b.input()) + 1, 0);
+  SmallVector<Value> inputs;
+  for (unsigned i = 0; i < b.inputs().size() && !b.failed(); ++i) {
+    b.expectRank(b.input(i), rankOf(b.input()));
+    inputs.push_back(b.failed() ? Value() : b.expandDims(b.floatInput(i), axis));
+  }
+  b.result(inputs.size() == 1 ? inputs[0] : b.make<nn::ConcatOp>(ValueRange(inputs), axis));
+}
+
+ArrayRef<LayerRow> keras::operations() {
+  using Kind = nn::ReduceKind;
+  static const LayerRow rows[] = {
+      {"Absolute", unary<absolute>},
+      {"Add", arithmeticOperation<Arithmetic::Add>},
+      {"Cast", cast},
+      {"Clip", clip},
+      {"Concatenate", concatenate},
+      {"Cos", mathFunction<math::CosOp>},
+      {"Divide", divide},
+      {"Erf", mathFunction<math::ErfOp>},
+      {"Exp", mathFunction<math::ExpOp>},
+      {"ExpandDims", expandDims},
+      {"Floor", mathFunction<math::FloorOp>},
+      {"Log", mathFunction<math::LogOp>},
+      {"Matmul", matmul},
+      {"Max", reduction<Kind::Max>},
+      {"Maximum", arithmeticOperation<Arithmetic::Maximum>},
+      {"Mean", reduction<Kind::Mean>},
+      {"Min", reduction<Kind::Min>},
+      {"Minimum", arithmeticOperation<Arithmetic::Minimum>},
+      {"Multiply", arithmeticOperation<Arithmetic::Multiply>},
+      {"Negative", unary<negative>},
+      {"OnesLike", unary<onesLike>},
+      {"Power", power},
+      {"Prod", reduction<Kind::Prod>},
+      {"Reciprocal", unary<reciprocal>},
+      {"Reshape", reshape},
+      {"Rsqrt", mathFunction<math::RsqrtOp>},
+      {"Sin", mathFunction<math::SinOp>},
+      {"Sqrt", mathFunction<math::SqrtOp>},
+      {"Square", unary<square>},
+      {"Squeeze", squeeze},
+      {"Stack", stack},
+      {"Subtract", arithmeticOperation<Arithmetic::Subtract>},
+      {"Sum", reduction<Kind::Sum>},
+      {"Threshold", threshold},
+      {"Transpose", transpose},
+      {"TrueDivide", divide},
+      {"ZerosLike", unary<zerosLike>},
+  };
+  return rows;
+}

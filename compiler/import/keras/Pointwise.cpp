@@ -1,0 +1,372 @@
+//===- Pointwise.cpp - activations and merges -----------------------------===//
+//
+// The table of Keras's activations, rows for the layers that apply one, for those that combine tensors
+// element by element, and for those that do nothing in inference.
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/import/keras/Layers.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include <cmath>
+
+using namespace llvm;
+using namespace mlir;
+using namespace sylvite;
+using namespace sylvite::keras;
+
+using nn::ScalarBuilder;
+
+//===----------------------------------------------------------------------===//
+// Activations
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// The arguments of an activation: the configuration of the operation, or nothing behind a bare name.
+struct Arguments {
+  const Json &config;
+  double number(StringRef key, double otherwise) const {
+    return asNumber(member(config, key)).value_or(otherwise);
+  }
+  bool boolean(StringRef key, bool otherwise) const {
+    return asBoolean(member(config, key)).value_or(otherwise);
+  }
+};
+
+struct Activation {
+  StringLiteral name;
+  Value (*scalar)(ScalarBuilder &, Value, const Arguments &) = nullptr;
+  Value (*tensor)(LayerBuilder &, Value, const Arguments &) = nullptr;
+};
+} // namespace
+
+/// Keras's ReLU with all its arguments (keras.src.activations.ReLU.static_call).
+static Value kerasRelu(ScalarBuilder &s, Value x, double negativeSlope, double maxValue,
+                      double threshold) {
+  if (negativeSlope == 0 && threshold == 0)
+    return s.relu(x, 0, maxValue, 0);
+  Value t = s.constant(threshold, x), zero = s.constant(0, x);
+  Value y = threshold == 0 ? s.relu(x) : s.selectGreater(x, t, x, zero);
+  if (std::isfinite(maxValue))
+    y = s.clamp(y, 0, maxValue);
+  if (negativeSlope == 0)
+    return y;
+  return s.sub(y, s.mul(s.constant(negativeSlope, x), s.relu(s.sub(t, x))));
+}
+
+static int64_t activationAxis(LayerBuilder &b, Value x, const Arguments &arguments) {
+  int64_t rank = rankOf(x), axis = asInteger(member(arguments.config, "axis")).value_or(-1);
+  axis += axis < 0 ? rank : 0;
+  if (axis >= 0 && axis < rank)
+    return axis;
+  b.refuse("axis", "a dimension of an input of rank " + Twine(rank));
+  return 0;
+}
+
+static Value reduce(LayerBuilder &b, Value x, nn::ReduceKind kind, int64_t dim) {
+  return b.make<nn::ReduceOp>(x, kind, ArrayRef<int64_t>{dim}, /*keep_dims=*/true);
+}
+static Value subtract(LayerBuilder &b, Value x, Value y) {
+  return b.map(x, y, [](ScalarBuilder &s, Value p, Value q) { return s.sub(p, q); });
+}
+
+static Value softmax(LayerBuilder &b, Value x, const Arguments &arguments) {
+  return b.make<nn::SoftmaxOp>(x, ArrayRef<int64_t>{activationAxis(b, x, arguments)});
+}
+
+static Value logSoftmax(LayerBuilder &b, Value x, const Arguments &arguments) {
+  int64_t dim = activationAxis(b, x, arguments);
+  Value shifted = subtract(b, x, reduce(b, x, nn::ReduceKind::Max, dim));
+  Value exponentials = b.map(shifted, [](ScalarBuilder &s, Value e) { return s.exp(e); });
+  return b.map(shifted, reduce(b, exponentials, nn::ReduceKind::Sum, dim),
+               [](ScalarBuilder &s, Value e, Value sum) { return s.sub(e, s.log(sum)); });
+}
+
+/// The first half times the sigmoid of the second.
+static Value glu(LayerBuilder &b, Value x, const Arguments &arguments) {
+  int64_t dim = activationAxis(b, x, arguments), size = b.extent(x, dim);
+  if (size % 2)
+    b.error() << "activation glu halves dimension " << dim << ", which has " << size << " elements";
+  Dims starts(rankOf(x), 0), sizes(rankOf(x), -1);
+  for (auto [i, extent] : llvm::enumerate(shapeOf(x)))
+    sizes[i] = ShapedType::isDynamic(extent) ? -1 : extent;
+  sizes[dim] = size / 2;
+  Value first = b.slice(x, starts, sizes);
+  starts[dim] = size / 2;
+  return b.map(first, b.slice(x, starts, sizes), [](ScalarBuilder &s, Value p, Value q) {
+    return s.mul(p, s.sigmoid(q));
+  });
+}
+
+/// The projection onto the simplex (arXiv 1602.02068), without sorting: an element z belongs to the support
+/// when 1 + n z exceeds the sum of the n elements that are not smaller.
+static Value sparsemax(LayerBuilder &b, Value x, const Arguments &arguments) {
+  int64_t dim = activationAxis(b, x, arguments);
+  if (b.failed())
+    return {};
+  // Dimension dim holds z, the one after it all others.
+  Value z = b.expandDims(x, dim + 1), others = b.expandDims(x, dim);
+  auto notSmaller = [&](bool value) {
+    Value terms = b.map(z, others, [&](ScalarBuilder &s, Value p, Value q) {
+      return s.selectGreater(p, q, s.constant(0, p), value ? q : s.constant(1, p));
+    });
+    return b.make<nn::ReduceOp>(terms, nn::ReduceKind::Sum, ArrayRef<int64_t>{dim + 1}, false);
+  };
+  Value counts = notSmaller(false), sums = notSmaller(true);
+  auto inSupport = [&](bool value) {
+    Value terms = b.map({x, counts, sums}, [&](OpBuilder &builder, Location loc, ValueRange v) {
+      ScalarBuilder s(builder, loc);
+      Value bound = s.add(s.constant(1, v[0]), s.mul(v[1], v[0]));
+      return s.selectGreater(bound, v[2], value ? v[0] : s.constant(1, v[0]), s.constant(0, v[0]));
+    });
+    return reduce(b, terms, nn::ReduceKind::Sum, dim);
+  };
+  return b.map({x, inSupport(true), inSupport(false)},
+               [](OpBuilder &builder, Location loc, ValueRange v) {
+                 ScalarBuilder s(builder, loc);
+                 Value tau = s.div(s.sub(v[1], s.constant(1, v[1])), v[2]);
+                 return s.relu(s.sub(v[0], tau));
+               });
+}
+
+static ArrayRef<Activation> activations() {
+  using S = ScalarBuilder;
+  using A = Arguments;
+  static const Activation table[] = {
+      {"celu", [](S &s, Value x, const A &a) { return s.celu(x, a.number("alpha", 1)); }},
+      {"elu", [](S &s, Value x, const A &a) { return s.elu(x, a.number("alpha", 1)); }},
+      {"exponential", [](S &s, Value x, const A &) { return s.exp(x); }},
+      {"gelu", [](S &s, Value x, const A &a) { return s.gelu(x, a.boolean("approximate", false)); }},
+      {"glu", nullptr, glu},
+      {"hard_shrink",
+       [](S &s, Value x, const A &a) { return s.hardShrink(x, a.number("threshold", 0.5)); }},
+      {"hard_sigmoid", [](S &s, Value x, const A &) { return s.hardSigmoid(x); }},
+      {"hard_silu", [](S &s, Value x, const A &) { return s.hardSilu(x); }},
+      {"hard_swish", [](S &s, Value x, const A &) { return s.hardSilu(x); }},
+      {"hard_tanh", [](S &s, Value x, const A &) { return s.hardTanh(x); }},
+      {"leaky_relu",
+       [](S &s, Value x, const A &a) { return s.leakyRelu(x, a.number("negative_slope", 0.2)); }},
+      {"linear", nullptr, [](LayerBuilder &, Value x, const A &) { return x; }},
+      {"log_sigmoid", [](S &s, Value x, const A &) { return s.logSigmoid(x); }},
+      {"log_softmax", nullptr, logSoftmax},
+      {"mish", [](S &s, Value x, const A &) { return s.mish(x); }},
+      {"relu", [](S &s, Value x, const A &) { return s.relu(x); }},
+      {"relu6", [](S &s, Value x, const A &) { return s.clamp(x, 0, 6); }},
+      {"selu", [](S &s, Value x, const A &) { return s.selu(x); }},
+      {"sigmoid", [](S &s, Value x, const A &) { return s.sigmoid(x); }},
+      {"silu", [](S &s, Value x, const A &) { return s.silu(x); }},
+      {"soft_shrink",
+       [](S &s, Value x, const A &a) { return s.softShrink(x, a.number("threshold", 0.5)); }},
+      {"softmax", nullptr, softmax},
+      {"softplus", [](S &s, Value x, const A &) { return s.softplus(x); }},
+      {"softsign", [](S &s, Value x, const A &) { return s.softsign(x); }},
+      {"sparse_plus", [](S &s, Value x, const A &) { return s.sparsePlus(x); }},
+      {"sparse_sigmoid", [](S &s, Value x, const A &) { return s.sparseSigmoid(x); }},
+      {"sparsemax", nullptr, sparsemax},
+      {"squareplus", [](S &s, Value x, const A &a) { return s.squareplus(x, a.number("b", 4)); }},
+      {"swish", [](S &s, Value x, const A &) { return s.silu(x); }},
+      {"tanh", [](S &s, Value x, const A &) { return s.tanh(x); }},
+      {"tanh_shrink", [](S &s, Value x, const A &) { return s.tanhShrink(x); }},
+  };
+  return table;
+}
+
+std::vector<StringRef> keras::listActivations() {
+  std::vector<StringRef> names;
+  for (const Activation &row : activations())
+    names.push_back(row.name);
+  return names;
+}
+
+static const Activation *findActivation(StringRef name) {
+  auto found = llvm::find_if(activations(), [&](auto &row) { return row.name == name; });
+  return found == activations().end() ? nullptr : found;
+}
+
+static Value apply(LayerBuilder &b, const Activation &row, Value x, const Json &config) {
+  Arguments arguments{config};
+  if (row.tensor)
+    return row.tensor(b, x, arguments);
+  return b.map(x, [&](ScalarBuilder &s, Value e) { return row.scalar(s, e, arguments); });
+}
+
+Value keras::activate(LayerBuilder &b, Value x, StringRef key) {
+  const Json *json = b.attribute(key);
+  if (!json || b.failed() || !x)
+    return x;
+  static const Json none = Json::object();
+  std::optional<StringRef> name = asString(json);
+  if (!name && json->is_object()) {
+    // A function under its name, or a layer used as one.
+    const Json *config = member(*json, "config");
+    if (config && config->is_object())
+      return b.apply(*json, x, key);
+    name = asString(config);
+  }
+  const Activation *row = name ? findActivation(*name) : nullptr;
+  if (!row) {
+    std::vector<StringRef> known = listActivations();
+    b.refuse(key, join(known, ", "));
+    return {};
+  }
+  return apply(b, *row, x, none);
+}
+
+bool keras::isActivation(StringRef name) { return findActivation(name) != nullptr; }
+
+void keras::buildActivationOperation(LayerBuilder &b) {
+  for (auto it = b.layer.config->begin(); it != b.layer.config->end(); ++it)
+    b.ignore({it.key()});
+  b.result(apply(b, *findActivation(toSnakeCase(b.layer.className)), b.floatInput(), *b.layer.config));
+}
+
+//===----------------------------------------------------------------------===//
+// Layers of one activation
+//===----------------------------------------------------------------------===//
+
+static void activation(LayerBuilder &b) { b.result(activate(b, b.floatInput())); }
+
+static double notNegative(LayerBuilder &b, StringRef key, double otherwise) {
+  double value = b.number(key, otherwise);
+  if (value < 0)
+    b.refuse(key, "a number that is not negative");
+  return value;
+}
+
+static void relu(LayerBuilder &b) {
+  const Json *bound = b.attribute("max_value");
+  bool bounded = bound && asNumber(bound) != std::numeric_limits<double>::infinity();
+  double maxValue = bounded ? notNegative(b, "max_value", 0) : INFINITY;
+  double slope = notNegative(b, "negative_slope", 0), threshold = notNegative(b, "threshold", 0);
+  b.result(b.map(b.floatInput(), [&](ScalarBuilder &s, Value x) {
+    return kerasRelu(s, x, slope, maxValue, threshold);
+  }));
+}
+
+static void leakyRelu(LayerBuilder &b) {
+  StringRef key = b.attribute("alpha") ? "alpha" : "negative_slope"; // Keras 2's name
+  double slope = notNegative(b, key, 0.3);
+  b.ignore({"negative_slope"});
+  b.result(b.map(b.floatInput(), [&](ScalarBuilder &s, Value x) { return s.leakyRelu(x, slope); }));
+}
+
+static void elu(LayerBuilder &b) {
+  double alpha = b.number("alpha", 1);
+  b.result(b.map(b.floatInput(), [&](ScalarBuilder &s, Value x) { return s.elu(x, alpha); }));
+}
+
+static void prelu(LayerBuilder &b) {
+  Value x = b.floatInput();
+  Dims shared = b.axes("shared_axes", rankOf(x), {}), shape;
+  if (llvm::is_contained(shared, 0))
+    b.refuse("shared_axes", "axes other than the batch");
+  for (int64_t dim = 1; dim < rankOf(x); ++dim)
+    shape.push_back(llvm::is_contained(shared, dim) ? 1 : b.extent(x, dim));
+  Value alpha = b.variable("alpha", shape, "alpha_initializer", "zeros");
+  b.result(b.map(x, alpha, [](ScalarBuilder &s, Value e, Value a) {
+    return s.sub(s.relu(e), s.mul(a, s.relu(s.neg(e))));
+  }));
+}
+
+static void softmaxLayer(LayerBuilder &b) {
+  Value x = b.floatInput();
+  b.result(b.make<nn::SoftmaxOp>(x, b.axes("axis", rankOf(x), {rankOf(x) - 1})));
+}
+
+//===----------------------------------------------------------------------===//
+// Merges
+//===----------------------------------------------------------------------===//
+
+Value keras::arithmetic(OpBuilder &b, Location loc, Arithmetic kind, Value x, Value y) {
+  bool isFloat = isa<FloatType>(x.getType());
+  switch (kind) {
+  case Arithmetic::Add:
+    return isFloat ? Value(arith::AddFOp::create(b, loc, x, y))
+                   : Value(arith::AddIOp::create(b, loc, x, y));
+  case Arithmetic::Subtract:
+    return isFloat ? Value(arith::SubFOp::create(b, loc, x, y))
+                   : Value(arith::SubIOp::create(b, loc, x, y));
+  case Arithmetic::Multiply:
+    return isFloat ? Value(arith::MulFOp::create(b, loc, x, y))
+                   : Value(arith::MulIOp::create(b, loc, x, y));
+  case Arithmetic::Maximum:
+    return isFloat ? Value(arith::MaximumFOp::create(b, loc, x, y))
+                   : Value(arith::MaxSIOp::create(b, loc, x, y));
+  case Arithmetic::Minimum:
+    return isFloat ? Value(arith::MinimumFOp::create(b, loc, x, y))
+                   : Value(arith::MinSIOp::create(b, loc, x, y));
+  }
+  llvm_unreachable("every kind returns");
+}
+
+/// Inputs of fewer dimensions get new ones behind the batch, as Keras's merge layers do it.
+static SmallVector<Value> alignedInputs(LayerBuilder &b) {
+  int64_t rank = 0;
+  bool isFloat = false;
+  for (Value x : b.inputs()) {
+    rank = std::max(rank, rankOf(x));
+    isFloat |= isa<FloatType>(getElementTypeOrSelf(x.getType()));
+  }
+  SmallVector<Value> inputs;
+  for (Value x : b.inputs()) {
+    x = isFloat ? b.toFloat(x) : x;
+    while (x && rankOf(x) < rank)
+      x = b.expandDims(x, 1);
+    inputs.push_back(x);
+  }
+  return inputs;
+}
+
+template <Arithmetic kind, bool mean = false, int numInputs = 0> static void merge(LayerBuilder &b) {
+  if (numInputs)
+    b.expectInputs(numInputs);
+  SmallVector<Value> inputs = alignedInputs(b);
+  if (mean)
+    for (Value &x : inputs)
+      x = b.toFloat(x);
+  b.result(b.map(inputs, [&](OpBuilder &builder, Location loc, ValueRange elements) {
+    Value result = elements[0];
+    for (Value element : elements.drop_front())
+      result = arithmetic(builder, loc, kind, result, element);
+    ScalarBuilder s(builder, loc);
+    return mean ? s.div(result, s.constant(elements.size(), result)) : result;
+  }));
+}
+
+/// Layers that pass their input on in inference, whatever their arguments.
+static void passThrough(LayerBuilder &b) {
+  for (auto it = b.layer.config->begin(); it != b.layer.config->end(); ++it)
+    b.ignore({it.key()});
+  b.result(b.input());
+}
+
+ArrayRef<LayerRow> keras::pointwiseLayers() {
+  static const LayerRow rows[] = {
+      {"Activation", activation},
+      {"ActivityRegularization", passThrough},
+      {"Add", merge<Arithmetic::Add>},
+      {"AlphaDropout", passThrough},
+      {"Average", merge<Arithmetic::Add, /*mean=*/true>},
+      {"Dropout", passThrough},
+      {"ELU", elu},
+      {"GaussianDropout", passThrough},
+      {"GaussianNoise", passThrough},
+      {"Identity", passThrough},
+      {"LeakyReLU", leakyRelu},
+      {"Maximum", merge<Arithmetic::Maximum>},
+      {"Minimum", merge<Arithmetic::Minimum>},
+      {"Multiply", merge<Arithmetic::Multiply>},
+      {"PReLU", prelu},
+      {"RandomBrightness", passThrough},
+      {"RandomContrast", passThrough},
+      {"RandomFlip", passThrough},
+      {"RandomRotation", passThrough},
+      {"RandomTranslation", passThrough},
+      {"RandomZoom", passThrough},
+      {"ReLU", relu},
+      {"Softmax", softmaxLayer},
+      {"SpatialDropout1D", passThrough},
+      {"SpatialDropout2D", passThrough},
+      {"SpatialDropout3D", passThrough},
+      {"Subtract", merge<Arithmetic::Subtract, false, 2>},
+  };
+  return rows;
+}

@@ -1,0 +1,57 @@
+//===- Pool.cpp - pooling layers ------------------------------------------===//
+//
+// Rows for keras.layers' pooling, all ranks from one function per kind.
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/import/keras/Layers.h"
+#include "compiler/import/keras/Windows.h"
+
+using namespace llvm;
+using namespace mlir;
+using namespace sylvite;
+using namespace sylvite::keras;
+
+/// Keras's average never counts the padding, as nn.avg_pool.
+template <unsigned n, bool average> static void pool(LayerBuilder &b) {
+  b.expectRank(b.input(), n + 2);
+  bool first = b.channelsFirst();
+  Value x = b.toChannelsLast(b.floatInput(), first);
+  Dims size = b.tuple("pool_size", n, 2), ones(n, 1);
+  Dims strides = b.attribute("strides") ? b.tuple("strides", n, std::nullopt) : size;
+  Padding pad = padWindows(b, x, b.choice("padding", {"valid", "same"}), size, strides, ones);
+  Value y;
+  if constexpr (average)
+    y = b.make<nn::AvgPoolOp>(x, size, strides, ones, pad.low, pad.high, /*count_include_pad=*/false);
+  else
+    y = b.make<nn::MaxPoolOp>(x, size, strides, ones, pad.low, pad.high);
+  b.result(b.fromChannelsLast(y, first));
+}
+
+template <unsigned n, nn::ReduceKind kind> static void globalPool(LayerBuilder &b) {
+  Value x = b.floatInput();
+  b.expectRank(x, n + 2);
+  Dims dims;
+  int64_t firstSpatial = b.channelsFirst() ? 2 : 1;
+  for (unsigned i = 0; i < n; ++i)
+    dims.push_back(firstSpatial + i);
+  b.result(b.make<nn::ReduceOp>(x, kind, dims, b.boolean("keepdims", false)));
+}
+
+ArrayRef<LayerRow> keras::poolLayers() {
+  using Kind = nn::ReduceKind;
+  static const LayerRow rows[] = {
+      {"AveragePooling1D", pool<1, true>},
+      {"AveragePooling2D", pool<2, true>},
+      {"AveragePooling3D", pool<3, true>},
+      {"GlobalAveragePooling1D", globalPool<1, Kind::Mean>},
+      {"GlobalAveragePooling2D", globalPool<2, Kind::Mean>},
+      {"GlobalAveragePooling3D", globalPool<3, Kind::Mean>},
+      {"GlobalMaxPooling1D", globalPool<1, Kind::Max>},
+      {"GlobalMaxPooling2D", globalPool<2, Kind::Max>},
+      {"GlobalMaxPooling3D", globalPool<3, Kind::Max>},
+      {"MaxPooling1D", pool<1, false>},
+      {"MaxPooling2D", pool<2, false>},
+      {"MaxPooling3D", pool<3, false>},
+  };
+  return rows;
+}
