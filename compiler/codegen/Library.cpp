@@ -90,16 +90,24 @@ public:
       sys::fs::remove(temporary);
       sys::DontRemoveFileOnSignal(temporary);
     }
-    if (!createdDirectory.empty() && !committed)
-      sys::fs::remove(createdDirectory);
+    if (!committed)
+      for (const std::string &created : reverse(createdDirectories))
+        sys::fs::remove(created);
   }
 
   Error prepare() {
     if (sys::fs::is_directory(directory))
       return Error::success();
-    if (std::error_code code = sys::fs::create_directories(directory, true, sys::fs::all_all))
-      return createStringError("cannot create the directory " + directory + ": " + code.message());
-    createdDirectory = directory;
+    SmallVector<std::string> missing;
+    for (StringRef path = directory; !path.empty() && !sys::fs::exists(path); path = sys::path::parent_path(path))
+      missing.push_back(path.str());
+    for (const std::string &path : reverse(missing)) {
+      if (std::error_code code = sys::fs::create_directory(path, true, sys::fs::all_all))
+        return createStringError("cannot create the directory " + directory + ": " + code.message());
+      createdDirectories.push_back(path);
+    }
+    if (!sys::fs::is_directory(directory))
+      return createStringError("cannot create the directory " + directory + ": a file has its name");
     return Error::success();
   }
   /// The temporary name for an output file.
@@ -136,7 +144,8 @@ public:
   }
 
 private:
-  std::string directory, createdDirectory;
+  std::string directory;
+  SmallVector<std::string> createdDirectories; // outermost first
   SmallVector<std::pair<std::string, std::string>> files;
   bool committed = false;
 };

@@ -12,6 +12,7 @@
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/WithColor.h"
+#include <csignal>
 #include <vector>
 
 using namespace llvm;
@@ -19,6 +20,7 @@ using namespace sylvite;
 
 int main(int argc, char **argv) {
   InitLLVM init(argc, argv);
+  std::signal(SIGXFSZ, SIG_IGN); // a file above the limit is an error like a full disk
   cl::opt<std::string> hostPath(cl::Positional, cl::Required);
   cl::list<std::string> kernelPaths(cl::Positional);
   cl::opt<std::string> directory("o", cl::init("."));
