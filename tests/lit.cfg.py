@@ -19,7 +19,7 @@ config.test_exec_root = os.path.join(config.sylvite_binary_dir, "tests")
 # The programs under test are found on PATH, set below. A tool that this build does not have leaves its
 # feature out, so that a test says `REQUIRES: sylvite` and is counted as unsupported instead of failing
 # on an unknown command.
-for name in ("sylvite", "sylvite-opt", "sylvite-translate"):
+for name in ("sylvite", "sylvite-import", "sylvite-opt", "sylvite-translate"):
     if os.path.exists(os.path.join(config.sylvite_tools_dir, name)):
         config.available_features.add(name)
 

@@ -1,70 +1,103 @@
-//===- sylvite-translate.cpp - models to text and back --------------------===//
-//
-// The importers alone, for tests: prints the nn module that a model file gives. `sylvite compile` is what a
-// user runs.
-//
-//===----------------------------------------------------------------------===//
-#include "compiler/import/Import.h"
-#include "compiler/import/keras/Layers.h"
+// sylvite-translate: one halide.pipeline through Halide, for lit tests: its statement, its
+// assembly, its object. A user's program is `sylvite`.
+#include "compiler/codegen/KernelCompiler.h"
+#include "dialects/halide/HalideDialect.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/DialectRegistry.h"
+#include "mlir/Tools/mlir-translate/MlirTranslateMain.h"
+#include "mlir/Tools/mlir-translate/Translation.h"
 #include "llvm/Support/CommandLine.h"
-#include "llvm/Support/InitLLVM.h"
-#include "llvm/Support/raw_ostream.h"
-#include "mlir/IR/AsmState.h"
-#include "mlir/IR/Diagnostics.h"
 
 using namespace mlir;
-namespace cl = llvm::cl;
 
-static cl::opt<std::string> model(cl::Positional, cl::desc("<model>"));
-static cl::opt<std::string> weights("weights", cl::desc("HDF5 or safetensors file with the weights"));
-static cl::opt<std::string> name("name", cl::desc("name of the module"));
-static cl::list<std::string> shapes("shape", cl::desc("shape of an input, as in x=?x224x224x3"));
-static cl::opt<bool> withData("with-data", cl::desc("print the parameters' values too"));
-static cl::opt<bool> withLocations("with-locations", cl::desc("print locations"));
-static cl::opt<bool> quiet("quiet", cl::desc("print nothing but errors"));
-static cl::opt<bool> listLayers("list-layers", cl::desc("print the table of supported Keras layers"));
+static llvm::cl::opt<std::string> targetName("target", llvm::cl::desc("Halide target, or native"),
+                                             llvm::cl::init("native"));
+static llvm::cl::opt<bool> asserts("asserts", llvm::cl::desc("Kernels check their arguments"));
+static llvm::cl::opt<unsigned> threads("kernel-threads", llvm::cl::desc("Threads that compile"));
+static llvm::cl::opt<std::string> symbolFile("symbol-file",
+                                             llvm::cl::desc("Write the kernel's symbol there"));
+
+static void registerDialects(DialectRegistry &registry) {
+  registry.insert<arith::ArithDialect, func::FuncDialect, math::MathDialect,
+                  sylvite::halide::HalideDialect>();
+}
+
+static FailureOr<sylvite::KernelOptions> makeOptions(Operation *op) {
+  sylvite::KernelOptions options;
+  std::string error;
+  auto target = sylvite::KernelTarget::parse(targetName, error);
+  if (!target)
+    return op->emitError(error);
+  options.target = *target;
+  options.asserts = asserts;
+  options.threads = threads;
+  return options;
+}
+
+static SmallVector<sylvite::halide::PipelineOp> getPipelines(Operation *op) {
+  auto module = cast<ModuleOp>(op);
+  return llvm::to_vector(module.getOps<sylvite::halide::PipelineOp>());
+}
+
+static LogicalResult print(Operation *op, raw_ostream &output, sylvite::KernelOutput kind) {
+  FailureOr<sylvite::KernelOptions> options = makeOptions(op);
+  if (failed(options))
+    return failure();
+  for (sylvite::halide::PipelineOp pipeline : getPipelines(op)) {
+    FailureOr<std::string> text = sylvite::printKernel(pipeline, kind, *options);
+    if (failed(text))
+      return failure();
+    output << *text;
+  }
+  return success();
+}
+
+/// Compiles every pipeline through the cache. One object goes to the output; of several, a line for
+/// each says its pipeline, symbol and where it came from.
+static LogicalResult compile(Operation *op, raw_ostream &output) {
+  FailureOr<sylvite::KernelOptions> options = makeOptions(op);
+  if (failed(options))
+    return failure();
+  options->cacheDirectory = sylvite::defaultKernelCache();
+  auto pipelines = getPipelines(op);
+  auto kernels = sylvite::compileKernels(pipelines, *options);
+  if (failed(kernels))
+    return failure();
+  if (kernels->size() == 1)
+    output << kernels->front()->object;
+  else
+    for (auto [pipeline, kernel] : llvm::zip(pipelines, *kernels))
+      output << pipeline.getSymName() << ' ' << kernel->symbol << ' ' << kernel->object.size()
+             << (kernel->cached ? " cached\n" : " compiled\n");
+  if (symbolFile.empty())
+    return success();
+  std::error_code error;
+  llvm::raw_fd_ostream symbols(symbolFile, error);
+  if (error)
+    return op->emitError("cannot write " + symbolFile + ": " + error.message());
+  for (auto &kernel : *kernels)
+    symbols << kernel->symbol << '\n';
+  return success();
+}
 
 int main(int argc, char **argv) {
-  llvm::InitLLVM init(argc, argv);
-  cl::ParseCommandLineOptions(argc, argv, "imports a model and prints it in the nn dialect\n");
-  if (listLayers) {
-    for (const sylvite::keras::LayerFamily &family : sylvite::keras::listLayers()) {
-      llvm::outs() << family.title << ":";
-      for (const sylvite::keras::LayerRow &row : family.rows)
-        llvm::outs() << " " << row.className;
-      llvm::outs() << "\n";
-    }
-    return 0;
-  }
-
-  MLIRContext context(MLIRContext::Threading::DISABLED);
-  ScopedDiagnosticHandler handler(&context, [](Diagnostic &diagnostic) {
-    llvm::errs() << (diagnostic.getSeverity() == DiagnosticSeverity::Error ? "error: " : "note: ")
-                 << diagnostic << "\n";
-  });
-  sylvite::ImportOptions options;
-  options.path = model;
-  options.weightsPath = weights;
-  options.name = name;
-  for (const std::string &text : shapes) {
-    auto shape = sylvite::parseShape(text);
-    if (failed(shape)) {
-      llvm::errs() << "error: --shape is '" << text << "'; supported: NAME=?x224x224x3\n";
-      return 1;
-    }
-    options.shapes.push_back(*shape);
-  }
-  auto module = sylvite::importModel(context, options);
-  if (failed(module))
-    return 1;
-  if (quiet)
-    return 0;
-  OpPrintingFlags flags;
-  if (withLocations)
-    flags.enableDebugInfo(true, /*prettyForm=*/false);
-  if (!withData)
-    flags.elideLargeResourceString(0);
-  (*module)->print(llvm::outs(), flags);
-  llvm::outs() << "\n";
-  return 0;
+  TranslateFromMLIRRegistration statement(
+      "halide-to-stmt", "halide.pipeline to Halide's statement",
+      [](Operation *op, raw_ostream &output) {
+        return print(op, output, sylvite::KernelOutput::Statement);
+      },
+      registerDialects);
+  TranslateFromMLIRRegistration assembly(
+      "halide-to-asm", "halide.pipeline to assembly",
+      [](Operation *op, raw_ostream &output) {
+        return print(op, output, sylvite::KernelOutput::Assembly);
+      },
+      registerDialects);
+  TranslateFromMLIRRegistration object("halide-to-object", "halide.pipeline to an object file",
+                                       compile, registerDialects);
+  return failed(mlirTranslateMain(argc, argv, "Sylvite translation driver\n"));
 }

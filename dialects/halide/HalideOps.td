@@ -111,7 +111,8 @@ def Halide_UpdateOp : Halide_Op<"update", [
   let description = [{
     The regions' arguments are the func's variables followed by the reduction variables. `%r in a to b`
     runs over `a <= r < b`; a bound is an integer or `extent(@buffer, dim)`. The last reduction
-    variable is the innermost loop. `where` skips the points at which it yields false. `halide.yield`
+    variable is the innermost loop. `where` skips the points at which it yields false; an index of an
+    input that is computed from a reduction variable in `where` is taken to be within bounds. `halide.yield`
     may say which point is written (`at [...]`, a scatter); without it, the current one.
 
     ```mlir

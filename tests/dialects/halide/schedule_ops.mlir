@@ -50,10 +50,10 @@ halide.pipeline @p {
     halide.partition @out, "t" never
     // CHECK-NEXT: halide.compute_at @square, @out, "t"
     halide.compute_at @square, @out, "t"
-    // CHECK-NEXT: halide.store_at @square, @out, "outermost"
-    halide.store_at @square, @out, "outermost"
-    // CHECK-NEXT: halide.hoist_storage @square, @out, "outermost"
-    halide.hoist_storage @square, @out, "outermost"
+    // CHECK-NEXT: halide.store_at @square, @out, "t"
+    halide.store_at @square, @out, "t"
+    // CHECK-NEXT: halide.hoist_storage @square, @out, "t"
+    halide.hoist_storage @square, @out, "t"
     // CHECK-NEXT: halide.store_in @square, stack
     halide.store_in @square, stack
     // CHECK-NEXT: halide.bound @square, "c" from 0 extent 64

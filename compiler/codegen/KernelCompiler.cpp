@@ -1,0 +1,246 @@
+// The kernel half of code generation: hash, cache, translate, compile, in parallel.
+//
+// A cache entry is HASH.o in the cache directory: the line "sylvite-kernel SHA256-OF-OBJECT\n",
+// then the object. It is written under another name and renamed, so that readers see whole entries;
+// what does not fit its checksum is compiled anew and replaced.
+#include "compiler/codegen/KernelCompiler.h"
+
+#include "compiler/codegen/Translate.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/SHA256.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <mutex>
+#include <thread>
+
+using namespace mlir;
+using namespace sylvite;
+
+namespace {
+
+constexpr llvm::StringLiteral cacheMagic = "sylvite-kernel ";
+constexpr size_t cacheHeader = cacheMagic.size() + 64 + 1;
+
+std::string sha256(StringRef data) {
+  llvm::SHA256 hash;
+  hash.update(data);
+  return llvm::toHex(hash.final(), /*LowerCase=*/true);
+}
+
+std::string targetString(const KernelOptions &options) {
+  std::string target = options.target.name + "-no_runtime-no_bounds_query";
+  return options.asserts ? target : target + "-no_asserts";
+}
+
+std::string cachePath(const KernelOptions &options, StringRef hash) {
+  SmallString<256> path(options.cacheDirectory);
+  llvm::sys::path::append(path, hash + ".o");
+  return path.str().str();
+}
+
+/// The object of a cache entry; nothing where there is none or it is damaged.
+std::optional<std::string> readCache(const KernelOptions &options, StringRef hash) {
+  if (options.cacheDirectory.empty())
+    return std::nullopt;
+  auto file = llvm::MemoryBuffer::getFile(cachePath(options, hash), /*IsText=*/false,
+                                          /*RequiresNullTerminator=*/false);
+  if (!file)
+    return std::nullopt;
+  StringRef entry = (*file)->getBuffer();
+  if (entry.size() <= cacheHeader || !entry.starts_with(cacheMagic))
+    return std::nullopt;
+  StringRef object = entry.drop_front(cacheHeader);
+  if (entry.substr(cacheMagic.size(), 64) != sha256(object))
+    return std::nullopt;
+  return object.str();
+}
+
+void writeCache(const KernelOptions &options, StringRef hash, StringRef object) {
+  if (options.cacheDirectory.empty() || llvm::sys::fs::create_directories(options.cacheDirectory))
+    return;
+  int descriptor;
+  SmallString<256> temporary;
+  if (llvm::sys::fs::createUniqueFile(cachePath(options, hash) + ".%%%%%%%%", descriptor,
+                                      temporary))
+    return;
+  llvm::raw_fd_ostream stream(descriptor, /*shouldClose=*/true);
+  stream << cacheMagic << sha256(object) << '\n' << object;
+  stream.close();
+  bool written = !stream.has_error();
+  stream.clear_error();
+  if (!written || llvm::sys::fs::rename(temporary, cachePath(options, hash)))
+    llvm::sys::fs::remove(temporary);
+}
+
+/// Runs Halide on one pipeline and gives what it wrote. Halide writes files only.
+std::optional<TranslationError> runHalide(halide::PipelineOp pipeline, KernelOutput kind,
+                                          const std::string &prefix, const std::string &symbol,
+                                          const KernelOptions &options, std::string &result,
+                                          std::vector<std::string> &warnings) {
+  HalideBuilder builder(prefix);
+  std::optional<TranslationError> error = translatePipeline(pipeline, builder);
+  if (error)
+    return error;
+  StringRef extension = kind == KernelOutput::Object     ? "o"
+                        : kind == KernelOutput::Assembly ? "s"
+                                                         : "stmt";
+  SmallString<128> path;
+  if (std::error_code code = llvm::sys::fs::createTemporaryFile("sylvite", extension, path))
+    return TranslationError{pipeline.getLoc(), "no temporary file: " + code.message()};
+  builder.compile(kind, symbol, targetString(options), path.str().str());
+  if (builder.failed()) {
+    llvm::sys::fs::remove(path);
+    return TranslationError{pipeline.getLoc(), builder.error()};
+  }
+  auto file = llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
+  if (file)
+    result = (*file)->getBuffer().str();
+  llvm::sys::fs::remove(path);
+  warnings = builder.warnings();
+  if (result.empty())
+    return TranslationError{pipeline.getLoc(), "Halide wrote no code to " + path.str().str()};
+  return std::nullopt;
+}
+
+/// A distinct pipeline on its way.
+struct Job {
+  halide::PipelineOp pipeline;
+  std::string hash;
+  std::shared_ptr<CompiledKernel> kernel = std::make_shared<CompiledKernel>();
+  std::optional<TranslationError> error;
+  std::vector<std::string> warnings;
+};
+
+void runJob(Job &job, const KernelOptions &options) {
+  job.kernel->symbol = "sylvite_kernel_" + job.hash.substr(0, 24);
+  if (std::optional<std::string> object = readCache(options, job.hash)) {
+    job.kernel->object = std::move(*object);
+    job.kernel->cached = true;
+    return;
+  }
+  auto start = std::chrono::steady_clock::now();
+  std::string prefix = "k" + job.hash.substr(0, 12) + "_";
+  job.error = runHalide(job.pipeline, KernelOutput::Object, prefix, job.kernel->symbol, options,
+                        job.kernel->object, job.warnings);
+  job.kernel->seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (!job.error)
+    writeCache(options, job.hash, job.kernel->object);
+}
+
+void report(halide::PipelineOp pipeline, const TranslationError &error) {
+  emitError(error.location) << "in halide.pipeline @" << pipeline.getSymName() << ": "
+                            << error.message;
+}
+
+void report(halide::PipelineOp pipeline, ArrayRef<std::string> warnings) {
+  for (const std::string &warning : warnings)
+    emitWarning(pipeline.getLoc())
+        << "in halide.pipeline @" << pipeline.getSymName() << ": " << warning;
+}
+
+} // namespace
+
+std::string sylvite::defaultKernelCache() {
+  auto variable = [](const char *name) {
+    const char *value = std::getenv(name);
+    return std::string(value ? value : "");
+  };
+  std::string directory = variable("SYLVITE_CACHE_DIR");
+  if (!directory.empty())
+    return directory;
+  directory = variable("XDG_CACHE_HOME");
+  if (!directory.empty())
+    return directory + "/sylvite";
+  directory = variable("HOME");
+  return directory.empty() ? directory : directory + "/.cache/sylvite";
+}
+
+std::string sylvite::kernelHash(halide::PipelineOp pipeline, const KernelOptions &options) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  stream << SYLVITE_CODEGEN_REVISION << '\n'
+         << halideVersion() << '\n'
+         << targetString(options) << '\n';
+  OpPrintingFlags flags;
+  flags.useLocalScope().enableDebugInfo(false);
+  for (Operation &op : *pipeline.getBody()) {
+    op.print(stream, flags);
+    stream << '\n';
+  }
+  return sha256(text);
+}
+
+FailureOr<std::vector<std::shared_ptr<const CompiledKernel>>>
+sylvite::compileKernels(ArrayRef<halide::PipelineOp> pipelines, const KernelOptions &options) {
+  std::vector<Job> jobs;
+  std::vector<size_t> jobOf;
+  llvm::StringMap<size_t> jobOfHash;
+  for (halide::PipelineOp pipeline : pipelines) {
+    std::string hash = kernelHash(pipeline, options);
+    auto [it, isNew] = jobOfHash.try_emplace(hash, jobs.size());
+    jobOf.push_back(it->second);
+    if (isNew) {
+      jobs.emplace_back();
+      jobs.back().pipeline = pipeline;
+      jobs.back().hash = std::move(hash);
+    }
+  }
+
+  std::atomic<size_t> next = 0;
+  std::atomic<bool> failed = false;
+  std::mutex progressMutex;
+  size_t done = 0;
+  auto work = [&] {
+    for (size_t i = next++; i < jobs.size() && !failed; i = next++) {
+      runJob(jobs[i], options);
+      if (jobs[i].error)
+        failed = true;
+      std::lock_guard<std::mutex> lock(progressMutex);
+      ++done;
+      if (options.progress)
+        options.progress(done, jobs.size(), jobs[i].pipeline.getSymName());
+    }
+  };
+  size_t count =
+      options.threads ? options.threads : std::max(1u, std::thread::hardware_concurrency());
+  std::vector<std::thread> threads;
+  for (size_t i = 1; i < std::min(count, jobs.size()); ++i)
+    threads.emplace_back(work);
+  work();
+  for (std::thread &thread : threads)
+    thread.join();
+
+  for (Job &job : jobs) {
+    report(job.pipeline, job.warnings);
+    if (job.error)
+      report(job.pipeline, *job.error);
+  }
+  if (failed)
+    return failure();
+  std::vector<std::shared_ptr<const CompiledKernel>> kernels;
+  for (size_t index : jobOf)
+    kernels.push_back(jobs[index].kernel);
+  return kernels;
+}
+
+FailureOr<std::string> sylvite::printKernel(halide::PipelineOp pipeline, KernelOutput kind,
+                                            const KernelOptions &options) {
+  std::string text;
+  std::vector<std::string> warnings;
+  std::optional<TranslationError> error = runHalide(
+      pipeline, kind, /*prefix=*/"", pipeline.getSymName().str(), options, text, warnings);
+  report(pipeline, warnings);
+  if (!error)
+    return text;
+  report(pipeline, *error);
+  return failure();
+}
