@@ -7,6 +7,7 @@
 #include "llvm/Support/LogicalResult.h"
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace sylvite {
 
@@ -27,6 +28,7 @@ enum class Emit {
 struct CompileOptions {
   std::string model;   // .keras, Keras JSON, or .onnx
   std::string weights; // .weights.h5 or .safetensors for a model that carries none
+  std::vector<std::string> shapes; // sizes of inputs: "image=?x224x224x3"
   std::string name;    // prefix of the library's functions; empty: from the model's file name
   std::string target = "native"; // Halide's target string
   Emit emit = Emit::Library;
@@ -38,7 +40,7 @@ struct CompileOptions {
   unsigned jobs = 0;          // kernels compiled at once; 0: one per processor
 
   /// Called now and then from any one thread at a time: what is being done, and how much of it is done of how
-  /// much; `total` is 0 when that is not known.
+  /// much; `total` is 0 when that is not known. An empty phase means that something will be printed now.
   std::function<void(llvm::StringRef phase, size_t done, size_t total)> progress;
 };
 

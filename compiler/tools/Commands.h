@@ -1,14 +1,22 @@
-// The subcommands of `sylvite`. Each takes its parsed options and returns the process's exit status; messages
-// have gone to standard error by then.
+// The subcommands of `sylvite`. Each takes its parsed options and returns success or what went wrong.
 #ifndef SYLVITE_COMPILER_TOOLS_COMMANDS_H
 #define SYLVITE_COMPILER_TOOLS_COMMANDS_H
 
+#include "compiler/driver/Compile.h"
 #include "llvm/Support/Error.h"
-#include <map>
 #include <string>
 #include <vector>
 
 namespace sylvite {
+
+/// A failure whose message is already on standard error, as the compiler's diagnostics are.
+class ReportedError : public llvm::ErrorInfo<ReportedError> {
+public:
+  static char ID;
+  void log(llvm::raw_ostream &) const override {}
+  std::error_code convertToErrorCode() const override { return llvm::inconvertibleErrorCode(); }
+};
+inline llvm::Error createReportedError() { return llvm::make_error<ReportedError>(); }
 
 struct RunOptions {
   std::string library, input, output, weights;
@@ -16,7 +24,7 @@ struct RunOptions {
 };
 
 struct InspectOptions {
-  std::string path;
+  std::string path, weights, target = "native";
   bool json = false;
 };
 
@@ -29,8 +37,9 @@ struct BenchOptions {
   bool json = false;
 };
 
+llvm::Error compile(CompileOptions options);
 llvm::Error runLibrary(const RunOptions &options);
-llvm::Error inspectLibrary(const InspectOptions &options);
+llvm::Error inspect(const InspectOptions &options);
 llvm::Error benchLibrary(const BenchOptions &options);
 
 } // namespace sylvite

@@ -1,6 +1,8 @@
-// sylvite inspect, for a library: what it computes and needs, as a table or as JSON.
+// sylvite inspect: what a library or a model computes and needs, as a table or as JSON.
+#include "compiler/driver/Compile.h"
 #include "compiler/tools/Commands.h"
 #include "compiler/tools/LoadedLibrary.h"
+#include "llvm/BinaryFormat/Magic.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/raw_ostream.h"
@@ -9,23 +11,12 @@ using namespace llvm;
 
 namespace sylvite {
 
-/// A static size or `null`.
-static void writeTensors(json::OStream &json, StringRef key, const sylvite_tensor *tensors, int32_t count) {
-  json.attributeArray(key, [&] {
-    for (int32_t i = 0; i < count; ++i)
-      json.object([&] {
-        json.attribute("name", tensors[i].name);
-        json.attribute("dtype", getNumpyName(static_cast<DType>(tensors[i].dtype)));
-        json.attributeArray("shape", [&] {
-          for (int32_t d = 0; d < tensors[i].rank; ++d)
-            json.value(tensors[i].shape[d] >= 0 ? json::Value(tensors[i].shape[d]) : json::Value(nullptr));
-        });
-      });
-  });
-}
+//===----------------------------------------------------------------------===//
+// Libraries
+//===----------------------------------------------------------------------===//
 
-/// Workspace bytes for one item, and what another item adds. Free dimensions other than the batch are taken as
-/// small as the model allows, up to a power of two.
+/// Bytes of workspace for one item, and what another item adds. Free dimensions other than the batch are taken
+/// as small as the model allows, up to a power of two.
 static std::pair<int64_t, int64_t> workspace(const LoadedLibrary &library) {
   for (int64_t length = 1; length <= 4096; length *= 2) {
     std::vector<int64_t> dims(library.info().dim_count + 1, length);
@@ -39,78 +30,160 @@ static std::pair<int64_t, int64_t> workspace(const LoadedLibrary &library) {
   return {0, 0};
 }
 
-static void printJSON(const LoadedLibrary &library) {
+static TensorInfo describe(const sylvite_tensor &tensor) {
+  return {tensor.name, static_cast<DType>(tensor.dtype),
+          SmallVector<int64_t>(tensor.shape, tensor.shape + tensor.rank)};
+}
+
+static ModelSummary summarize(const LoadedLibrary &library) {
   const sylvite_info &info = library.info();
-  auto [bytes, perItem] = workspace(library);
+  ModelSummary summary;
+  LibraryDescription &description = summary.description;
+  description.model = info.model;
+  description.target = info.target;
+  description.modelParameters = info.model_parameters;
+  for (int32_t k = 0; k < info.dim_count; ++k)
+    description.dims.push_back(info.dims[k]);
+  for (int32_t i = 0; i < info.input_count; ++i)
+    description.inputs.push_back(describe(info.inputs[i]));
+  for (int32_t i = 0; i < info.output_count; ++i)
+    description.outputs.push_back(describe(info.outputs[i]));
+  for (int32_t i = 0; i < info.kernel_count; ++i) {
+    const sylvite_kernel &kernel = info.kernels[i];
+    description.kernels.push_back({kernel.name, kernel.layers, kernel.flops, kernel.flops_per_item,
+                                   kernel.bytes, kernel.bytes_per_item});
+  }
+  summary.weightsBytes = info.weights_bytes;
+  std::tie(summary.workspace, summary.workspacePerItem) = workspace(library);
+  return summary;
+}
+
+//===----------------------------------------------------------------------===//
+// Output
+//===----------------------------------------------------------------------===//
+
+static void writeTensors(json::OStream &json, StringRef key, ArrayRef<TensorInfo> tensors) {
+  json.attributeArray(key, [&] {
+    for (const TensorInfo &tensor : tensors)
+      json.object([&] {
+        json.attribute("name", tensor.name);
+        json.attribute("dtype", getNumpyName(tensor.dtype));
+        json.attributeArray("shape", [&] {
+          for (int64_t size : tensor.shape)
+            json.value(size >= 0 ? json::Value(size) : json::Value(nullptr));
+        });
+      });
+  });
+}
+
+static void printJSON(StringRef name, const ModelSummary &summary) {
+  const LibraryDescription &description = summary.description;
   json::OStream json(outs(), 2);
   json.object([&] {
-    json.attribute("name", info.name);
-    writeTensors(json, "inputs", info.inputs, info.input_count);
-    writeTensors(json, "outputs", info.outputs, info.output_count);
-    json.attribute("parameters", info.model_parameters);
-    json.attribute("kernels", info.kernel_count);
+    json.attribute("name", name);
+    writeTensors(json, "inputs", description.inputs);
+    writeTensors(json, "outputs", description.outputs);
+    json.attribute("parameters", description.modelParameters);
+    json.attribute("kernels", static_cast<int64_t>(description.kernels.size()));
     json.attributeObject("memory", [&] {
-      json.attribute("weights", static_cast<int64_t>(info.weights_bytes));
-      json.attribute("workspace", bytes);
-      json.attribute("workspace_per_item", perItem);
+      json.attribute("weights", static_cast<int64_t>(summary.weightsBytes));
+      json.attribute("workspace", summary.workspace);
+      json.attribute("workspace_per_item", summary.workspacePerItem);
     });
   });
   outs() << "\n";
 }
 
-static void printTensors(StringRef role, const sylvite_info &info, const sylvite_tensor *tensors, int32_t count) {
-  for (int32_t i = 0; i < count; ++i) {
-    outs() << left_justify(role, 12) << tensors[i].name << "  "
-           << getNumpyName(static_cast<DType>(tensors[i].dtype)) << " (";
-    for (int32_t d = 0; d < tensors[i].rank; ++d) {
-      int64_t size = tensors[i].shape[d];
+static raw_ostream &label(StringRef text) { return outs() << left_justify(text, 12); }
+
+static void printTensors(StringRef role, const LibraryDescription &description, ArrayRef<TensorInfo> tensors) {
+  for (const TensorInfo &tensor : tensors) {
+    label(role) << tensor.name << "  " << getNumpyName(tensor.dtype) << " (";
+    for (size_t d = 0; d < tensor.shape.size(); ++d) {
+      int64_t size = tensor.shape[d];
       outs() << (d ? ", " : "");
       if (size >= 0)
         outs() << size;
       else
-        outs() << (size == SYLVITE_DERIVED ? "?" : info.dims[-1 - size]);
+        outs() << (size == derivedDim ? "?" : description.dims[-1 - size]);
     }
     outs() << ")\n";
   }
 }
 
-static void printTable(const LoadedLibrary &library) {
-  const sylvite_info &info = library.info();
-  outs() << left_justify("library", 12) << info.name << ", compiled by " << info.compiler << " for "
-         << info.target << "\n"
-         << left_justify("model", 12) << info.model << "\n";
-  printTensors("input", info, info.inputs, info.input_count);
-  printTensors("output", info, info.outputs, info.output_count);
-  auto [bytes, perItem] = workspace(library);
-  outs() << left_justify("parameters", 12) << info.model_parameters << "\n"
-         << left_justify("weights", 12) << info.weights_bytes << " bytes, "
-         << (info.weights_file ? info.weights_file : "inside the library") << "\n"
-         << left_justify("workspace", 12) << bytes << " bytes for one item";
-  if (perItem)
-    outs() << ", " << perItem << " for each further one";
-  outs() << "\n" << left_justify("kernels", 12) << info.kernel_count << "\n\n";
+/// `weights`: where they are.
+static void printTable(const ModelSummary &summary, StringRef weights) {
+  const LibraryDescription &description = summary.description;
+  printTensors("input", description, description.inputs);
+  printTensors("output", description, description.outputs);
+  label("parameters") << description.modelParameters << "\n";
+  label("weights") << summary.weightsBytes << " bytes" << weights << "\n";
+  label("workspace") << summary.workspace << " bytes for one item";
+  if (summary.workspacePerItem)
+    outs() << ", " << summary.workspacePerItem << " for each further one";
+  outs() << "\n";
+  label("kernels") << description.kernels.size() << "\n\n";
   size_t width = 6;
-  for (int32_t i = 0; i < info.kernel_count; ++i)
-    width = std::max(width, StringRef(info.kernels[i].name).size());
+  double flops = 0, bytes = 0;
+  for (const KernelInfo &kernel : description.kernels)
+    width = std::max(width, kernel.name.size());
   outs() << left_justify("kernel", width) << "  MFLOP/item   MB/item  layers\n";
-  for (int32_t i = 0; i < info.kernel_count; ++i) {
-    const sylvite_kernel &kernel = info.kernels[i];
-    outs() << left_justify(kernel.name, width)
-           << format("  %10.3f  %8.3f  ", (kernel.flops + kernel.flops_per_item) * 1e-6,
-                     (kernel.bytes + kernel.bytes_per_item) * 1e-6)
-           << kernel.layers << "\n";
+  auto row = [&](StringRef name, double flops, double bytes, StringRef layers) {
+    outs() << left_justify(name, width) << format("  %10.3f  %8.3f", flops * 1e-6, bytes * 1e-6)
+           << (layers.empty() ? "" : "  ") << layers << "\n";
+  };
+  for (const KernelInfo &kernel : description.kernels) {
+    row(kernel.name, kernel.flops + kernel.flopsPerItem, kernel.bytes + kernel.bytesPerItem, kernel.layers);
+    flops += kernel.flops + kernel.flopsPerItem;
+    bytes += kernel.bytes + kernel.bytesPerItem;
   }
+  row("total", flops, bytes, "");
 }
+
+//===----------------------------------------------------------------------===//
+// Command
+//===----------------------------------------------------------------------===//
 
 Error inspectLibrary(const InspectOptions &options) {
   Expected<LoadedLibrary> library = LoadedLibrary::load(options.path);
   if (!library)
     return library.takeError();
-  if (options.json)
-    printJSON(*library);
-  else
-    printTable(*library);
+  const sylvite_info &info = library->info();
+  ModelSummary summary = summarize(*library);
+  if (options.json) {
+    printJSON(info.name, summary);
+    return Error::success();
+  }
+  label("library") << info.name << ", compiled by " << info.compiler << " for " << info.target << "\n";
+  label("model") << info.model << "\n";
+  printTable(summary, info.weights_file ? std::string(", in ") + info.weights_file : ", inside the library");
   return Error::success();
+}
+
+Error inspectModelFile(const InspectOptions &options) {
+  CompileOptions compile;
+  compile.model = options.path;
+  compile.weights = options.weights;
+  compile.target = options.target;
+  FailureOr<ModelSummary> summary = inspectModel(compile);
+  if (failed(summary))
+    return createReportedError();
+  if (options.json) {
+    printJSON(summary->description.model, *summary);
+    return Error::success();
+  }
+  label("model") << summary->description.model << "\n";
+  label("target") << summary->description.target << "\n";
+  printTable(*summary, "");
+  return Error::success();
+}
+
+Error inspect(const InspectOptions &options) {
+  file_magic magic;
+  if (std::error_code code = identify_magic(options.path, magic))
+    return createStringError("cannot read " + options.path + ": " + code.message());
+  bool binary = magic.is_object() || magic == file_magic::archive;
+  return binary ? inspectLibrary(options) : inspectModelFile(options);
 }
 
 } // namespace sylvite

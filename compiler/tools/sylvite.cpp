@@ -3,10 +3,12 @@
 // Exit status: 0 for success, 1 for a failure, which one message on standard error explains, 2 for a wrong
 // command line.
 #include "compiler/tools/Commands.h"
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/WithColor.h"
 #include "llvm/Support/raw_ostream.h"
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <functional>
 #include <new>
 
@@ -14,6 +16,7 @@ using namespace llvm;
 using namespace sylvite;
 
 static constexpr char examples[] = R"(Examples:
+  sylvite compile digits.keras -o build --name digits
   sylvite run build/libdigits.so --input x.npy --output y.npy
   sylvite run build/libdigits.so --input in.npz --output out.npz --threads 2
   sylvite inspect build/libdigits.so --json
@@ -29,12 +32,53 @@ static CLI::App *addCommand(CLI::App &app, const char *name, const char *descrip
   return command;
 }
 
+static int usageError(const Twine &message) {
+  WithColor::error() << message << "\n"
+                     << "Run `sylvite --help`, or `sylvite COMMAND --help`.\n";
+  return 2;
+}
+
 static int runCommandLine(int argc, char **argv) {
   CLI::App app("Compiles neural networks to native libraries, and runs and measures those.", "sylvite");
   app.footer(examples);
   app.require_subcommand(1);
   app.set_version_flag("--version", "sylvite " SYLVITE_VERSION " (LLVM " LLVM_VERSION_STRING ", Halide " SYLVITE_HALIDE_VERSION ")");
   std::function<Error()> chosen;
+
+  CompileOptions compile;
+  compile.output.clear(); // chosen below, by what is written
+  std::vector<std::string> weights;
+  CLI::App *compileCommand = addCommand(
+      app, "compile", "Compile a model to a native library and its header.",
+      "Writes libNAME.so, libNAME.a and NAME.h. Every function is called NAME_...; without --name, NAME is the\n"
+      "model file's, with characters that C does not allow in names replaced by underscores.\n\n"
+      "--weights takes a file with the weights of a model that has none inside (.weights.h5, .safetensors), or\n"
+      "the word `external`, which puts the library's weights into NAME.weights.safetensors beside it.\n\n"
+      "--emit prints a phase: nn (the model), halide (the kernels), stmt (Halide's loops), llvm (the host\n"
+      "program), asm; or writes only one of the files: obj, lib, so, header.\n\n"
+      "Examples:\n"
+      "  sylvite compile digits.keras -o build --name digits\n"
+      "  sylvite compile digits.json --weights digits.weights.h5 -o build\n"
+      "  sylvite compile digits.keras --weights=external --target=x86-64-linux-avx2-fma -o build\n"
+      "  sylvite compile digits.keras --emit=halide",
+      chosen, [&] { return sylvite::compile(compile); });
+  compileCommand->add_option("model", compile.model, "The model: .keras, Keras JSON, .onnx")->type_name("MODEL")->required();
+  compileCommand->add_option("-o,--output", compile.output, "Directory, or file for the text of a phase")->type_name("PATH");
+  compileCommand->add_option("--name", compile.name, "Prefix of the library's functions")->type_name("NAME");
+  compileCommand->add_option("--target", compile.target, "Halide's target string, or native")
+      ->type_name("TARGET")->capture_default_str();
+  std::string emit;
+  compileCommand->add_option("--emit", emit, "What to write")
+      ->type_name("KIND")
+      ->check(CLI::IsMember({"nn", "halide", "stmt", "llvm", "asm", "obj", "lib", "so", "header"}));
+  compileCommand->add_option("--weights", weights, "File with the model's weights, or `external`")
+      ->type_name("FILE|external")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->allow_extra_args(false);
+  compileCommand->add_option("--shape", compile.shapes, "Sizes of an input: image=?x224x224x3; ? is free")
+      ->type_name("NAME=SIZES");
+  compileCommand->add_flag("--single-threaded", compile.singleThreaded, "A library without threads of its own");
+  compileCommand->add_option("--jobs", compile.jobs, "Kernels compiled at once; 0: one per processor");
+  compileCommand->add_flag("--print-after-all", compile.printAfterAll, "Print the IR after every pass");
+  compileCommand->add_flag("--time", compile.time, "Print the time of passes and kernels");
 
   RunOptions run;
   CLI::App *runCommand = addCommand(
@@ -52,10 +96,15 @@ static int runCommandLine(int argc, char **argv) {
 
   InspectOptions inspect;
   CLI::App *inspectCommand =
-      addCommand(app, "inspect", "Show a library's inputs, outputs, parameters, kernels and memory.",
-                 "Example:\n  sylvite inspect build/libdigits.so --json", chosen,
-                 [&] { return inspectLibrary(inspect); });
-  inspectCommand->add_option("path", inspect.path, "Shared library made by sylvite compile")->type_name("LIB")->required();
+      addCommand(app, "inspect", "Show the inputs, outputs, parameters, kernels and memory of a model or a library.",
+                 "Examples:\n  sylvite inspect digits.keras\n  sylvite inspect build/libdigits.so --json", chosen,
+                 [&] { return sylvite::inspect(inspect); });
+  inspectCommand->add_option("path", inspect.path, "A model, or a shared library made by sylvite compile")
+      ->type_name("MODEL|LIB")->required();
+  inspectCommand->add_option("--weights", inspect.weights, "File with the weights of a model that has none inside")
+      ->type_name("FILE");
+  inspectCommand->add_option("--target", inspect.target, "Target that a model would be compiled for")
+      ->type_name("TARGET")->capture_default_str();
   inspectCommand->add_flag("--json", inspect.json, "Write JSON");
 
   BenchOptions bench;
@@ -78,12 +127,39 @@ static int runCommandLine(int argc, char **argv) {
   } catch (const CLI::Success &success) { // --help, --version
     return app.exit(success);
   } catch (const CLI::ParseError &error) {
-    WithColor::error() << error.what() << "\n"
-                       << "Run `sylvite --help`, or `sylvite COMMAND --help`.\n";
-    return 2;
+    return usageError(error.what());
   }
+  if (!compile.name.empty() && sanitizeName(compile.name) != compile.name)
+    return usageError("--name: '" + compile.name +
+                      "' cannot be the name of a library: use letters, digits and underscores, beginning "
+                      "with a letter, and no keyword of C or C++");
+  for (const std::string &value : weights) {
+    if (value == "external")
+      compile.externalWeights = true;
+    else if (compile.weights.empty())
+      compile.weights = value;
+    else
+      return usageError("--weights: both '" + compile.weights + "' and '" + value + "' are files");
+  }
+  compile.emit = StringSwitch<Emit>(emit)
+                     .Case("nn", Emit::NN)
+                     .Case("halide", Emit::Halide)
+                     .Case("stmt", Emit::Stmt)
+                     .Case("llvm", Emit::LLVM)
+                     .Case("asm", Emit::Assembly)
+                     .Case("obj", Emit::Object)
+                     .Case("lib", Emit::Archive)
+                     .Case("so", Emit::Shared)
+                     .Case("header", Emit::Header)
+                     .Default(Emit::Library);
+  bool text = compile.emit <= Emit::Assembly;
+  if (compile.output.empty())
+    compile.output = text ? "-" : ".";
+
   if (Error error = chosen()) {
-    WithColor::error() << toString(std::move(error)) << "\n";
+    handleAllErrors(
+        std::move(error), [](const ReportedError &) {},
+        [](const ErrorInfoBase &info) { WithColor::error() << info.message() << "\n"; });
     return 1;
   }
   outs().flush();
@@ -97,6 +173,7 @@ static int runCommandLine(int argc, char **argv) {
 
 int main(int argc, char **argv) {
   InitLLVM init(argc, argv);
+  std::signal(SIGXFSZ, SIG_IGN); // a file above the limit is an error like a full disk
   try {
     return runCommandLine(argc, argv);
   } catch (const std::bad_alloc &) {
