@@ -9,6 +9,7 @@
 #include <limits>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 
 using Halide::Stage;
@@ -119,6 +120,18 @@ bool isPositiveConstant(const Halide::Expr &value) {
   return constant && *constant > 0;
 }
 
+/// The divisor, or 1 where the division would trap: the lanes beyond a tail divide whatever they
+/// find, and a user's zero must not end the process.
+Halide::Expr safeDivisor(const Halide::Expr &a, const Halide::Expr &b) {
+  auto constant = Halide::Internal::as_const_int(b);
+  if (constant && *constant != 0 && *constant != -1)
+    return b;
+  Halide::Expr one = Halide::Internal::make_one(b.type());
+  Halide::Expr traps =
+      b == Halide::Internal::make_zero(b.type()) || (b == -one && a == a.type().min());
+  return Halide::select(traps, one, b);
+}
+
 Halide::TailStrategy toHalide(Tail tail) {
   switch (tail) {
   case Tail::Auto:
@@ -184,6 +197,34 @@ std::vector<Halide::Expr> showTupleReads(const std::string &func,
   }
   return values;
 }
+
+/// Finds, among the assertions of a lowered function, the regions that a buffer of fixed extents
+/// does not have: Halide leaves them to run time.
+class BoundsCheck : public Halide::Internal::IRVisitor {
+public:
+  std::string error;
+
+private:
+  using IRVisitor::visit;
+  void visit(const Halide::Internal::AssertStmt *op) override {
+    const auto *call = op->message.as<Halide::Internal::Call>();
+    if (!call || call->name != "halide_error_constraints_make_required_region_smaller" ||
+        call->args.size() != 6)
+      return;
+    std::optional<int64_t> bounds[4];
+    for (int i = 0; i < 4; ++i)
+      bounds[i] = Halide::Internal::as_const_int(call->args[2 + i]);
+    auto dim = Halide::Internal::as_const_int(call->args[1]);
+    const auto *name = call->args[0].as<Halide::Internal::StringImm>();
+    if (!bounds[0] || !bounds[1] || !bounds[2] || !bounds[3] || !name || !dim)
+      return;
+    if (*bounds[2] < *bounds[0] || *bounds[3] > *bounds[1])
+      error = name->value + " is accessed on [" + std::to_string(*bounds[2]) + ", " +
+              std::to_string(*bounds[3]) + "] in its dimension " + std::to_string(*dim) +
+              " from the innermost, but has [" + std::to_string(*bounds[0]) + ", " +
+              std::to_string(*bounds[1]) + "]";
+  }
+};
 
 /// The loops of a stage by name. A name may stand for a variable or for one of the reduction.
 using Loops = std::map<std::string, VarOrRVar>;
@@ -261,7 +302,9 @@ struct HalideBuilder::Impl {
     for (const std::string &warning : found) {
       if (isFatal(warning))
         throw std::runtime_error(warning);
-      warnings.push_back(tidy(warning));
+      // A half precision that the target lacks is slow, as its user knows.
+      if (warning.find("operation is emulated") == std::string::npos)
+        warnings.push_back(tidy(warning));
     }
   }
 
@@ -625,21 +668,26 @@ HalideBuilder::Expr HalideBuilder::binary(BinaryOp op, Expr left, Expr right) {
     case BinaryOp::Mul:
       return impl->add(a * b);
     case BinaryOp::Div:
-      return impl->add(isFloat ? a / b : Halide::div_round_to_zero(a, b));
+      return impl->add(isFloat ? a / b : Halide::div_round_to_zero(a, safeDivisor(a, b)));
     case BinaryOp::Rem:
-      return impl->add(isFloat ? a - b * Halide::trunc(a / b) : Halide::mod_round_to_zero(a, b));
+      return impl->add(isFloat ? a - b * Halide::trunc(a / b)
+                               : Halide::mod_round_to_zero(a, safeDivisor(a, b)));
     case BinaryOp::EuclideanDiv:
       return impl->add(a / b);
     case BinaryOp::EuclideanRem:
       return impl->add(a % b);
-    case BinaryOp::FloorDiv:
-      return impl->add(isPositiveConstant(b)
-                           ? a / b
-                           : Halide::select(b < zero && a % b != zero, a / b - one, a / b));
-    case BinaryOp::CeilDiv:
-      return impl->add(isPositiveConstant(b)
-                           ? (a + (b - one)) / b
-                           : Halide::select(b > zero && a % b != zero, a / b + one, a / b));
+    case BinaryOp::FloorDiv: {
+      if (isPositiveConstant(b))
+        return impl->add(a / b);
+      b = safeDivisor(a, b);
+      return impl->add(Halide::select(b < zero && a % b != zero, a / b - one, a / b));
+    }
+    case BinaryOp::CeilDiv: {
+      if (isPositiveConstant(b))
+        return impl->add(a / b + Halide::select(a % b != zero, one, zero));
+      b = safeDivisor(a, b);
+      return impl->add(Halide::select(b > zero && a % b != zero, a / b + one, a / b));
+    }
     case BinaryOp::UnsignedDiv:
       return impl->add(asSigned(asUnsigned(a) / asUnsigned(b)));
     case BinaryOp::UnsignedRem:
@@ -979,8 +1027,18 @@ void HalideBuilder::compile(KernelOutput kind, const std::string &symbol, const 
                                       : Halide::OutputFileType::stmt;
     Halide::Pipeline pipeline(impl->func(impl->outputFunc).func);
     // With the argv wrapper, without Halide's metadata: the library describes itself.
-    Halide::Module module = pipeline.compile_to_module(arguments, symbol, Halide::Target(target),
+    Halide::Target machine(target);
+    Halide::Module module = pipeline.compile_to_module(arguments, symbol, machine,
                                                        Halide::LinkageType::ExternalPlusArgv);
+    // What a kernel without assertions would overrun shows when it is lowered with them.
+    Halide::Module checked = pipeline.compile_to_module(
+        arguments, symbol, machine.without_feature(Halide::Target::NoAsserts),
+        Halide::LinkageType::ExternalPlusArgv);
+    BoundsCheck check;
+    for (const Halide::Internal::LoweredFunc &func : checked.functions())
+      func.body.accept(&check);
+    if (!check.error.empty())
+      throw std::runtime_error(check.error);
     module.compile({{type, path}});
   });
 }

@@ -118,8 +118,11 @@ Expr expand32(UnaryOp op, const Expr &x) {
   }
   case UnaryOp::Acosh:
     return log1p_32((x - 1.0f) + Halide::sqrt((x - 1.0f) * (x + 1.0f)));
-  case UnaryOp::Atanh:
-    return 0.5f * log1p_32(2.0f * x / (1.0f - x));
+  case UnaryOp::Atanh: {
+    Expr a = Halide::abs(x);
+    Expr value = 0.5f * log1p_32(2.0f * a / (1.0f - a));
+    return Halide::select(x < 0.0f, -value, value);
+  }
   case UnaryOp::Erf:
     return Halide::erf(x);
   case UnaryOp::Asin:

@@ -277,7 +277,16 @@ bool Translator::translateScalar(Operation *op) {
       .Case<arith::DivFOp, arith::DivSIOp>([&](auto) { return binary(op, BinaryOp::Div); })
       .Case<arith::RemFOp, arith::RemSIOp>([&](auto) { return binary(op, BinaryOp::Rem); })
       .Case<arith::FloorDivSIOp>([&](auto) { return binary(op, BinaryOp::FloorDiv); })
-      .Case<arith::CeilDivSIOp>([&](auto) { return binary(op, BinaryOp::CeilDiv); })
+      .Case<arith::CeilDivSIOp>([&](arith::CeilDivSIOp op) {
+        APInt divisor;
+        if (!index || !matchPattern(op.getRhs(), m_ConstantInt(&divisor)) ||
+            !divisor.isStrictlyPositive())
+          return binary(op, BinaryOp::CeilDiv);
+        // The form that bounds inference knows; coordinates do not overflow.
+        Expr rounding = builder.constant(ElementType::Int32, divisor.getSExtValue() - 1);
+        Expr raised = builder.binary(BinaryOp::Add, get(op.getLhs()), rounding);
+        return set(op, builder.binary(BinaryOp::EuclideanDiv, raised, get(op.getRhs())));
+      })
       .Case<arith::DivUIOp>(
           [&](auto) { return binary(op, index ? BinaryOp::EuclideanDiv : BinaryOp::UnsignedDiv); })
       .Case<arith::RemUIOp>(

@@ -225,8 +225,10 @@ LogicalResult ScheduleVerifier::verify(RFactorOp op, Stage &stage) {
   if (!reduces)
     return op.emitOpError("schedule_c12: no reduction variable is left");
   for (StringRef var : vars) {
-    if (failed(isNew(op, update, var)) || llvm::is_contained(partial.vars, var))
-      return op.emitOpError("schedule_c5: \"") << var << "\" cannot name a new variable here";
+    if (failed(isNew(op, update, var)))
+      return failure();
+    if (llvm::is_contained(partial.vars, var))
+      return op.emitOpError("schedule_c5: \"") << var << "\" is a variable already";
     update.loops[var] = false;
     partial.vars.push_back(var);
   }
