@@ -1,6 +1,5 @@
 // Writes NAME.h: the types that all libraries share (runtime/sylvite.h), the functions with their
-// documentation, and a C++17 class. Everything a user needs to call the library is in this one
-// file.
+// documentation, and a C++17 class. Everything a user needs to call the library is in this one file.
 #include "compiler/codegen/Header.h"
 
 #include "compiler/codegen/RuntimeBlob.h"
@@ -15,103 +14,20 @@ using namespace llvm;
 namespace sylvite {
 
 static bool isKeyword(StringRef name) {
-  static const StringSet<> keywords = {"alignas",
-                                       "alignof",
-                                       "and",
-                                       "and_eq",
-                                       "asm",
-                                       "auto",
-                                       "bitand",
-                                       "bitor",
-                                       "bool",
-                                       "break",
-                                       "case",
-                                       "catch",
-                                       "char",
-                                       "char16_t",
-                                       "char32_t",
-                                       "char8_t",
-                                       "class",
-                                       "co_await",
-                                       "co_return",
-                                       "co_yield",
-                                       "compl",
-                                       "concept",
-                                       "const",
-                                       "const_cast",
-                                       "consteval",
-                                       "constexpr",
-                                       "constinit",
-                                       "continue",
-                                       "decltype",
-                                       "default",
-                                       "delete",
-                                       "do",
-                                       "double",
-                                       "dynamic_cast",
-                                       "else",
-                                       "enum",
-                                       "explicit",
-                                       "export",
-                                       "extern",
-                                       "false",
-                                       "float",
-                                       "for",
-                                       "friend",
-                                       "goto",
-                                       "if",
-                                       "inline",
-                                       "int",
-                                       "long",
-                                       "mutable",
-                                       "namespace",
-                                       "new",
-                                       "noexcept",
-                                       "not",
-                                       "not_eq",
-                                       "nullptr",
-                                       "operator",
-                                       "or",
-                                       "or_eq",
-                                       "private",
-                                       "protected",
-                                       "public",
-                                       "register",
-                                       "reinterpret_cast",
-                                       "requires",
-                                       "restrict",
-                                       "return",
-                                       "short",
-                                       "signed",
-                                       "sizeof",
-                                       "static",
-                                       "static_assert",
-                                       "static_cast",
-                                       "std",
-                                       "struct",
-                                       "switch",
-                                       "template",
-                                       "this",
-                                       "thread_local",
-                                       "throw",
-                                       "true",
-                                       "try",
-                                       "typedef",
-                                       "typeid",
-                                       "typename",
-                                       "typeof",
-                                       "union",
-                                       "unsigned",
-                                       "using",
-                                       "virtual",
-                                       "void",
-                                       "volatile",
-                                       "wchar_t",
-                                       "while",
-                                       "xor",
-                                       "xor_eq",
-                                       "linux",
-                                       "unix"};
+  static const StringSet<> keywords = {
+      "alignas",  "alignof",  "and",       "and_eq",    "asm",      "auto",     "bitand",   "bitor",
+      "bool",     "break",    "case",      "catch",     "char",     "char16_t", "char32_t", "char8_t",
+      "class",    "co_await", "co_return", "co_yield",  "compl",    "concept",  "const",    "const_cast",
+      "consteval", "constexpr", "constinit", "continue", "decltype", "default", "delete",   "do",
+      "double",   "dynamic_cast", "else",  "enum",      "explicit", "export",   "extern",   "false",
+      "float",    "for",      "friend",    "goto",      "if",       "inline",   "int",      "long",
+      "mutable",  "namespace", "new",      "noexcept",  "not",      "not_eq",   "nullptr",  "operator",
+      "or",       "or_eq",    "private",   "protected", "public",   "register", "reinterpret_cast",
+      "requires", "restrict", "return",    "short",     "signed",   "sizeof",   "static",   "static_assert",
+      "static_cast", "std",   "struct",    "switch",    "template", "this",     "thread_local", "throw",
+      "true",     "try",      "typedef",   "typeid",    "typename", "typeof",   "union",    "unsigned",
+      "using",    "virtual",  "void",      "volatile",  "wchar_t",  "while",    "xor",      "xor_eq",
+      "linux",    "unix"};
   return keywords.contains(name);
 }
 
@@ -134,8 +50,7 @@ namespace {
 /// Writes one header; holds the names that its functions' arguments have.
 class HeaderWriter {
 public:
-  HeaderWriter(const LibraryDescription &description, const LibraryOptions &options,
-               raw_ostream &out)
+  HeaderWriter(const LibraryDescription &description, const LibraryOptions &options, raw_ostream &out)
       : description(description), options(options), name(options.name), out(out) {
     used.insert("model");
     for (const std::string &dim : description.dims)
@@ -182,8 +97,7 @@ private:
       result.replace(at, 2, "* /");
     return result;
   }
-  /// The arguments of forward after the handle. With `types` as in a declaration, else as in a
-  /// call.
+  /// The arguments of forward after the handle. With `types` as in a declaration, else as in a call.
   std::string forwardArguments(bool types) const {
     SmallVector<std::string> list;
     for (auto [argument, input] : zip_equal(inputs, description.inputs))
@@ -235,56 +149,42 @@ void HeaderWriter::writeOverview() {
     writeTensor("input", argument, input);
   for (auto [argument, output] : zip_equal(outputs, description.outputs))
     writeTensor("output", argument, output);
-  out << " *\n * " << description.modelParameters << " parameters; " << bytes
-      << " bytes of weights, ";
+  out << " *\n * " << description.modelParameters << " parameters; " << bytes << " bytes of weights, ";
   if (options.externalWeights)
-    out << "in the file " << name
-        << ".weights.safetensors,\n * which is searched beside the library (for a "
+    out << "in the file " << name << ".weights.safetensors,\n * which is searched beside the library (for a "
            "static link, beside the program).\n";
   else
     out << "inside the library.\n";
   out << " *\n"
-         " * Tensors are row-major and dense, the last dimension innermost; a pointer needs the "
-         "alignment of "
+         " * Tensors are row-major and dense, the last dimension innermost; a pointer needs the alignment of "
          "its\n"
          " * elements, no more. The caller owns all inputs and outputs.\n"
          " *\n"
-         " * Link with lib"
-      << name << ".so, or lib" << name << ".a and -lm"
+         " * Link with lib" << name << ".so, or lib" << name << ".a and -lm"
       << (options.singleThreaded ? "" : " -lpthread")
       << ".\n"
          " *\n"
-         " * Threads: a handle serves one call at a time (a second one returns SYLVITE_BUSY); "
-         "different handles run\n"
-         " * in parallel, each with its own workspace, all with the same weights. The threads that "
-         "one call uses\n"
-         " * belong to the library and are shared by its handles. The result does not depend on "
-         "their number. */\n";
+         " * Threads: a handle serves one call at a time (a second one returns SYLVITE_BUSY); different handles run\n"
+         " * in parallel, each with its own workspace, all with the same weights. The threads that one call uses\n"
+         " * belong to the library and are shared by its handles. The result does not depend on their number. */\n";
 }
 
 void HeaderWriter::writeForwardComment() {
   out << "/* Runs the model: reads ";
   out << join(inputs, ", ") << ", writes " << join(outputs, ", ") << ".\n *\n";
   for (auto [argument, input] : zip_equal(inputs, description.inputs))
-    out << " *   " << argument << "  " << getNumpyName(input.dtype) << " " << shapeText(input)
-        << "\n";
+    out << " *   " << argument << "  " << getNumpyName(input.dtype) << " " << shapeText(input) << "\n";
   for (auto [argument, dim] : zip_equal(dims, description.dims))
     out << " *   " << argument << "  "
-        << (dim == "batch" ? "number of items, at least 1"
-                           : "size of the dimension \"" + comment(dim) + "\", at least 1")
+        << (dim == "batch" ? "number of items, at least 1" : "size of the dimension \"" + comment(dim) + "\", at least 1")
         << "\n";
   for (auto [argument, output] : zip_equal(outputs, description.outputs))
-    out << " *   " << argument << "  " << getNumpyName(output.dtype) << " " << shapeText(output)
-        << "\n";
-  if (any_of(description.outputs,
-             [](const TensorInfo &output) { return is_contained(output.shape, derivedDim); }))
-    out << " *\n * Sizes shown as ? follow from the others: " << name
-        << "_output_shape computes them.\n";
+    out << " *   " << argument << "  " << getNumpyName(output.dtype) << " " << shapeText(output) << "\n";
+  if (any_of(description.outputs, [](const TensorInfo &output) { return is_contained(output.shape, derivedDim); }))
+    out << " *\n * Sizes shown as ? follow from the others: " << name << "_output_shape computes them.\n";
   out << " *\n"
-         " * Returns SYLVITE_OK, SYLVITE_INVALID_ARGUMENT (a null or unaligned pointer, a size "
-         "that is not positive\n"
-         " * or too large, a workspace that is too small), SYLVITE_OUT_OF_MEMORY or SYLVITE_BUSY. "
-         "It allocates only\n"
+         " * Returns SYLVITE_OK, SYLVITE_INVALID_ARGUMENT (a null or unaligned pointer, a size that is not positive\n"
+         " * or too large, a workspace that is too small), SYLVITE_OUT_OF_MEMORY or SYLVITE_BUSY. It allocates only\n"
          " * when it needs a larger workspace than any call before. */\n";
 }
 
@@ -303,8 +203,7 @@ void {0}_destroy({0}_model *model);
 )",
                  name);
   writeForwardComment();
-  out << "int " << name << "_forward(" << name << "_model *model, " << forwardArguments(true)
-      << ");\n";
+  out << "int " << name << "_forward(" << name << "_model *model, " << forwardArguments(true) << ");\n";
   out << formatv(R"(
 /* The same for callers that do not know the model: arrays of all inputs, all free dimensions and all outputs,
  * in the order of {0}_info. */

@@ -1,6 +1,6 @@
-// Adds to the host program what makes it a library: the constant `struct sylvite_program` that
-// describes it to the runtime (runtime/program.h), and the exported functions, which are thin: each
-// passes the descriptor or its arguments on to the runtime. Then optimizes the module and emits it.
+// Adds to the host program what makes it a library: the constant `struct sylvite_program` that describes it
+// to the runtime (runtime/program.h), and the exported functions, which are thin: each passes the descriptor
+// or its arguments on to the runtime. Then optimizes the module and emits it.
 #include "compiler/codegen/HostObject.h"
 
 #include "compiler/codegen/Weights.h"
@@ -24,11 +24,11 @@ namespace sylvite {
 // Target
 //===----------------------------------------------------------------------===//
 
-/// What code that Halide compiles for one of its features may contain. Halide also sets the CPU
-/// that stands for the feature, whose other instructions LLVM then uses: "avx2" means Haswell.
+/// What code that Halide compiles for one of its features may contain. Halide also sets the CPU that stands
+/// for the feature, whose other instructions LLVM then uses: "avx2" means Haswell.
 static uint64_t getCPUFeatures(StringRef halideFeature) {
-  constexpr uint64_t haswell = SYLVITE_CPU_SSE41 | SYLVITE_CPU_AVX | SYLVITE_CPU_F16C |
-                               SYLVITE_CPU_FMA | SYLVITE_CPU_AVX2 | SYLVITE_CPU_BMI;
+  constexpr uint64_t haswell = SYLVITE_CPU_SSE41 | SYLVITE_CPU_AVX | SYLVITE_CPU_F16C | SYLVITE_CPU_FMA |
+                               SYLVITE_CPU_AVX2 | SYLVITE_CPU_BMI;
   constexpr uint64_t skylake = haswell | SYLVITE_CPU_AVX512F | SYLVITE_CPU_AVX512CD |
                                SYLVITE_CPU_AVX512BW | SYLVITE_CPU_AVX512DQ | SYLVITE_CPU_AVX512VL;
   constexpr uint64_t cannonlake = skylake | SYLVITE_CPU_AVX512IFMA | SYLVITE_CPU_AVX512VBMI;
@@ -53,7 +53,7 @@ static uint64_t getCPUFeatures(StringRef halideFeature) {
 Expected<TargetInfo> parseTarget(StringRef target) {
   SmallVector<StringRef> parts;
   target.split(parts, '-');
-  auto architecture = parts.size() < 3                        ? StringRef()
+  auto architecture = parts.size() < 3 ? StringRef()
                       : parts[0] == "x86" && parts[1] == "64" ? StringRef("x86_64")
                       : parts[0] == "arm" && parts[1] == "64" ? StringRef("aarch64")
                                                               : StringRef();
@@ -180,12 +180,11 @@ Constant *Exporter::buildInfo(const WeightsLayout &layout) {
   return ConstantStruct::getAnon(
       {int32(SYLVITE_ABI), int32(description.dims.size()), string(options.name),
        string(description.model), string("sylvite " SYLVITE_VERSION), string(description.target),
-       array(ptr, dims, "dims"), int32(description.inputs.size()),
-       int32(description.outputs.size()), tensors(description.inputs, "inputs"),
-       tensors(description.outputs, "outputs"), int64(description.modelParameters),
-       int32(description.parameters.size()), int32(description.kernels.size()),
-       array(parameterType, parameters, "parameters"), array(kernelType, kernels, "kernels"),
-       int64(layout.size),
+       array(ptr, dims, "dims"), int32(description.inputs.size()), int32(description.outputs.size()),
+       tensors(description.inputs, "inputs"), tensors(description.outputs, "outputs"),
+       int64(description.modelParameters), int32(description.parameters.size()),
+       int32(description.kernels.size()), array(parameterType, parameters, "parameters"),
+       array(kernelType, kernels, "kernels"), int64(layout.size),
        options.externalWeights ? string(options.name + ".weights.safetensors") : null()});
 }
 
@@ -228,10 +227,9 @@ Error Exporter::buildDescriptor() {
 
 ArrayRef<StringRef> getExportSuffixes() {
   static constexpr StringRef suffixes[] = {
-      "create",       "destroy",     "forward",        "run",
-      "info",         "last_error",  "workspace_size", "run_workspace_size",
-      "output_shape", "set_threads", "threads",        "set_parallel_for",
-      "save",         "load",        "set_profile",    "profile"};
+      "create",     "destroy", "forward",          "run",  "info", "last_error",  "workspace_size",
+      "run_workspace_size", "output_shape", "set_threads", "threads", "set_parallel_for", "save", "load",
+      "set_profile", "profile"};
   return suffixes;
 }
 
@@ -243,15 +241,13 @@ FunctionCallee Exporter::runtimeFunction(StringRef name, Type *result, ArrayRef<
 }
 
 Function *Exporter::beginExport(StringRef suffix, Type *result, ArrayRef<Type *> arguments) {
-  auto *function =
-      Function::Create(FunctionType::get(result, arguments, false), GlobalValue::ExternalLinkage,
-                       Twine(exportPrefix) + suffix, module);
+  auto *function = Function::Create(FunctionType::get(result, arguments, false),
+                                    GlobalValue::ExternalLinkage, Twine(exportPrefix) + suffix, module);
   BasicBlock::Create(context, "entry", function);
   return function;
 }
 
-/// An exported function that passes its arguments to `callee`, after the descriptor when
-/// `withProgram`.
+/// An exported function that passes its arguments to `callee`, after the descriptor when `withProgram`.
 void Exporter::forwardCall(StringRef suffix, StringRef callee, Type *result,
                            ArrayRef<Type *> arguments, bool withProgram) {
   Function *function = beginExport(suffix, result, arguments);

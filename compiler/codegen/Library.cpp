@@ -1,9 +1,8 @@
-// Puts a library together: host object, kernels, runtime and a place for the weights are linked
-// into one object, everything but the exported functions becomes local, and the outputs are made
-// from that.
+// Puts a library together: host object, kernels, runtime and a place for the weights are linked into one
+// object, everything but the exported functions becomes local, and the outputs are made from that.
 //
-// Outputs are written under temporary names in their directory and renamed at the end. Intermediate
-// objects, which are small because weights are not among them, live in a temporary directory.
+// Outputs are written under temporary names in their directory and renamed at the end. Intermediate objects,
+// which are small because weights are not among them, live in a temporary directory.
 #include "compiler/codegen/Library.h"
 
 #include "compiler/codegen/FileWriter.h"
@@ -37,12 +36,10 @@ struct DTypeNames {
 
 static const DTypeNames &namesOf(DType dtype) {
   static const DTypeNames names[] = {
-      {"F32", "float32", "float", 4},    {"F64", "float64", "double", 8},
-      {"F16", "float16", "uint16_t", 2}, {"BF16", "bfloat16", "uint16_t", 2},
-      {"I8", "int8", "int8_t", 1},       {"I16", "int16", "int16_t", 2},
-      {"I32", "int32", "int32_t", 4},    {"I64", "int64", "int64_t", 8},
-      {"U8", "uint8", "uint8_t", 1},     {"U16", "uint16", "uint16_t", 2},
-      {"U32", "uint32", "uint32_t", 4},  {"U64", "uint64", "uint64_t", 8},
+      {"F32", "float32", "float", 4},     {"F64", "float64", "double", 8},   {"F16", "float16", "uint16_t", 2},
+      {"BF16", "bfloat16", "uint16_t", 2}, {"I8", "int8", "int8_t", 1},       {"I16", "int16", "int16_t", 2},
+      {"I32", "int32", "int32_t", 4},     {"I64", "int64", "int64_t", 8},    {"U8", "uint8", "uint8_t", 1},
+      {"U16", "uint16", "uint16_t", 2},   {"U32", "uint32", "uint32_t", 4},  {"U64", "uint64", "uint64_t", 8},
       {"BOOL", "bool", "uint8_t", 1}};
   return names[static_cast<int32_t>(dtype)];
 }
@@ -83,8 +80,8 @@ private:
   std::string path;
 };
 
-/// The output files of one run. Each is written under a temporary name, which disappears if the run
-/// fails or is interrupted; commit() gives all of them their names.
+/// The output files of one run. Each is written under a temporary name, which disappears if the run fails or
+/// is interrupted; commit() gives all of them their names.
 class Outputs {
 public:
   explicit Outputs(StringRef directory) : directory(directory) {}
@@ -117,7 +114,8 @@ public:
   std::string add(const Twine &name) {
     SmallString<128> final(directory);
     sys::path::append(final, name);
-    std::string temporary = (final + "." + Twine(sys::Process::getProcessId()) + ".tmp").str();
+    std::string temporary =
+        (final + "." + Twine(sys::Process::getProcessId()) + ".tmp").str();
     sys::RemoveFileOnSignal(temporary);
     files.emplace_back(temporary, std::string(final));
     return temporary;
@@ -173,12 +171,11 @@ static Error copyFile(StringRef from, StringRef to) {
 // Library
 //===----------------------------------------------------------------------===//
 
-/// Links everything into one object, still without weights, whose global symbols are the exported
-/// functions.
+/// Links everything into one object, still without weights, whose global symbols are the exported functions.
 static Error linkObject(Module &host, const LibraryDescription &description,
                         ArrayRef<MemoryBufferRef> kernelObjects, const LibraryOptions &options,
-                        const Workspace &workspace,
-                        ArrayRef<std::pair<std::string, std::string>> exports, StringRef output) {
+                        const Workspace &workspace, ArrayRef<std::pair<std::string, std::string>> exports,
+                        StringRef output) {
   if (Error error = finishHostModule(host, description, options))
     return error;
   SmallVector<char, 0> code;
@@ -210,10 +207,9 @@ static Error linkObject(Module &host, const LibraryDescription &description,
 Error writeLibrary(Module &host, const LibraryDescription &description,
                    ArrayRef<MemoryBufferRef> kernelObjects, const LibraryOptions &options) {
   if (sanitizeName(options.name) != options.name)
-    return createStringError(
-        "'" + options.name +
-        "' cannot be the name of a library: use letters, digits and underscores, "
-        "beginning with a letter, and no keyword of C or C++");
+    return createStringError("'" + options.name +
+                             "' cannot be the name of a library: use letters, digits and underscores, "
+                             "beginning with a letter, and no keyword of C or C++");
   Expected<TargetInfo> target = parseTarget(description.target);
   if (!target)
     return target.takeError();
@@ -237,8 +233,7 @@ Error writeLibrary(Module &host, const LibraryDescription &description,
   bool embedded = !options.externalWeights && layoutWeights(description.parameters).size > 0;
   std::string object = workspace->file(name + ".o");
   if (options.object || options.archive || options.shared)
-    if (Error error =
-            linkObject(host, description, kernelObjects, options, *workspace, exports, object))
+    if (Error error = linkObject(host, description, kernelObjects, options, *workspace, exports, object))
       return error;
 
   if (options.shared) {
@@ -258,15 +253,13 @@ Error writeLibrary(Module &host, const LibraryDescription &description,
       if (Error error = fillWeightsSection(filled, description.parameters))
         return error;
     if (options.archive)
-      if (Error error =
-              writeArchive(filled, name + ".o", symbols, outputs.add("lib" + name + ".a")))
+      if (Error error = writeArchive(filled, name + ".o", symbols, outputs.add("lib" + name + ".a")))
         return error;
     if (!options.object)
       outputs.discard(filled);
   }
   if (options.externalWeights && (options.object || options.archive || options.shared))
-    if (Error error =
-            writeSafetensors(outputs.add(name + ".weights.safetensors"), description.parameters))
+    if (Error error = writeSafetensors(outputs.add(name + ".weights.safetensors"), description.parameters))
       return error;
   if (options.header) {
     std::string text;

@@ -1,7 +1,7 @@
 // Runs LLVM's linker, hides symbols with LLVM's objcopy library, and writes archives.
 //
-// The archive is written here and not by LLVM's ArchiveWriter, which takes members as memory: a
-// member may hold gigabytes of weights, and is copied from file to file.
+// The archive is written here and not by LLVM's ArchiveWriter, which takes members as memory: a member may
+// hold gigabytes of weights, and is copied from file to file.
 #include "compiler/codegen/Linker.h"
 
 #include "compiler/codegen/FileWriter.h"
@@ -53,8 +53,8 @@ static Error runLinker(ArrayRef<std::string> arguments) {
   SmallVector<StringRef> argv = {*linker};
   append_range(argv, arguments);
   std::string reason;
-  int status = sys::ExecuteAndWait(*linker, argv, std::nullopt,
-                                   {StringRef(""), StringRef(""), messages.str()}, 0, 0, &reason);
+  int status = sys::ExecuteAndWait(*linker, argv, std::nullopt, {StringRef(""), StringRef(""), messages.str()}, 0,
+                                   0, &reason);
   if (status == 0)
     return Error::success();
   if (ErrorOr<std::unique_ptr<MemoryBuffer>> text = MemoryBuffer::getFile(messages))
@@ -69,8 +69,7 @@ Error linkRelocatable(ArrayRef<std::string> objects, StringRef output) {
   return runLinker(arguments);
 }
 
-/// The file of a C library that this process has loaded: the one to link against is the one to run
-/// with.
+/// The file of a C library that this process has loaded: the one to link against is the one to run with.
 static Expected<std::string> findLoadedLibrary(StringRef name) {
   struct Search {
     StringRef name;
@@ -96,15 +95,9 @@ Error linkShared(StringRef object, StringRef output, StringRef soname, bool hasW
   Expected<std::string> libm = findLoadedLibrary("libm.so.6");
   if (!libm)
     return libm.takeError();
-  std::vector<std::string> arguments = {"-shared",       "-o",
-                                        output.str(),    "-soname",
-                                        soname.str(),    "-z",
-                                        "defs",          "-z",
-                                        "relro",         "-z",
-                                        "now",           "-X",
-                                        "--gc-sections", "--eh-frame-hdr",
-                                        object.str(),    *libc,
-                                        "--as-needed",   *libm};
+  std::vector<std::string> arguments = {"-shared", "-o", output.str(), "-soname", soname.str(), "-z", "defs", "-z",
+                                        "relro", "-z", "now", "-X", "--gc-sections", "--eh-frame-hdr",
+                                        object.str(), *libc, "--as-needed", *libm};
   SmallString<128> script;
   scope_exit removeScript([&] {
     if (!script.empty())
@@ -163,9 +156,8 @@ Error localizeSymbols(StringRef input, StringRef output,
   auto fail = [](Error error) { return error; };
   for (const auto &[from, to] : exports) {
     if (undefined.contains(to))
-      return createStringError(
-          "the function '" + to +
-          "' would have the name of one of the C library: choose another name");
+      return createStringError("the function '" + to +
+                               "' would have the name of one of the C library: choose another name");
     if (Error error = config.SymbolsToKeepGlobal.addMatcher(
             objcopy::NameOrPattern::create(from, objcopy::MatchStyle::Literal, fail)))
       return error;
@@ -193,10 +185,9 @@ Error localizeSymbols(StringRef input, StringRef output,
 /// A member's header: name, no date, no owner, so that equal input gives equal archives.
 static std::string memberHeader(StringRef name, uint64_t size) {
   std::string header;
-  raw_string_ostream(header) << left_justify(name, 16) << left_justify("0", 12)
-                             << left_justify("0", 6) << left_justify("0", 6)
-                             << left_justify("644", 8) << left_justify(std::to_string(size), 10)
-                             << "`\n";
+  raw_string_ostream(header) << left_justify(name, 16) << left_justify("0", 12) << left_justify("0", 6)
+                             << left_justify("0", 6) << left_justify("644", 8)
+                             << left_justify(std::to_string(size), 10) << "`\n";
   return header;
 }
 
@@ -234,8 +225,7 @@ Error writeArchive(StringRef object, StringRef member, ArrayRef<std::string> sym
   if (!file)
     return file.takeError();
   if (source->size() > 9999999999)
-    return createStringError("the archive format has no room for a member of " +
-                             Twine(source->size()) +
+    return createStringError("the archive format has no room for a member of " + Twine(source->size()) +
                              " bytes: use a shared library, or weights beside it");
   text += memberHeader(memberName, source->size());
   if (Error error = file->append(text.data(), text.size()))

@@ -1,10 +1,9 @@
 // Layout and writing of weights.
 //
-// A linker that is given half a gigabyte of weights maps it as input and again as output, and so
-// needs twice its size in memory. Here the linker sees an empty section of the right size (NOBITS),
-// which it lays out like any other; afterwards the weights are appended to its result, and the
-// section's header, and in a shared library its segment's, are made to point at them. Memory stays
-// that of the weights themselves.
+// A linker that is given half a gigabyte of weights maps it as input and again as output, and so needs twice
+// its size in memory. Here the linker sees an empty section of the right size (NOBITS), which it lays out
+// like any other; afterwards the weights are appended to its result, and the section's header, and in a
+// shared library its segment's, are made to point at them. Memory stays that of the weights themselves.
 #include "compiler/codegen/Weights.h"
 
 #include "compiler/codegen/FileWriter.h"
@@ -124,8 +123,7 @@ Error fillWeightsSection(StringRef path, ArrayRef<ParameterInfo> parameters) {
   if (Error error = file->readAt(0, &header, sizeof header))
     return error;
   SmallVector<Elf64_Shdr> sections(header.e_shnum);
-  if (Error error =
-          file->readAt(header.e_shoff, sections.data(), sections.size() * sizeof(Elf64_Shdr)))
+  if (Error error = file->readAt(header.e_shoff, sections.data(), sections.size() * sizeof(Elf64_Shdr)))
     return error;
   if (header.e_shstrndx >= sections.size())
     return createStringError("internal error: the linker's result has no section names");
@@ -142,8 +140,7 @@ Error fillWeightsSection(StringRef path, ArrayRef<ParameterInfo> parameters) {
 
   // The segment of the section: it must begin there, and hold nothing else.
   SmallVector<Elf64_Phdr> segments(header.e_phnum);
-  if (Error error =
-          file->readAt(header.e_phoff, segments.data(), segments.size() * sizeof(Elf64_Phdr)))
+  if (Error error = file->readAt(header.e_phoff, segments.data(), segments.size() * sizeof(Elf64_Phdr)))
     return error;
   auto *segment = find_if(segments, [&](const Elf64_Phdr &segment) {
     return segment.p_type == PT_LOAD && segment.p_vaddr == section->sh_addr;
@@ -172,8 +169,8 @@ Error fillWeightsSection(StringRef path, ArrayRef<ParameterInfo> parameters) {
     segment->p_offset = start;
     segment->p_filesz = size;
     if (Error error =
-            file->writeAt(header.e_phoff + (segment - segments.begin()) * sizeof(Elf64_Phdr),
-                          segment, sizeof(Elf64_Phdr)))
+            file->writeAt(header.e_phoff + (segment - segments.begin()) * sizeof(Elf64_Phdr), segment,
+                          sizeof(Elf64_Phdr)))
       return error;
   }
   return file->close();
@@ -184,17 +181,16 @@ Error fillWeightsSection(StringRef path, ArrayRef<ParameterInfo> parameters) {
 //===----------------------------------------------------------------------===//
 
 Error writeSafetensors(StringRef path, ArrayRef<ParameterInfo> parameters) {
-  // The format allows no holes, so a tensor is aligned only if those before it keep the alignment:
-  // first the many whose size is a multiple of a cache line, then the others from the largest
-  // element type down. The runtime's save has the same order.
+  // The format allows no holes, so a tensor is aligned only if those before it keep the alignment: first the
+  // many whose size is a multiple of a cache line, then the others from the largest element type down. The
+  // runtime's save has the same order.
   SmallVector<const ParameterInfo *> order;
   for (const ParameterInfo &parameter : parameters)
     order.push_back(&parameter);
   stable_sort(order, [](const ParameterInfo *left, const ParameterInfo *right) {
     auto alignment = [](const ParameterInfo *parameter) -> uint64_t {
-      return parameter->data.size() % SYLVITE_ALIGNMENT == 0
-                 ? SYLVITE_ALIGNMENT
-                 : getSizeInBytes(parameter->tensor.dtype);
+      return parameter->data.size() % SYLVITE_ALIGNMENT == 0 ? SYLVITE_ALIGNMENT
+                                                             : getSizeInBytes(parameter->tensor.dtype);
     };
     return alignment(left) > alignment(right);
   });
