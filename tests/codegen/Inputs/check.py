@@ -68,6 +68,16 @@ def math(path):
         sys.exit("\n".join(failures))
 
 
+def gemm(path):
+    kernel = Kernel(path)
+    for rows in (1, 3, 4, 9):
+        a, b, bias = normal(rows, 40), normal(40, 32), normal(32)
+        packed = np.ascontiguousarray(b.reshape(40, 2, 16).transpose(1, 0, 2))
+        y = np.full((rows, 32), np.nan, np.float32)
+        kernel([a, packed, bias], [y])
+        expect_close(y, a.astype(np.float64) @ b + bias, 1e-5, 1e-5)
+
+
 def integers(path):
     interesting = [0, 1, 2, 3, 7, 8, 255, 256, 12345, 2**31 - 1, -1, -2, -7, -8, -256, -12345, -2**31]
     # Division by zero has no expected value, but must not trap.
