@@ -12,7 +12,7 @@ import lit.formats
 config.name = "sylvite"
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".test", ".c", ".cpp"]
-config.excludes = ["Inputs", "CMakeLists.txt", "data"]
+config.excludes = ["Inputs", "CMakeLists.txt", "data", "fuzz"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = os.path.join(config.sylvite_binary_dir, "tests")
 
