@@ -6,6 +6,7 @@
 # sets its own test format in its lit.local.cfg.
 import os
 import platform
+import shutil
 
 import lit.formats
 
@@ -37,6 +38,8 @@ config.substitutions += [
 # %ccflags must not be read as %cc followed by text.
 config.substitutions.sort(key=lambda pair: -len(pair[0]) if pair[0].startswith("%") else 0)
 
+if shutil.which("ruff"):
+    config.available_features.add("ruff")
 config.available_features.add(platform.machine().replace("AMD64", "x86_64"))
 if config.sanitize:
     config.available_features.add("sanitizer")

@@ -69,8 +69,8 @@ def compare(name, actual, expected, rtol, atol):
     allowed = rtol * np.abs(expected) + atol * scale
     if (error > allowed).any():
         worst = np.unravel_index(np.argmax(error - allowed), error.shape)
-        raise Failure(f"{name}: {int((error > allowed).sum())} of {error.size} values differ; worst at {[int(i) for i in worst]}: "
-                      f"{actual[worst]!r}, expected {expected[worst]!r} (output's scale {scale:.3g})")
+        raise Failure(f"{name}: {int((error > allowed).sum())} of {error.size} values differ; worst at "
+                      f"{[int(i) for i in worst]}: {actual[worst]!r}, expected {expected[worst]!r} (output's scale {scale:.3g})")
     return float(error.max()) / scale
 
 

@@ -6,7 +6,6 @@ vectorized loop, asymmetric `same` padding, channel counts that are no multiple 
 """
 import itertools
 
-import keras
 from keras import Input, Model, Sequential, layers, ops
 from keras.src.applications.convnext import LayerScale
 from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
@@ -147,9 +146,9 @@ for kind in ("Max", "Average"):
         layer = getattr(layers, f"Global{kind}Pooling{dims}D")
         first = (shape[-1], *shape[:-1])
         for keepdims in (False, True):
-            one(f"global_{low}_pooling{dims}d_keepdims_{text(keepdims)}", shape, lambda l=layer, k=keepdims: l(keepdims=k))
+            one(f"global_{low}_pooling{dims}d_keepdims_{text(keepdims)}", shape, lambda pool=layer, k=keepdims: pool(keepdims=k))
             one(f"global_{low}_pooling{dims}d_channels_first_keepdims_{text(keepdims)}", first,
-                lambda l=layer, k=keepdims: l(keepdims=k, data_format="channels_first"))
+                lambda pool=layer, k=keepdims: pool(keepdims=k, data_format="channels_first"))
     one(f"global_{low}_pooling2d_wide", (8, 8, 72), getattr(layers, f"Global{kind}Pooling2D"))
 
 # ---- Normalisation ----------------------------------------------------------------------------------------------------
@@ -211,9 +210,11 @@ matrix("relu", layers.ReLU, (5, 12), {}, dict(), dict(max_value=6.0), dict(negat
        dict(max_value=2.0, negative_slope=0.1), dict(max_value=2.0, negative_slope=0.25, threshold=1.0))
 matrix("leaky_relu", layers.LeakyReLU, (5, 12), {}, dict(), dict(negative_slope=0.05))
 matrix("elu", layers.ELU, (5, 12), {}, dict(), dict(alpha=0.5))
-matrix("prelu", layers.PReLU, (4, 5, 6), {}, dict(), dict(shared_axes=[1]), dict(shared_axes=[1, 2]), dict(shared_axes=[1, 2, 3]))
+matrix("prelu", layers.PReLU, (4, 5, 6), {}, dict(), dict(shared_axes=[1]), dict(shared_axes=[1, 2]),
+       dict(shared_axes=[1, 2, 3]))
 one("prelu_rank2", (9,), layers.PReLU)
-matrix("softmax", layers.Softmax, (4, 5, 6), {}, dict(), dict(axis=1), dict(axis=2), dict(axis=-2), dict(axis=(1, 2)), dict(axis=(2, 3)))
+matrix("softmax", layers.Softmax, (4, 5, 6), {}, dict(), dict(axis=1), dict(axis=2), dict(axis=-2), dict(axis=(1, 2)),
+       dict(axis=(2, 3)))
 for size in (1, 2, 7, 16, 100, 1000):
     one(f"softmax_size_{size}", (size,), layers.Softmax)
 one("relu_after_conv2d_layer", (6, 6, 3), lambda: layers.Conv2D(8, 3), lambda: layers.ReLU(max_value=6.0))
@@ -547,7 +548,7 @@ def _():
 @functional("graph_deep_chain")
 def _():
     x = y = Input((8,))
-    for i in range(30):
+    for _ in range(30):
         y = layers.Dense(8, activation="tanh")(y)
     return Model(x, y)
 

@@ -19,10 +19,9 @@ import zlib
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
+import cases
 import keras
 import numpy as np
-
-import cases
 
 HERE = pathlib.Path(__file__).resolve().parent
 EPOCH = (2026, 1, 1, 0, 0, 0)  # archives carry no build time: the same cases give the same bytes
