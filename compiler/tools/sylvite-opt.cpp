@@ -2,6 +2,7 @@
 // and for working on the compiler; a user's program is `sylvite`.
 #include "dialects/halide/HalideDialect.h"
 #include "dialects/nn/NN.h"
+#include "passes/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -23,6 +24,7 @@ int main(int argc, char **argv) {
   mlir::registerCanonicalizerPass();
   mlir::registerCSEPass();
   mlir::registerSymbolDCEPass();
+  sylvite::registerSylvitePasses();
   return mlir::asMainReturnCode(
       mlir::MlirOptMain(argc, argv, "Sylvite optimizer driver\n", registry));
 }

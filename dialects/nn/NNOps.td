@@ -155,7 +155,7 @@ def NN_GroupOp : NN_Op<"group", [Pure, IsolatedFromAbove, SingleBlock]> {
 // Pointwise
 //===----------------------------------------------------------------------===//
 
-def NN_MapOp : NN_ShapedOp<"map", [SingleBlock]> {
+def NN_MapOp : NN_ShapedOp<"map", [IsolatedFromAbove, SingleBlock]> {
   let summary = "a scalar function applied to each element";
   let description = [{
     Every pointwise computation: activations, bias, casts, comparisons, selection. Operands broadcast
@@ -493,6 +493,15 @@ def NN_PadOp : NN_TensorOp<"pad"> {
   let arguments = (ins NN_Tensor:$input, DenseI64ArrayAttr:$low, DenseI64ArrayAttr:$high,
                        DefaultValuedAttr<F64Attr, "0.0">:$value,
                        DefaultValuedAttr<NN_PadMode, "::sylvite::nn::PadMode::Constant">:$mode);
+  let builders = [
+    /// A constant border.
+    OpBuilder<(ins "::mlir::Value":$input, "::llvm::ArrayRef<int64_t>":$low,
+                   "::llvm::ArrayRef<int64_t>":$high, CArg<"double", "0.0">:$value), [{
+      build($_builder, $_state, input, $_builder.getDenseI64ArrayAttr(low),
+            $_builder.getDenseI64ArrayAttr(high), $_builder.getF64FloatAttr(value),
+            PadModeAttr::get($_builder.getContext(), PadMode::Constant));
+    }]>
+  ];
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = [{
     $input `low` $low `high` $high attr-dict `:` functional-type(operands, $result)

@@ -1,0 +1,169 @@
+//===- Backend.cpp - from tensors to machine code --------------------------===//
+//
+// Runs the passes below nn, compiles kernels and translates the host program to LLVM IR.
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/driver/Backend.h"
+#include "passes/Passes.h"
+
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/Module.h"
+
+using namespace mlir;
+using namespace sylvite;
+
+LogicalResult sylvite::lowerToPipelines(ModuleOp module, const BackendOptions &options) {
+  PassManager passes(module.getContext());
+  if (options.configure)
+    options.configure(passes);
+  const KernelTarget &target = options.kernels.target;
+  passes.addPass(createLowerToHalide());
+  passes.addPass(createSchedule(ScheduleOptions{target.floatLanes(), target.vectorRegisters}));
+  return passes.run(module);
+}
+
+/// The element type at a model's border.
+static DType dtypeOf(Type type) {
+  if (type.isF32())
+    return DType::Float32;
+  if (type.isF64())
+    return DType::Float64;
+  if (type.isF16())
+    return DType::Float16;
+  if (type.isBF16())
+    return DType::BFloat16;
+  bool isUnsigned = type.isUnsignedInteger();
+  switch (type.isIndex() ? 64 : type.getIntOrFloatBitWidth()) {
+  case 1:
+    return DType::Bool;
+  case 8:
+    return isUnsigned ? DType::UInt8 : DType::Int8;
+  case 16:
+    return isUnsigned ? DType::UInt16 : DType::Int16;
+  case 32:
+    return isUnsigned ? DType::UInt32 : DType::Int32;
+  default:
+    return isUnsigned ? DType::UInt64 : DType::Int64;
+  }
+}
+
+static TensorInfo describeTensor(Attribute attribute) {
+  auto fields = cast<DictionaryAttr>(attribute);
+  TensorInfo info;
+  info.name = fields.getAs<StringAttr>("name").getValue().str();
+  info.dtype = dtypeOf(fields.getAs<TypeAttr>("type").getValue());
+  for (int64_t size : fields.getAs<DenseI64ArrayAttr>("shape").asArrayRef())
+    info.shape.push_back(size); // -1 - k and the derived size are as LibraryDescription has them
+  return info;
+}
+
+/// Reads off what emit-host left on the function `forward`.
+static LibraryDescription describe(ModuleOp module, LLVM::LLVMFuncOp forward,
+                                   const KernelTarget &target) {
+  LibraryDescription description;
+  description.target = target.name;
+  description.model = module.getName().value_or("model").str();
+  auto list = [&](StringRef name) { return forward->getAttrOfType<ArrayAttr>(name).getValue(); };
+  for (Attribute symbol : list("host.symbols"))
+    description.dims.push_back(cast<StringAttr>(symbol).getValue().str());
+  for (Attribute tensor : list("host.input_tensors"))
+    description.inputs.push_back(describeTensor(tensor));
+  for (Attribute tensor : list("host.output_tensors"))
+    description.outputs.push_back(describeTensor(tensor));
+  for (Attribute symbol : list("host.parameters")) {
+    auto parameter = module.lookupSymbol<nn::ParameterOp>(cast<StringAttr>(symbol));
+    ParameterInfo info;
+    info.tensor.name = parameter.getSymName().str();
+    info.tensor.dtype = dtypeOf(parameter.getTensorType().getElementType());
+    info.tensor.shape.assign(parameter.getTensorType().getShape().begin(),
+                             parameter.getTensorType().getShape().end());
+    info.trainable = parameter.getTrainable();
+    info.data = parameter.getData();
+    description.parameters.push_back(std::move(info));
+  }
+  for (Attribute attribute : list("host.kernels")) {
+    auto fields = cast<DictionaryAttr>(attribute);
+    KernelInfo info;
+    info.name = fields.getAs<StringAttr>("name").getValue().str();
+    info.layers = llvm::join(llvm::map_range(fields.getAs<ArrayAttr>("layers"),
+                                             [](Attribute layer) {
+                                               return cast<StringAttr>(layer).getValue().str();
+                                             }),
+                             "; ");
+    auto flops = fields.getAs<DenseF64ArrayAttr>("flops"), bytes = fields.getAs<DenseF64ArrayAttr>("bytes");
+    info.flops = flops[0], info.flopsPerItem = flops[1];
+    info.bytes = bytes[0], info.bytesPerItem = bytes[1];
+    description.kernels.push_back(std::move(info));
+  }
+  return description;
+}
+
+FailureOr<LibraryDescription>
+sylvite::planProgram(ModuleOp module, const BackendOptions &options,
+                     std::pair<int64_t, int64_t> *workspace) {
+  PassManager passes(module.getContext());
+  if (options.configure)
+    options.configure(passes);
+  passes.addPass(createPlanMemory());
+  passes.addPass(createEmitHost());
+  if (failed(passes.run(module)))
+    return failure();
+  auto forward = module.lookupSymbol<LLVM::LLVMFuncOp>("forward");
+  if (workspace) {
+    AffineMap arena = forward->getAttrOfType<AffineMapAttr>("host.arena").getValue();
+    auto at = [&](int64_t batch) {
+      SmallVector<AffineExpr> symbols(arena.getNumSymbols(),
+                                      getAffineConstantExpr(1, module.getContext()));
+      if (!symbols.empty())
+        symbols[0] = getAffineConstantExpr(batch, module.getContext());
+      auto bytes = dyn_cast<AffineConstantExpr>(
+          simplifyAffineExpr(arena.getResult(0).replaceSymbols(symbols), 0, 0));
+      return bytes ? bytes.getValue() : 0;
+    };
+    *workspace = {at(1), at(2) - at(1)};
+  }
+  return describe(module, forward, options.kernels.target);
+}
+
+FailureOr<Program> sylvite::compileProgram(ModuleOp module, const BackendOptions &options) {
+  SmallVector<halide::PipelineOp> pipelines(module.getOps<halide::PipelineOp>());
+  auto kernels = compileKernels(pipelines, options.kernels);
+  if (failed(kernels))
+    return failure();
+  Program program;
+  llvm::StringSet<> seen;
+  Builder builder(module.getContext());
+  for (auto [pipeline, kernel] : llvm::zip(pipelines, *kernels)) {
+    pipeline->setAttr("symbol", builder.getStringAttr(kernel->symbol));
+    if (!seen.insert(kernel->symbol).second)
+      continue;
+    program.kernels.push_back(kernel);
+    program.kernelSeconds += kernel->seconds;
+  }
+  auto description = planProgram(module, options);
+  if (failed(description))
+    return failure();
+  program.description = std::move(*description);
+
+  // The LLVM dialect alone goes to LLVM.
+  OwningOpRef<ModuleOp> host = ModuleOp::create(module.getLoc(), "host");
+  for (Operation &op : *module.getBody())
+    if (isa<LLVM::LLVMDialect>(op.getDialect())) {
+      Operation *copy = op.clone();
+      for (NamedAttribute attribute : llvm::to_vector(copy->getDiscardableAttrs()))
+        copy->removeDiscardableAttr(attribute.getName());
+      host->push_back(copy);
+    }
+  registerBuiltinDialectTranslation(*module.getContext());
+  registerLLVMDialectTranslation(*module.getContext());
+  program.context = std::make_unique<llvm::LLVMContext>();
+  program.host = translateModuleToLLVMIR(*host, *program.context, "host");
+  if (!program.host)
+    return module.emitError("internal error: the host program does not translate to LLVM");
+  return program;
+}

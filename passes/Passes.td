@@ -1,0 +1,107 @@
+//===- Passes.td - the passes of Sylvite --------------------*- tablegen -*-===//
+//
+// In the order in which `sylvite compile` runs them. One C++ file per pass, or per family of a pass.
+//
+//===----------------------------------------------------------------------===//
+#ifndef SYLVITE_PASSES_TD
+#define SYLVITE_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+//===----------------------------------------------------------------------===//
+// passes/nn: a model is transformed
+//===----------------------------------------------------------------------===//
+
+def Simplify : Pass<"nn-simplify", "::mlir::ModuleOp"> {
+  let summary = "Fold batch normalization, constants and ops that change nothing";
+  let description = [{
+    Folds `nn.batch_norm` into the convolution or matrix product before it (through a bias between
+    them), turns the others into maps, cancels transposes and reshapes, and drops what is not used.
+    The folded weights are ops on parameters; `nn-prepare` moves them out of the model's function.
+  }];
+  let dependentDialects = ["::sylvite::nn::NNDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect"];
+}
+
+def ExpandPadding : Pass<"nn-expand-padding", "::mlir::func::FuncOp"> {
+  let summary = "Make the zero padding of convolutions an op of its own";
+  let description = [{
+    A convolution whose input carries its halo needs no boundary condition in its inner loop. Also
+    pads the filters of contractions to whole vectors, which is done once, at compile time.
+  }];
+  let options = [Option<"vectorWidth", "vector-width", "unsigned", "8",
+                        "Elements in a vector register">];
+  let dependentDialects = ["::sylvite::nn::NNDialect"];
+}
+
+def Fuse : Pass<"nn-fuse", "::mlir::func::FuncOp"> {
+  let summary = "Group ops that become one kernel";
+  let description = [{
+    Merges chains of maps, attaches maps to the convolution, product, pooling or reduction that feeds
+    them, and wraps every op that computes into an `nn.group`. Reshapes stay outside: they are views.
+  }];
+  let dependentDialects = ["::sylvite::nn::NNDialect"];
+}
+
+def Prepare : Pass<"nn-prepare", "::mlir::ModuleOp"> {
+  let summary = "Move what depends on parameters only into @prepare";
+  let description = [{
+    Groups whose operands all derive from parameters run once, at compile time (and again when other
+    weights are loaded): they move into a function `@prepare`, and its results become parameters
+    `prepared/N` of the model.
+  }];
+  let dependentDialects = ["::sylvite::nn::NNDialect", "::mlir::func::FuncDialect"];
+}
+
+//===----------------------------------------------------------------------===//
+// passes/lower: nn to halide
+//===----------------------------------------------------------------------===//
+
+def LowerToHalide : Pass<"lower-to-halide", "::mlir::ModuleOp"> {
+  let summary = "Turn each nn.group into a halide.pipeline and a halide.call";
+  let description = [{
+    Groups with equal bodies share one pipeline. Each op of a group becomes one or a few
+    `halide.func`s; passes/lower has one file per family.
+  }];
+  let dependentDialects = ["::sylvite::nn::NNDialect", "::sylvite::halide::HalideDialect",
+                           "::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
+}
+
+//===----------------------------------------------------------------------===//
+// passes/schedule: directives
+//===----------------------------------------------------------------------===//
+
+def Schedule : Pass<"halide-schedule", "::mlir::ModuleOp"> {
+  let summary = "Write a schedule into every halide.pipeline that has none";
+  let description = [{
+    Chooses the first family that accepts the pipeline; the last one accepts every pipeline.
+    passes/schedule has one file per family.
+  }];
+  let options = [
+    Option<"vectorWidth", "vector-width", "unsigned", "8", "32-bit lanes of a vector register">,
+    Option<"vectorRegisters", "vector-registers", "unsigned", "16", "Vector registers">
+  ];
+  let dependentDialects = ["::sylvite::halide::HalideDialect"];
+}
+
+//===----------------------------------------------------------------------===//
+// passes/host: the host program
+//===----------------------------------------------------------------------===//
+
+def PlanMemory : Pass<"plan-memory", "::mlir::ModuleOp"> {
+  let summary = "Place every intermediate tensor in one arena";
+  let description = [{
+    Rewrites functions on tensors into host functions on memrefs: arguments and results are buffers
+    that the caller passes, parameters are buffers of the library, and every other tensor has an
+    offset in an arena, chosen by liveness.
+  }];
+  let dependentDialects = ["::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect",
+                           "::sylvite::halide::HalideDialect"];
+}
+
+def EmitHost : Pass<"emit-host", "::mlir::ModuleOp"> {
+  let summary = "Turn host functions into the llvm dialect, against runtime/program.h";
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+
+#endif // SYLVITE_PASSES_TD

@@ -1,0 +1,350 @@
+//===- EmitHost.cpp - emit-host --------------------------------------------===//
+//
+// Turns the planned host functions into the llvm dialect, with the C signatures of runtime/program.h.
+// A launch fills one halide_buffer_t per argument, on the stack, and hands them to sylvite_launch.
+// Memrefs of a host function are dense and row-major, so a pointer and the free sizes are all there is
+// to one.
+//
+//===----------------------------------------------------------------------===//
+#include "passes/Passes.h"
+
+#include "llvm/ADT/StringExtras.h"
+
+namespace sylvite {
+#define GEN_PASS_DEF_EMITHOST
+#include "passes/Passes.h.inc"
+} // namespace sylvite
+
+using namespace mlir;
+using namespace sylvite;
+
+// Sizes of Halide's structures, checked in runtime/program.h.
+static constexpr int64_t bufferBytes = 56, dimensionBytes = 16;
+
+/// `code | bits << 8 | lanes << 16` of Halide's halide_type_t.
+static int32_t halideTypeOf(Type type) {
+  int32_t code = 0;
+  if (type.isBF16())
+    code = 4;
+  else if (isa<FloatType>(type))
+    code = 2;
+  else if (type.isUnsignedInteger() || type.isInteger(1))
+    code = 1;
+  return code | int32_t(type.getIntOrFloatBitWidth()) << 8 | 1 << 16;
+}
+
+namespace {
+
+/// The memory of a tensor.
+struct Memory {
+  Value pointer;
+  SmallVector<Value, 2> freeSizes;
+};
+
+/// Translates the host functions of a module.
+class HostEmitter {
+public:
+  explicit HostEmitter(ModuleOp module)
+      : module(module), b(module.getContext()), pointer(LLVM::LLVMPointerType::get(b.getContext())),
+        i32(b.getI32Type()), i64(b.getI64Type()) {}
+
+  LogicalResult emitForward(func::FuncOp function);
+  LogicalResult emitSizes(func::FuncOp function);
+
+private:
+  LLVM::LLVMFuncOp declare(StringRef name, Type result, ArrayRef<Type> arguments);
+  LogicalResult emitScalar(Operation &op);
+  LogicalResult emitLaunch(halide::LaunchOp launch);
+  Value constant(Type type, int64_t value) {
+    return LLVM::ConstantOp::create(b, loc, type, b.getIntegerAttr(type, value));
+  }
+  Value offsetBy(Value base, Value bytes) {
+    return LLVM::GEPOp::create(b, loc, pointer, b.getI8Type(), base,
+                               ArrayRef<LLVM::GEPArg>{bytes});
+  }
+  Value offsetBy(Value base, int64_t bytes) {
+    return bytes ? LLVM::GEPOp::create(b, loc, pointer, b.getI8Type(), base,
+                                       ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(bytes)})
+                 : base;
+  }
+  Value loadAt(Type type, Value array, int64_t index) {
+    return LLVM::LoadOp::create(b, loc, type, offsetBy(array, index * 8));
+  }
+  Value indexOf(OpFoldResult folded) {
+    if (auto attribute = dyn_cast<Attribute>(folded))
+      return constant(i64, cast<IntegerAttr>(attribute).getInt());
+    return values.lookup(cast<Value>(folded));
+  }
+  /// The address of a constant array of sizes; equal arrays are one.
+  Value constantSizes(ArrayRef<int64_t> sizes);
+  Value stackBytes(int64_t bytes) {
+    return LLVM::AllocaOp::create(b, loc, pointer, b.getI8Type(), constant(i64, bytes), 16);
+  }
+
+  ModuleOp module;
+  OpBuilder b;
+  Location loc = UnknownLoc::get(b.getContext());
+  Type pointer, i32, i64;
+  DenseMap<Value, Value> values;
+  DenseMap<Value, Memory> memories;
+  llvm::StringMap<std::string> sizeTables;
+  LLVM::LLVMFuncOp bufferInit, launchFunction;
+  // Of the function being emitted.
+  Value context, status, buffers, dimensions, extents, arguments;
+  int32_t nextKernel = 0;
+};
+
+} // namespace
+
+LLVM::LLVMFuncOp HostEmitter::declare(StringRef name, Type result, ArrayRef<Type> arguments) {
+  if (auto existing = module.lookupSymbol<LLVM::LLVMFuncOp>(name))
+    return existing;
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToEnd(module.getBody());
+  return LLVM::LLVMFuncOp::create(b, loc, name, LLVM::LLVMFunctionType::get(result, arguments));
+}
+
+Value HostEmitter::constantSizes(ArrayRef<int64_t> sizes) {
+  std::string text = llvm::join(llvm::map_range(sizes, [](int64_t size) { return std::to_string(size); }), "x");
+  std::string &name = sizeTables[text];
+  if (name.empty()) {
+    name = "sizes_" + text;
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToEnd(module.getBody());
+    auto type = RankedTensorType::get({static_cast<int64_t>(sizes.size())}, i64);
+    LLVM::GlobalOp::create(b, loc, LLVM::LLVMArrayType::get(i64, sizes.size()),
+                           /*isConstant=*/true, LLVM::Linkage::Private, name,
+                           DenseElementsAttr::get(type, sizes));
+  }
+  return LLVM::AddressOfOp::create(b, loc, pointer, name);
+}
+
+/// Index arithmetic, and constants.
+LogicalResult HostEmitter::emitScalar(Operation &op) {
+  auto binary = [&](auto tag) {
+    using Target = decltype(tag);
+    values[op.getResult(0)] = Target::create(b, loc, values.lookup(op.getOperand(0)),
+                                             values.lookup(op.getOperand(1)));
+    return success();
+  };
+  if (auto constantOp = dyn_cast<arith::ConstantIndexOp>(op)) {
+    values[constantOp] = constant(i64, constantOp.value());
+    return success();
+  }
+  if (isa<arith::AddIOp>(op))
+    return binary(LLVM::AddOp());
+  if (isa<arith::MulIOp>(op))
+    return binary(LLVM::MulOp());
+  if (isa<arith::RemSIOp>(op))
+    return binary(LLVM::SRemOp());
+  if (isa<arith::FloorDivSIOp, arith::CeilDivSIOp>(op)) {
+    // floor(a / d) of any a, for positive d: (a - ((a mod d + d) mod d)) / d; the ceiling is the floor
+    // of a + d - 1.
+    Value a = values.lookup(op.getOperand(0)), d = values.lookup(op.getOperand(1));
+    if (isa<arith::CeilDivSIOp>(op))
+      a = LLVM::AddOp::create(b, loc, a, LLVM::SubOp::create(b, loc, d, constant(i64, 1)));
+    Value rest = LLVM::SRemOp::create(b, loc, a, d);
+    rest = LLVM::SRemOp::create(b, loc, LLVM::AddOp::create(b, loc, rest, d), d);
+    values[op.getResult(0)] = LLVM::SDivOp::create(b, loc, LLVM::SubOp::create(b, loc, a, rest), d);
+    return success();
+  }
+  return op.emitError("internal error: '") << op.getName() << "' in a host program";
+}
+
+LogicalResult HostEmitter::emitLaunch(halide::LaunchOp launch) {
+  SmallVector<Value> buffersOfLaunch(launch.getIns());
+  buffersOfLaunch.append(launch.getOuts().begin(), launch.getOuts().end());
+  int64_t dimensionOffset = 0;
+  for (auto [i, operand] : llvm::enumerate(buffersOfLaunch)) {
+    auto type = cast<MemRefType>(operand.getType());
+    const Memory &memory = memories[operand];
+    Value sizes;
+    if (type.hasStaticShape()) {
+      sizes = constantSizes(type.getShape());
+    } else {
+      sizes = extents;
+      unsigned next = 0;
+      for (auto [d, size] : llvm::enumerate(type.getShape()))
+        LLVM::StoreOp::create(b, loc,
+                              ShapedType::isDynamic(size) ? memory.freeSizes[next++]
+                                                          : constant(i64, size),
+                              offsetBy(extents, int64_t(d) * 8));
+    }
+    Value buffer = offsetBy(buffers, int64_t(i) * bufferBytes);
+    LLVM::CallOp::create(b, loc, bufferInit,
+                         ValueRange{context, buffer, offsetBy(dimensions, dimensionOffset),
+                                    memory.pointer,
+                                    constant(i32, halideTypeOf(type.getElementType())),
+                                    constant(i32, type.getRank()), sizes});
+    LLVM::StoreOp::create(b, loc, buffer, offsetBy(arguments, int64_t(i) * 8));
+    dimensionOffset += type.getRank() * dimensionBytes;
+  }
+  auto pipeline = SymbolTable::lookupNearestSymbolFrom<halide::PipelineOp>(
+      launch, launch.getPipelineAttr());
+  auto symbol = pipeline ? pipeline->getAttrOfType<StringAttr>("symbol") : StringAttr();
+  std::string name = ((symbol ? symbol.getValue() : launch.getPipeline()) + "_argv").str();
+  declare(name, i32, {pointer});
+  Value kernel = LLVM::AddressOfOp::create(b, loc, pointer, name);
+  // After a failure the runtime runs nothing, so the last status is the first one.
+  status = LLVM::CallOp::create(
+               b, loc, launchFunction,
+               ValueRange{context, constant(i32, nextKernel++), kernel, arguments})
+               .getResult();
+  return success();
+}
+
+LogicalResult HostEmitter::emitForward(func::FuncOp function) {
+  loc = function.getLoc();
+  std::string name = function.getName().str();
+  function.setName(name + "_planned");
+  auto strings = [&](StringRef attribute) {
+    return function->getAttrOfType<ArrayAttr>(attribute).size();
+  };
+  unsigned numSymbols = strings("host.symbols"), numInputs = strings("host.input_tensors"),
+           numOutputs = strings("host.output_tensors"), numParameters = strings("host.parameters");
+
+  bufferInit = declare("sylvite_buffer_init", LLVM::LLVMVoidType::get(b.getContext()),
+                       {pointer, pointer, pointer, pointer, i32, i32, pointer});
+  launchFunction = declare("sylvite_launch", i32, {pointer, i32, pointer, pointer});
+  LLVM::LLVMFuncOp forward =
+      declare(name, i32, {pointer, pointer, pointer, pointer, pointer, pointer});
+  Block *entry = forward.addEntryBlock(b);
+  b.setInsertionPointToStart(entry);
+  context = entry->getArgument(0);
+  status = constant(i32, 0);
+  nextKernel = 0;
+
+  // Stack for the largest launch.
+  int64_t mostBuffers = 1, mostDimensions = 1, mostRank = 1;
+  function.walk([&](halide::LaunchOp launch) {
+    int64_t rank = 0;
+    for (Value operand : launch.getOperands()) {
+      rank += cast<MemRefType>(operand.getType()).getRank();
+      mostRank = std::max(mostRank, cast<MemRefType>(operand.getType()).getRank());
+    }
+    mostBuffers = std::max<int64_t>(mostBuffers, launch.getNumOperands());
+    mostDimensions = std::max(mostDimensions, rank);
+  });
+  buffers = stackBytes(mostBuffers * bufferBytes);
+  dimensions = stackBytes(mostDimensions * dimensionBytes);
+  extents = stackBytes(mostRank * 8);
+  arguments = stackBytes(mostBuffers * 8);
+
+  SmallVector<Value> symbols;
+  for (unsigned i = 0; i < numSymbols; ++i) {
+    symbols.push_back(loadAt(i64, entry->getArgument(1), i));
+    values[function.getArgument(i)] = symbols.back();
+  }
+  auto bindArray = [&](Value array, unsigned first, unsigned count, StringRef describedBy) {
+    ArrayAttr tensors =
+        describedBy.empty() ? ArrayAttr() : function->getAttrOfType<ArrayAttr>(describedBy);
+    for (unsigned i = 0; i < count; ++i) {
+      Memory memory{loadAt(pointer, array, i), {}};
+      if (tensors) {
+        auto shape = cast<DictionaryAttr>(tensors[i]).getAs<DenseI64ArrayAttr>("shape");
+        for (int64_t size : shape.asArrayRef())
+          if (size < 0 && size != std::numeric_limits<int64_t>::min())
+            memory.freeSizes.push_back(symbols[-1 - size]);
+      }
+      memories[function.getArgument(first + i)] = memory;
+    }
+  };
+  bindArray(entry->getArgument(2), numSymbols, numInputs, "host.input_tensors");
+  bindArray(entry->getArgument(3), numSymbols + numInputs, numOutputs, "host.output_tensors");
+  bindArray(entry->getArgument(5), numSymbols + numInputs + numOutputs, numParameters, "");
+  memories[function.getArguments().back()] = Memory{entry->getArgument(4), {}};
+
+  for (Operation &op : function.getBody().front()) {
+    loc = op.getLoc();
+    if (auto view = dyn_cast<memref::ViewOp>(op)) {
+      Memory memory{offsetBy(memories[view.getSource()].pointer, values.lookup(view.getByteShift())),
+                    {}};
+      for (Value size : view.getSizes())
+        memory.freeSizes.push_back(values.lookup(size));
+      memories[view] = memory;
+    } else if (auto cast = dyn_cast<memref::ReinterpretCastOp>(op)) {
+      Memory memory{memories[cast.getSource()].pointer, {}};
+      for (Value size : cast.getSizes())
+        memory.freeSizes.push_back(values.lookup(size));
+      memories[cast] = memory;
+    } else if (auto launch = dyn_cast<halide::LaunchOp>(op)) {
+      if (failed(emitLaunch(launch)))
+        return failure();
+    } else if (auto copy = dyn_cast<memref::CopyOp>(op)) {
+      const Memory &source = memories[copy.getSource()], &target = memories[copy.getTarget()];
+      auto type = llvm::cast<MemRefType>(copy.getSource().getType());
+      int64_t known = llvm::divideCeil(type.getElementTypeBitWidth(), 8);
+      for (int64_t size : type.getShape())
+        known *= ShapedType::isDynamic(size) ? 1 : size;
+      Value bytes = constant(i64, known);
+      for (Value size : source.freeSizes)
+        bytes = LLVM::MulOp::create(b, loc, bytes, size);
+      LLVM::MemcpyOp::create(b, loc, target.pointer, source.pointer, bytes, /*isVolatile=*/false);
+    } else if (isa<func::ReturnOp>(op)) {
+      LLVM::ReturnOp::create(b, loc, status);
+    } else if (failed(emitScalar(op))) {
+      return failure();
+    }
+  }
+  for (StringRef attribute : {"host.symbols", "host.input_tensors", "host.output_tensors",
+                              "host.parameters", "host.arena"})
+    forward->setAttr(attribute, function->getAttr(attribute));
+  // The kernels in the order of their indices.
+  SmallVector<Attribute> kernels;
+  function.walk([&](halide::LaunchOp launch) {
+    kernels.push_back(b.getDictionaryAttr(
+        {b.getNamedAttr("name", b.getStringAttr(launch.getPipeline())),
+         b.getNamedAttr("layers", launch->getAttr("layers")),
+         b.getNamedAttr("flops", launch->getAttr("flops")),
+         b.getNamedAttr("bytes", launch->getAttr("bytes"))}));
+  });
+  forward->setAttr("host.kernels", b.getArrayAttr(kernels));
+  function.erase();
+  return success();
+}
+
+LogicalResult HostEmitter::emitSizes(func::FuncOp function) {
+  loc = function.getLoc();
+  std::string name = function.getName().str();
+  function.setName(name + "_planned");
+  bool isShapes = name == "output_shapes";
+  LLVM::LLVMFuncOp sizes =
+      isShapes ? declare(name, LLVM::LLVMVoidType::get(b.getContext()), {pointer, pointer})
+               : declare(name, i64, {pointer});
+  Block *entry = sizes.addEntryBlock(b);
+  b.setInsertionPointToStart(entry);
+  for (BlockArgument argument : function.getArguments())
+    values[argument] = loadAt(i64, entry->getArgument(0), argument.getArgNumber());
+  for (Operation &op : function.getBody().front().without_terminator())
+    if (failed(emitScalar(op)))
+      return failure();
+  auto returned = cast<func::ReturnOp>(function.getBody().front().getTerminator());
+  if (!isShapes) {
+    LLVM::ReturnOp::create(b, loc, values.lookup(returned.getOperand(0)));
+  } else {
+    for (auto [i, size] : llvm::enumerate(returned.getOperands()))
+      LLVM::StoreOp::create(b, loc, values.lookup(size),
+                            offsetBy(entry->getArgument(1), int64_t(i) * 8));
+    LLVM::ReturnOp::create(b, loc, ValueRange());
+  }
+  function.erase();
+  return success();
+}
+
+namespace {
+struct EmitHost : sylvite::impl::EmitHostBase<EmitHost> {
+  using EmitHostBase::EmitHostBase;
+  void runOnOperation() override {
+    HostEmitter emitter(getOperation());
+    for (func::FuncOp function :
+         llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
+      StringRef name = function.getName();
+      bool isSizes = name == "arena_bytes" || name == "output_shapes";
+      if (failed(function->hasAttr("host.symbols") ? emitter.emitForward(function)
+                 : isSizes                         ? emitter.emitSizes(function)
+                                                   : success()))
+        return signalPassFailure();
+    }
+  }
+};
+} // namespace

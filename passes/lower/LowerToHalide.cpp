@@ -1,0 +1,349 @@
+//===- LowerToHalide.cpp - lower-to-halide ---------------------------------===//
+//
+// The pass: finds groups with equal bodies, makes one pipeline of each, and calls it. What an op
+// computes is in the family files.
+//
+//===----------------------------------------------------------------------===//
+#include "passes/lower/Lowering.h"
+#include "passes/Passes.h"
+
+#include "llvm/ADT/StringExtras.h"
+
+namespace sylvite {
+#define GEN_PASS_DEF_LOWERTOHALIDE
+#include "passes/Passes.h.inc"
+} // namespace sylvite
+
+using namespace mlir;
+using namespace sylvite;
+using halide::FuncOp;
+
+//===----------------------------------------------------------------------===//
+// IndexBuilder
+//===----------------------------------------------------------------------===//
+
+static std::optional<int64_t> constantOf(Value value) {
+  if (auto constant = value.getDefiningOp<arith::ConstantIndexOp>())
+    return constant.value();
+  return std::nullopt;
+}
+
+Value IndexBuilder::constant(int64_t value) {
+  return arith::ConstantIndexOp::create(b, loc, value);
+}
+Value IndexBuilder::add(Value x, int64_t y) {
+  return y == 0 ? x : Value(arith::AddIOp::create(b, loc, x, constant(y)));
+}
+Value IndexBuilder::add(Value x, Value y) {
+  if (constantOf(x) == 0)
+    return y;
+  return constantOf(y) == 0 ? x : Value(arith::AddIOp::create(b, loc, x, y));
+}
+Value IndexBuilder::sub(Value x, Value y) { return arith::SubIOp::create(b, loc, x, y); }
+Value IndexBuilder::mul(Value x, int64_t y) {
+  return y == 1 ? x : Value(arith::MulIOp::create(b, loc, x, constant(y)));
+}
+Value IndexBuilder::floorDiv(Value x, int64_t y) {
+  return y == 1 ? x : Value(arith::FloorDivSIOp::create(b, loc, x, constant(y)));
+}
+Value IndexBuilder::mod(Value x, int64_t y) {
+  return sub(x, mul(floorDiv(x, y), y));
+}
+Value IndexBuilder::minimum(Value x, Value y) { return arith::MinSIOp::create(b, loc, x, y); }
+Value IndexBuilder::maximum(Value x, Value y) { return arith::MaxSIOp::create(b, loc, x, y); }
+Value IndexBuilder::clamp(Value x, int64_t low, Value high) {
+  return minimum(maximum(x, constant(low)), high);
+}
+Value IndexBuilder::lessThan(Value x, Value y) {
+  return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, x, y);
+}
+Value IndexBuilder::greaterEqual(Value x, int64_t y) {
+  return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sge, x, constant(y));
+}
+Value IndexBuilder::both(Value x, Value y) { return arith::AndIOp::create(b, loc, x, y); }
+
+//===----------------------------------------------------------------------===//
+// GroupLowering
+//===----------------------------------------------------------------------===//
+
+SmallVector<StringRef> sylvite::variableNames(unsigned rank) {
+  static constexpr StringLiteral full[] = {"n", "z", "y", "x", "c"};
+  static constexpr StringLiteral more[] = {"d0", "d1", "d2", "d3", "d4", "d5", "d6", "d7"};
+  switch (rank) {
+  case 0:
+    return {};
+  case 1:
+    return {"c"};
+  case 2:
+    return {"n", "c"};
+  case 3:
+    return {"n", "x", "c"};
+  case 4:
+    return {"n", "y", "x", "c"};
+  case 5:
+    return SmallVector<StringRef>(std::begin(full), std::end(full));
+  default: { // what is beyond stands outermost
+    SmallVector<StringRef> names(std::begin(more), std::begin(more) + (rank - 5));
+    names.append(std::begin(full), std::end(full));
+    return names;
+  }
+  }
+}
+
+std::string GroupLowering::uniqueName(StringRef base) {
+  unsigned count = nameCounts[base]++;
+  return count ? (base + "_" + Twine(count)).str() : base.str();
+}
+
+void GroupLowering::addInput(Value value) {
+  std::string name = ("in" + Twine(nameCounts["in"]++)).str();
+  halide::InputOp::create(builder, value.getLoc(), name, typeOf(value));
+  symbols[value] = name;
+}
+
+FuncOp GroupLowering::createFunc(Location loc, StringRef name, unsigned rank, Type elementType,
+                                 halide::BodyBuilder body) {
+  return FuncOp::create(builder, loc, uniqueName(name), variableNames(rank), elementType, body);
+}
+
+FuncOp GroupLowering::defineFunc(Value value, StringRef name, halide::BodyBuilder body) {
+  FuncOp func = createFunc(value.getLoc(), name, typeOf(value).getRank(),
+                           typeOf(value).getElementType(), body);
+  bind(value, func);
+  return func;
+}
+
+void GroupLowering::bind(Value value, FuncOp func) { symbols[value] = func.getSymName().str(); }
+
+Value GroupLowering::at(OpBuilder &b, Location loc, Value value, ValueRange indices) {
+  Type scalar = halide::getScalarType(typeOf(value).getElementType());
+  return halide::AtOp::create(b, loc, scalar, symbolOf(value), indices).getValue();
+}
+
+Value GroupLowering::at(OpBuilder &b, Location loc, FuncOp func, ValueRange indices) {
+  Type scalar = halide::getScalarType(func.getElementTypes().front());
+  return halide::AtOp::create(b, loc, scalar, func.getSymName(), indices).getValue();
+}
+
+Value GroupLowering::atBroadcast(OpBuilder &b, Location loc, Value value, ValueRange indices) {
+  RankedTensorType type = typeOf(value);
+  IndexBuilder index(b, loc);
+  SmallVector<Value> own(indices.take_back(type.getRank()));
+  for (auto [i, dim] : llvm::enumerate(type.getShape()))
+    if (dim == 1)
+      own[i] = index.constant(0);
+  return at(b, loc, value, own);
+}
+
+Value GroupLowering::extent(OpBuilder &b, Location loc, Value value, unsigned dim) {
+  if (!typeOf(value).isDynamicDim(dim))
+    return arith::ConstantIndexOp::create(b, loc, typeOf(value).getDimSize(dim));
+  halide::ReductionBound bound = extentBound(value, dim);
+  return halide::ExtentOp::create(b, loc, bound.buffer, bound.value);
+}
+
+halide::ReductionBound GroupLowering::extentBound(Value value, unsigned dim) {
+  if (!typeOf(value).isDynamicDim(dim))
+    return typeOf(value).getDimSize(dim);
+  // Follow maps, which keep shapes, up to a buffer.
+  while (auto map = value.getDefiningOp<nn::MapOp>()) {
+    auto same = llvm::find_if(map.getOperands(), [&](Value operand) {
+      return typeOf(operand).getShape() == typeOf(map).getShape();
+    });
+    if (same == map.getOperands().end())
+      break;
+    value = *same;
+  }
+  assert(pipeline.lookupInput(symbolOf(value)) && "a free extent of a computed value");
+  return halide::ReductionBound::extent(symbolOf(value), dim);
+}
+
+Value GroupLowering::scalar(OpBuilder &b, Location loc, Type type, double value) {
+  type = halide::getScalarType(type);
+  if (isa<FloatType>(type))
+    return arith::ConstantOp::create(b, loc, b.getFloatAttr(type, value));
+  if (isa<IndexType>(type))
+    return arith::ConstantIndexOp::create(b, loc, static_cast<int64_t>(value));
+  return arith::ConstantOp::create(b, loc, b.getIntegerAttr(type, static_cast<int64_t>(value)));
+}
+
+LoweringTable::LoweringTable() {
+  addConvLowerings(*this);
+  addDenseLowerings(*this);
+  addNormLowerings(*this);
+  addPointwiseLowerings(*this);
+  addPoolLowerings(*this);
+  addShapeLowerings(*this);
+}
+
+//===----------------------------------------------------------------------===//
+// The pass
+//===----------------------------------------------------------------------===//
+
+/// The names of the layers that `loc` stands for, in order.
+static void collectLayers(Location loc, SmallVectorImpl<StringRef> &names) {
+  if (auto name = dyn_cast<NameLoc>(loc)) {
+    if (!llvm::is_contained(names, name.getName().getValue()))
+      names.push_back(name.getName().getValue());
+  } else if (auto fused = dyn_cast<FusedLoc>(loc)) {
+    for (Location part : fused.getLocations())
+      collectLayers(part, names);
+  }
+}
+
+/// Floating-point operations per element of the group's result, and in its maps one per op.
+static int64_t flopsPerElement(nn::GroupOp group) {
+  int64_t flops = 0;
+  for (Operation &op : group.getBody().front().without_terminator()) {
+    if (auto conv = dyn_cast<nn::ConvOp>(op)) {
+      auto filter = cast<RankedTensorType>(conv.getFilter().getType());
+      flops += 2 * filter.getNumElements() / filter.getShape().back();
+    } else if (auto conv = dyn_cast<nn::ConvTransposeOp>(op)) {
+      auto filter = cast<RankedTensorType>(conv.getFilter().getType());
+      int64_t strides = 1;
+      for (int64_t stride : conv.getStrides())
+        strides *= stride;
+      int64_t outputs = filter.getDimSize(filter.getRank() - 2);
+      flops += 2 * filter.getNumElements() / conv.getGroups() / outputs / strides;
+    } else if (auto matmul = dyn_cast<nn::MatmulOp>(op)) {
+      auto lhs = cast<RankedTensorType>(matmul.getLhs().getType());
+      int64_t k = lhs.getShape()[lhs.getRank() - (matmul.getTransposeLhs() ? 2 : 1)];
+      flops += ShapedType::isDynamic(k) ? 0 : 2 * k;
+    }
+  }
+  return flops;
+}
+
+/// A short name for a kernel: its ops, joined.
+static std::string kernelName(nn::GroupOp group) {
+  SmallVector<StringRef> parts;
+  for (Operation &op : group.getBody().front().without_terminator())
+    parts.push_back(op.getName().stripDialect());
+  return llvm::join(parts, "_");
+}
+
+/// The body of a group as text, without locations: equal text, equal kernel.
+static std::string textOf(nn::GroupOp group) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  // Operand names differ between groups; the types and the body say all that matters.
+  for (Type type : group.getOperandTypes())
+    os << type << ",";
+  DenseMap<Value, unsigned> numbers;
+  for (BlockArgument argument : group.getBody().getArguments())
+    numbers[argument] = numbers.size();
+  group.getBody().walk<WalkOrder::PreOrder>([&](Operation *op) {
+    os << op->getName() << "(";
+    for (Value operand : op->getOperands())
+      os << numbers.lookup(operand) << ",";
+    os << ")" << op->getAttrDictionary() << ":";
+    for (Value result : op->getResults()) {
+      numbers[result] = numbers.size();
+      os << result.getType() << ",";
+    }
+    for (Region &region : op->getRegions())
+      for (Block &block : region)
+        for (BlockArgument argument : block.getArguments())
+          numbers[argument] = numbers.size();
+    os << "\n";
+  });
+  return text;
+}
+
+/// The shape of the group's result as a map from the free dimensions of its operands, in their order.
+static FailureOr<AffineMap> resultShapeMap(nn::GroupOp group) {
+  unsigned numSymbols = 0;
+  DenseMap<Value, nn::ShapeExpr> shapes;
+  for (BlockArgument argument : group.getBody().getArguments())
+    shapes[argument] =
+        nn::shapeWithFreshSymbols(cast<RankedTensorType>(argument.getType()), numSymbols);
+  for (Operation &op : group.getBody().front().without_terminator()) {
+    auto shaped = dyn_cast<nn::ShapeOpInterface>(op);
+    if (!shaped)
+      return op.emitError("internal error: an op without a shape function in a kernel");
+    SmallVector<nn::ShapeExpr> operands;
+    for (Value operand : op.getOperands())
+      operands.push_back(shapes.lookup(operand));
+    auto shape = shaped.resultShape(op.getLoc(), operands);
+    if (failed(shape))
+      return failure();
+    shapes[op.getResult(0)] = *shape;
+  }
+  Value result = group.getBody().front().getTerminator()->getOperand(0);
+  return AffineMap::get(0, numSymbols, shapes.lookup(result), group.getContext());
+}
+
+namespace {
+
+struct LowerToHalide : sylvite::impl::LowerToHalideBase<LowerToHalide> {
+  using LowerToHalideBase::LowerToHalideBase;
+
+  void runOnOperation() override {
+    SmallVector<nn::GroupOp> groups;
+    getOperation().walk([&](nn::GroupOp group) { groups.push_back(group); });
+    LoweringTable table;
+    SymbolTable symbols(getOperation());
+    llvm::StringMap<halide::PipelineOp> pipelines;
+    for (nn::GroupOp group : groups) {
+      halide::PipelineOp &pipeline = pipelines[textOf(group)];
+      if (!pipeline) {
+        pipeline = lower(group, table);
+        if (!pipeline)
+          return signalPassFailure();
+        symbols.insert(pipeline, std::prev(getOperation().getBody()->end()));
+      }
+      OpBuilder builder(group);
+      auto call = halide::CallOp::create(builder, group.getLoc(), group.getResultTypes(),
+                                         FlatSymbolRefAttr::get(pipeline), group.getOperands());
+      auto shape = resultShapeMap(group);
+      if (failed(shape))
+        return signalPassFailure();
+      call->setAttr("shape", AffineMapAttr::get(*shape));
+      SmallVector<StringRef> layers;
+      collectLayers(group.getLoc(), layers);
+      call->setAttr("layers", builder.getStrArrayAttr(layers));
+      call->setAttr("flops_per_element", builder.getI64IntegerAttr(flopsPerElement(group)));
+      group.replaceAllUsesWith(call.getResults());
+      group.erase();
+    }
+  }
+
+  /// The pipeline of `group`, not yet in the module; null after a diagnostic.
+  halide::PipelineOp lower(nn::GroupOp group, const LoweringTable &table) {
+    OpBuilder builder(&getContext());
+    auto pipeline = halide::PipelineOp::create(builder, group.getLoc(), kernelName(group));
+    builder.setInsertionPointToStart(&pipeline.getRegion().front());
+    GroupLowering lowering(builder, pipeline);
+    for (BlockArgument argument : group.getBody().getArguments())
+      lowering.addInput(argument);
+    for (Operation &op : group.getBody().front().without_terminator()) {
+      LowerFunction function = table.lookup(&op);
+      if (!function) {
+        op.emitError("internal error: no lowering of '") << op.getName() << "'";
+        pipeline.erase();
+        return {};
+      }
+      if (failed(function(&op, lowering))) {
+        pipeline.erase();
+        return {};
+      }
+    }
+    Value result = group.getBody().front().getTerminator()->getOperand(0);
+    // An accumulator stays in registers only when something else reads it.
+    StringRef output = lowering.symbolOf(result);
+    if (!isa<nn::ConcatOp>(result.getDefiningOp()) && !pipeline.getUpdates(output).empty())
+      output = lowering
+                   .createFunc(group.getLoc(), "out", lowering.typeOf(result).getRank(),
+                               lowering.typeOf(result).getElementType(),
+                               [&](OpBuilder &b, Location loc, ValueRange point) {
+                                 halide::YieldOp::create(b, loc,
+                                                         lowering.at(b, loc, result, point));
+                               })
+                   .getSymName();
+    halide::OutputOp::create(builder, group.getLoc(), output, result.getType());
+    expandScalarMath(pipeline);
+    return pipeline;
+  }
+};
+
+} // namespace

@@ -1,0 +1,159 @@
+//===- Fuse.cpp - nn-fuse --------------------------------------------------===//
+//
+// Decides what becomes one kernel. A kernel is an anchor (an op with a loop nest of its own) with the
+// maps that follow it at register level, or a chain of maps, or a data movement with the maps that feed
+// it. Chains of contractions stay apart: fusing them gained nothing measurable.
+//
+//===----------------------------------------------------------------------===//
+#include "passes/Passes.h"
+
+#include "mlir/IR/IRMapping.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+namespace sylvite {
+#define GEN_PASS_DEF_FUSE
+#include "passes/Passes.h.inc"
+} // namespace sylvite
+
+using namespace mlir;
+using namespace sylvite;
+using namespace sylvite::nn;
+
+namespace {
+
+/// Inlines a map into the one map that reads it, when every element is read once.
+struct MergeMaps : OpRewritePattern<MapOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(MapOp consumer, PatternRewriter &rewriter) const override {
+    MapOp producer;
+    unsigned position = 0;
+    for (auto [i, operand] : llvm::enumerate(consumer.getOperands())) {
+      auto map = operand.getDefiningOp<MapOp>();
+      if (!map || !map->hasOneUse() || map.getType().getShape() != consumer.getType().getShape())
+        continue;
+      producer = map;
+      position = i;
+      break;
+    }
+    if (!producer)
+      return failure();
+    SmallVector<Value> operands;
+    for (auto [i, operand] : llvm::enumerate(consumer.getOperands()))
+      if (i == position)
+        operands.append(producer.operand_begin(), producer.operand_end());
+      else
+        operands.push_back(operand);
+    auto merged = MapOp::create(
+        rewriter, rewriter.getFusedLoc({producer.getLoc(), consumer.getLoc()}), consumer.getType(),
+        operands);
+    Block *block = rewriter.createBlock(&merged.getBody());
+    for (Value operand : operands)
+      block->addArgument(getElementTypeOrSelf(operand.getType()), merged.getLoc());
+    unsigned produced = producer.getNumOperands();
+    auto inlineBody = [&](MapOp map, ValueRange arguments) {
+      Block &source = map.getBody().front();
+      IRMapping mapping;
+      mapping.map(source.getArguments(), arguments);
+      for (Operation &op : source.without_terminator())
+        rewriter.clone(op, mapping);
+      return mapping.lookupOrDefault(source.getTerminator()->getOperand(0));
+    };
+    SmallVector<Value> all(block->args_begin(), block->args_end());
+    Value element = inlineBody(producer, ArrayRef<Value>(all).slice(position, produced));
+    SmallVector<Value> scalars(all.begin(), all.begin() + position);
+    scalars.push_back(element);
+    scalars.append(all.begin() + position + produced, all.end());
+    YieldOp::create(rewriter, merged.getLoc(), inlineBody(consumer, scalars));
+    rewriter.replaceOp(consumer, merged);
+    rewriter.eraseOp(producer);
+    return success();
+  }
+};
+
+/// Ops that read each element of their input at most once, so that a map may be computed on the way.
+bool readsElementsOnce(Operation *op) {
+  return isa<PadOp, ConcatOp, SliceOp, TransposeOp>(op) ||
+         (isa<ReduceOp>(op) && cast<RankedTensorType>(op->getResult(0).getType()).getRank() > 0);
+}
+
+/// Ops that stand outside kernels: they compute nothing.
+bool isView(Operation *op) { return isa<ReshapeOp, GetOp, GroupOp>(op); }
+
+struct Fuse : sylvite::impl::FuseBase<Fuse> {
+  using FuseBase::FuseBase;
+
+  void runOnOperation() override {
+    RewritePatternSet patterns(&getContext());
+    patterns.add<MergeMaps>(&getContext());
+    MapOp::getCanonicalizationPatterns(patterns, &getContext());
+    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+      return signalPassFailure();
+
+    Block &body = getOperation().getBody().front();
+    SmallVector<SmallVector<Operation *>> groups;
+    SmallPtrSet<Operation *, 32> taken;
+    for (Operation &op : body.without_terminator()) {
+      if (isView(&op) || taken.contains(&op))
+        continue;
+      if (!isa<NNDialect>(op.getDialect())) {
+        op.emitOpError("is not an op that nn-fuse can put into a kernel");
+        return signalPassFailure();
+      }
+      SmallVector<Operation *> group{&op};
+      if (isa<MapOp>(op)) {
+        // A map waits for the op that can compute it on the way; that op comes later in the block.
+        Operation *user = op.hasOneUse() ? *op.user_begin() : nullptr;
+        if (user && readsElementsOnce(user))
+          continue;
+      }
+      if (readsElementsOnce(&op))
+        for (Value operand : op.getOperands())
+          if (auto map = operand.getDefiningOp<MapOp>();
+              map && map->hasOneUse() && !taken.contains(map))
+            group.insert(group.begin(), map);
+      for (Operation *last = &op; !isa<ConcatOp, PadOp>(op) && last->hasOneUse();) {
+        auto map = dyn_cast<MapOp>(*last->user_begin());
+        if (!map || map.getType().getShape() !=
+                        cast<RankedTensorType>(last->getResult(0).getType()).getShape())
+          break;
+        group.push_back(last = map);
+      }
+      taken.insert(group.begin(), group.end());
+      groups.push_back(std::move(group));
+    }
+    for (ArrayRef<Operation *> group : groups)
+      wrap(group);
+  }
+
+  /// Moves `ops`, in their order, into one nn.group that stands where the last of them stood.
+  void wrap(ArrayRef<Operation *> ops) {
+    SmallPtrSet<Operation *, 8> inside(ops.begin(), ops.end());
+    SmallVector<Value> operands;
+    SmallVector<Location> locations;
+    for (Operation *op : ops) {
+      locations.push_back(op->getLoc());
+      for (Value operand : op->getOperands())
+        if (!inside.contains(operand.getDefiningOp()) && !llvm::is_contained(operands, operand))
+          operands.push_back(operand);
+    }
+    Operation *last = ops.back();
+    OpBuilder builder(last);
+    auto group = GroupOp::create(builder, builder.getFusedLoc(locations), last->getResultTypes(),
+                                 operands);
+    Block *block = builder.createBlock(&group.getBody());
+    IRMapping mapping;
+    for (Value operand : operands)
+      mapping.map(operand, block->addArgument(operand.getType(), operand.getLoc()));
+    for (Operation *op : ops)
+      builder.clone(*op, mapping);
+    SmallVector<Value> results;
+    for (Value result : last->getResults())
+      results.push_back(mapping.lookup(result));
+    YieldOp::create(builder, group.getLoc(), results);
+    last->replaceAllUsesWith(group);
+    for (Operation *op : llvm::reverse(ops))
+      op->erase();
+  }
+};
+
+} // namespace

@@ -1,0 +1,58 @@
+//===- Pointwise.cpp - maps and movement, and the schedule of last resort --===//
+//
+// Vectors along the innermost dimension, tasks along the others. The default schedule does the same to
+// every func of a pipeline and computes each one whole; it accepts anything.
+//
+//===----------------------------------------------------------------------===//
+#include "passes/schedule/Scheduling.h"
+
+using namespace mlir;
+using namespace sylvite;
+
+/// Vectorizes and parallelizes the pure definition of the output.
+static void scheduleOutput(ScheduleWriter &write, PipelineView &view, const Machine &machine) {
+  StringRef out = view.output.getSymName();
+  SmallVector<StringRef> vars = view.output.getVarNames();
+  if (vars.empty())
+    return;
+  unsigned lanes = machine.lanes(view.outputType.getElementType());
+  write.vectorizeInnermost(out, 0, vars.back(), view.outputType.getShape().back(), lanes);
+  SmallVector<StringRef> outer(vars.rbegin() + 1, vars.rend());
+  // The innermost of them is the body of a task.
+  write.parallelFused(out, 0, ArrayRef<StringRef>(outer).drop_front(outer.size() > 1));
+}
+
+bool sylvite::schedulePointwise(PipelineView &view, const Machine &machine) {
+  if (!view.reductions.empty())
+    return false;
+  ScheduleWriter write(view.pipeline);
+  scheduleOutput(write, view, machine);
+  return true;
+}
+
+bool sylvite::scheduleDefault(PipelineView &view, const Machine &machine) {
+  ScheduleWriter write(view.pipeline);
+  scheduleOutput(write, view, machine);
+  for (halide::FuncOp func : view.reductions) {
+    StringRef name = func.getSymName();
+    if (func != view.output)
+      write.computeRoot(name);
+    SmallVector<StringRef> vars = func.getVarNames();
+    int64_t lanes = machine.lanes(func.getElementTypes().front());
+    if (vars.empty())
+      continue;
+    if (func != view.output) {
+      write.vectorize(name, 0, vars.back(), lanes, halide::TailStrategy::GuardWithIf);
+      if (vars.size() > 1)
+        write.parallel(name, 0, vars.front());
+    }
+    for (auto [i, update] : llvm::enumerate(view.pipeline.getUpdates(name))) {
+      if (!update.isPureVar(vars.size() - 1))
+        continue;
+      write.vectorize(name, i + 1, vars.back(), lanes, halide::TailStrategy::GuardWithIf);
+      if (vars.size() > 1 && update.isPureVar(0))
+        write.parallel(name, i + 1, vars.front());
+    }
+  }
+  return true;
+}

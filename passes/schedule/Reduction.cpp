@@ -1,0 +1,130 @@
+//===- Reduction.cpp - pooling, means, softmax, normalization --------------===//
+//
+// Two families. Where channels stay, they are the vector lanes, and a block of them is reduced in
+// registers: pooling, global pooling. Where the innermost dimension goes, a row is reduced in partial
+// sums, one per lane (rfactor), and everything about a row happens while it is in the first cache:
+// softmax, layer normalization.
+//
+//===----------------------------------------------------------------------===//
+#include "passes/schedule/Scheduling.h"
+
+using namespace mlir;
+using namespace sylvite;
+
+bool sylvite::scheduleChannelReduction(PipelineView &view, const Machine &machine) {
+  if (view.reductions.size() != 1 || view.outputType.getRank() < 1)
+    return false;
+  halide::FuncOp total = view.reductions.front(), output = view.output;
+  halide::UpdateOp update = view.singleUpdate(total);
+  if (total == output || !update || total.getRank() == 0 || !isDenseAlongInnermost(update) ||
+      countReadsAlongInnermost(update) != 1)
+    return false;
+  int64_t channels = view.outputType.getShape().back();
+  if (ShapedType::isDynamic(channels))
+    return false;
+
+  int64_t lanes = std::min<int64_t>(machine.lanes(view.outputType.getElementType()), channels);
+  int64_t width = std::min<int64_t>(4, channels / lanes) * lanes;
+  ScheduleWriter write(view.pipeline);
+  StringRef out = output.getSymName(), p = total.getSymName();
+  SmallVector<StringRef> vars = output.getVarNames();
+  StringRef c = vars.pop_back_val();
+  write.split(out, 0, c, "co", "ci", width, tailFor(channels, width));
+  SmallVector<StringRef> order{"ci", "co"};
+  order.append(vars.rbegin(), vars.rend());
+  write.reorder(out, 0, order);
+  if (lanes > 1)
+    write.vectorize(out, 0, "ci", lanes);
+  write.unroll(out, 0, "ci");
+  // Positions along a row share their task; where there are none, blocks of channels are the tasks.
+  write.parallelFused(out, 0,
+                      ArrayRef<StringRef>(order).drop_front(vars.size() >= 3 ? 3 : 1));
+
+  StringRef channel = total.getVarNames().back();
+  write.computeAt(p, out, "co");
+  write.boundExtent(p, channel, width);
+  SmallVector<StringRef> reduction{channel};
+  SmallVector<StringRef> rvars = update.getReductionNames();
+  reduction.append(rvars.rbegin(), rvars.rend());
+  for (int64_t stage : {0, 1}) {
+    if (stage == 1)
+      write.reorder(p, 1, reduction);
+    if (lanes > 1)
+      write.vectorize(p, stage, channel, lanes);
+    write.unroll(p, stage, channel);
+  }
+  return true;
+}
+
+/// The constant extent of the innermost reduction variable, or none.
+static std::optional<int64_t> innermostExtent(halide::UpdateOp update) {
+  auto end = dyn_cast<IntegerAttr>(update.getEnds().getValue().back());
+  auto min = dyn_cast<IntegerAttr>(update.getMins().getValue().back());
+  if (!end || !min)
+    return std::nullopt;
+  return end.getInt() - min.getInt();
+}
+
+bool sylvite::scheduleRowReduction(PipelineView &view, const Machine &machine) {
+  halide::FuncOp output = view.output;
+  if (view.reductions.empty())
+    return false;
+  // Every reduction is over trailing dimensions, the same ones: its variables are rows of the output.
+  unsigned kept = view.reductions.front().getRank();
+  if (kept == 0 || kept > output.getRank())
+    return false;
+  for (halide::FuncOp func : view.reductions) {
+    halide::UpdateOp update = view.singleUpdate(func);
+    if (func == output || !update || func.getRank() != kept || update.hasPredicate())
+      return false;
+    // The last reduction variable is the last index of what it reads.
+    Value innermost = update.getReductionArguments().back();
+    bool trailing = true;
+    update.getBody().walk([&](halide::AtOp at) {
+      if (at.getFunc() != update.getFunc() && llvm::is_contained(at.getIndices(), innermost))
+        trailing &= at.getIndices().back() == innermost;
+    });
+    if (!trailing)
+      return false;
+  }
+  SmallVector<StringRef> vars = output.getVarNames();
+  int64_t lanes = machine.lanes(view.outputType.getElementType());
+  ScheduleWriter write(view.pipeline);
+  StringRef out = output.getSymName();
+  StringRef row = vars[kept - 1];
+  if (output.getRank() > kept)
+    write.vectorizeInnermost(out, 0, vars.back(), view.outputType.getShape().back(), lanes);
+  write.parallelFused(out, 0, {row});
+
+  for (halide::FuncOp func : view.funcs) {
+    StringRef name = func.getSymName();
+    if (func == output)
+      continue;
+    halide::UpdateOp update = view.singleUpdate(func);
+    if (!update) {
+      // What two consumers read is kept for the row; the rest is computed where it is read.
+      unsigned readers = 0;
+      view.pipeline.walk([&](halide::AtOp at) { readers += at.getFunc() == name; });
+      if (readers > 1) {
+        write.computeAt(name, out, row);
+        if (func.getRank() > kept)
+          write.vectorizeInnermost(name, 0, func.getVarNames().back(), ShapedType::kDynamic, lanes);
+      }
+      continue;
+    }
+    write.computeAt(name, out, row);
+    auto extent = innermostExtent(update);
+    StringRef r = update.getReductionNames().back();
+    if (!extent || *extent % lanes || *extent < 2 * lanes)
+      continue;
+    std::string partial = (name + "_lanes").str();
+    write.split(name, 1, r, "ro", "ri", lanes);
+    write.rfactor(name, 1, "ri", "lane", partial);
+    write.computeAt(partial, out, row);
+    write.vectorize(partial, 0, "lane");
+    write.vectorize(partial, 1, "lane");
+    write.atomic(name, 1);
+    write.vectorize(name, 1, "ri");
+  }
+  return true;
+}

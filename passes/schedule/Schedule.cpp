@@ -1,0 +1,182 @@
+//===- Schedule.cpp - halide-schedule --------------------------------------===//
+//
+// The pass, the view of a pipeline and the writer of directives. Which directives is the families'
+// business.
+//
+//===----------------------------------------------------------------------===//
+#include "passes/schedule/Scheduling.h"
+#include "passes/Passes.h"
+
+
+namespace sylvite {
+#define GEN_PASS_DEF_SCHEDULE
+#include "passes/Passes.h.inc"
+} // namespace sylvite
+
+using namespace mlir;
+using namespace sylvite;
+using halide::TailStrategy;
+
+PipelineView::PipelineView(halide::PipelineOp pipeline) : pipeline(pipeline) {
+  halide::OutputOp outputOp = pipeline.getOutput();
+  output = pipeline.lookupFunc(outputOp.getFunc());
+  outputType = outputOp.getBufferTypes().front();
+  for (halide::FuncOp func : pipeline.getOps<halide::FuncOp>()) {
+    funcs.push_back(func);
+    if (!pipeline.getUpdates(func.getSymName()).empty())
+      reductions.push_back(func);
+  }
+}
+
+halide::UpdateOp PipelineView::singleUpdate(halide::FuncOp func) {
+  auto updates = pipeline.getUpdates(func.getSymName());
+  return updates.size() == 1 ? updates.front() : halide::UpdateOp();
+}
+
+/// Whether `value` is computed from `source`.
+static bool dependsOn(Value value, Value source) {
+  if (value == source)
+    return true;
+  Operation *op = value.getDefiningOp();
+  return op && llvm::any_of(op->getOperands(),
+                            [&](Value operand) { return dependsOn(operand, source); });
+}
+
+/// Whether `value` is `source` plus something that does not depend on it.
+static bool isUnitStep(Value value, Value source) {
+  if (value == source)
+    return true;
+  auto add = value.getDefiningOp<arith::AddIOp>();
+  if (!add)
+    return false;
+  bool left = dependsOn(add.getLhs(), source), right = dependsOn(add.getRhs(), source);
+  return left != right && isUnitStep(left ? add.getLhs() : add.getRhs(), source);
+}
+
+template <typename Function> static void forReadsAlong(halide::UpdateOp update, Function function) {
+  Value innermost = update.getVarArguments().back();
+  update.getBody().walk([&](halide::AtOp at) {
+    if (at.getFunc() != update.getFunc() &&
+        llvm::any_of(at.getIndices(), [&](Value index) { return dependsOn(index, innermost); }))
+      function(at, innermost);
+  });
+}
+
+bool sylvite::isDenseAlongInnermost(halide::UpdateOp update) {
+  bool dense = true;
+  forReadsAlong(update, [&](halide::AtOp at, Value innermost) {
+    for (Value index : at.getIndices().drop_back())
+      dense &= !dependsOn(index, innermost);
+    dense &= isUnitStep(at.getIndices().back(), innermost);
+  });
+  return dense;
+}
+
+unsigned sylvite::countReadsAlongInnermost(halide::UpdateOp update) {
+  unsigned count = 0;
+  forReadsAlong(update, [&](halide::AtOp, Value) { ++count; });
+  return count;
+}
+
+//===----------------------------------------------------------------------===//
+// ScheduleWriter
+//===----------------------------------------------------------------------===//
+
+ScheduleWriter::ScheduleWriter(halide::PipelineOp pipeline)
+    : b(pipeline.getContext()), loc(pipeline.getLoc()) {
+  b.setInsertionPointToEnd(&pipeline.getRegion().front());
+  auto schedule = halide::ScheduleOp::create(b, loc);
+  b.setInsertionPointToEnd(&schedule.getRegion().front());
+}
+
+void ScheduleWriter::split(StringRef func, int64_t stage, StringRef var, StringRef outer,
+                           StringRef inner, int64_t factor, TailStrategy tail) {
+  halide::SplitOp::create(b, loc, func, stage, var, outer, inner, factor, tail);
+}
+void ScheduleWriter::fuse(StringRef func, int64_t stage, StringRef outer, StringRef inner,
+                          StringRef fused) {
+  halide::FuseOp::create(b, loc, func, stage, outer, inner, fused);
+}
+void ScheduleWriter::reorder(StringRef func, int64_t stage, ArrayRef<StringRef> vars) {
+  if (vars.size() > 1)
+    halide::ReorderOp::create(b, loc, func, stage, vars);
+}
+void ScheduleWriter::vectorize(StringRef func, int64_t stage, StringRef var, int64_t factor,
+                               TailStrategy tail) {
+  halide::VectorizeOp::create(b, loc, func, stage, var, factor, tail);
+}
+void ScheduleWriter::unroll(StringRef func, int64_t stage, StringRef var) {
+  halide::UnrollOp::create(b, loc, func, stage, var);
+}
+void ScheduleWriter::parallel(StringRef func, int64_t stage, StringRef var) {
+  halide::ParallelOp::create(b, loc, func, stage, var);
+}
+void ScheduleWriter::atomic(StringRef func, int64_t stage) {
+  halide::AtomicOp::create(b, loc, func, stage);
+}
+void ScheduleWriter::rfactor(StringRef func, int64_t stage, StringRef preserved, StringRef var,
+                             StringRef intermediate) {
+  halide::RFactorOp::create(b, loc, func, stage, ArrayRef<StringRef>{preserved},
+                            ArrayRef<StringRef>{var}, intermediate);
+}
+void ScheduleWriter::computeAt(StringRef func, StringRef consumer, StringRef var) {
+  halide::ComputeAtOp::create(b, loc, func, consumer, var);
+}
+void ScheduleWriter::computeRoot(StringRef func) { halide::ComputeRootOp::create(b, loc, func); }
+void ScheduleWriter::boundExtent(StringRef func, StringRef var, int64_t extent) {
+  halide::BoundExtentOp::create(b, loc, func, var, extent);
+}
+
+TailStrategy sylvite::tailFor(int64_t extent, int64_t factor) {
+  if (ShapedType::isDynamic(extent) || extent < factor)
+    return TailStrategy::GuardWithIf;
+  return extent % factor ? TailStrategy::ShiftInwards : TailStrategy::RoundUp;
+}
+
+void ScheduleWriter::vectorizeInnermost(StringRef func, int64_t stage, StringRef var,
+                                        int64_t extent, unsigned lanes) {
+  if (!ShapedType::isDynamic(extent) && extent <= static_cast<int64_t>(lanes)) {
+    if (extent > 1)
+      vectorize(func, stage, var);
+    return;
+  }
+  vectorize(func, stage, var, lanes, tailFor(extent, lanes));
+}
+
+void ScheduleWriter::parallelFused(StringRef func, int64_t stage, ArrayRef<StringRef> vars) {
+  if (vars.empty())
+    return;
+  StringRef fused = vars.front();
+  for (StringRef outer : vars.drop_front()) {
+    fuse(func, stage, outer, fused, "task");
+    fused = "task";
+  }
+  parallel(func, stage, fused);
+}
+
+//===----------------------------------------------------------------------===//
+// The pass
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+struct Schedule : sylvite::impl::ScheduleBase<Schedule> {
+  using ScheduleBase::ScheduleBase;
+
+  void runOnOperation() override {
+    Machine machine{vectorWidth * 4, vectorRegisters};
+    static constexpr bool (*families[])(PipelineView &, const Machine &) = {
+        scheduleContraction, scheduleChannelReduction, scheduleRowReduction, schedulePointwise,
+        scheduleDefault};
+    for (auto pipeline : getOperation().getOps<halide::PipelineOp>()) {
+      if (pipeline.getSchedule())
+        continue;
+      PipelineView view(pipeline);
+      for (auto *family : families)
+        if (family(view, machine))
+          break;
+    }
+  }
+};
+
+} // namespace

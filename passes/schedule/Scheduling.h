@@ -1,0 +1,92 @@
+//===- Scheduling.h - writing schedules -------------------------*- C++ -*-===//
+//
+// What the family files of this folder share: the machine, questions about a pipeline, and a writer of
+// directives. A family either writes a whole schedule or leaves the pipeline untouched.
+//
+//===----------------------------------------------------------------------===//
+#ifndef SYLVITE_PASSES_SCHEDULE_SCHEDULING_H
+#define SYLVITE_PASSES_SCHEDULE_SCHEDULING_H
+
+#include "dialects/halide/HalideDialect.h"
+
+namespace sylvite {
+
+/// What a schedule needs to know of the target.
+struct Machine {
+  unsigned vectorBytes;     ///< size of a vector register
+  unsigned vectorRegisters; ///< how many there are
+  unsigned lanes(mlir::Type elementType) const {
+    return std::max(1u, vectorBytes * 8 / elementType.getIntOrFloatBitWidth());
+  }
+};
+
+/// A pipeline as the families see it.
+struct PipelineView {
+  explicit PipelineView(halide::PipelineOp pipeline);
+
+  halide::PipelineOp pipeline;
+  halide::FuncOp output;
+  mlir::RankedTensorType outputType;
+  llvm::SmallVector<halide::FuncOp> funcs;      ///< in order of definition
+  llvm::SmallVector<halide::FuncOp> reductions; ///< those with updates, in order
+
+  /// The only update of `func`, or null when it has none or several.
+  halide::UpdateOp singleUpdate(halide::FuncOp func);
+};
+
+/// Whether each read of an input in `update` that depends on the func's innermost variable has it as its
+/// last index, with coefficient one: vectors of that variable are then contiguous.
+bool isDenseAlongInnermost(halide::UpdateOp update);
+
+/// How many reads of `update` depend on the func's innermost variable, the accumulator apart.
+unsigned countReadsAlongInnermost(halide::UpdateOp update);
+
+/// Appends directives to the schedule of a pipeline. Methods are named as Halide's.
+class ScheduleWriter {
+public:
+  /// Starts an empty schedule at the end of `pipeline`.
+  explicit ScheduleWriter(halide::PipelineOp pipeline);
+
+  void split(llvm::StringRef func, int64_t stage, llvm::StringRef var, llvm::StringRef outer,
+             llvm::StringRef inner, int64_t factor,
+             halide::TailStrategy tail = halide::TailStrategy::Auto);
+  void fuse(llvm::StringRef func, int64_t stage, llvm::StringRef outer, llvm::StringRef inner,
+            llvm::StringRef fused);
+  void reorder(llvm::StringRef func, int64_t stage, llvm::ArrayRef<llvm::StringRef> vars);
+  void vectorize(llvm::StringRef func, int64_t stage, llvm::StringRef var, int64_t factor = 0,
+                 halide::TailStrategy tail = halide::TailStrategy::Auto);
+  void unroll(llvm::StringRef func, int64_t stage, llvm::StringRef var);
+  void parallel(llvm::StringRef func, int64_t stage, llvm::StringRef var);
+  void atomic(llvm::StringRef func, int64_t stage);
+  void rfactor(llvm::StringRef func, int64_t stage, llvm::StringRef preserved, llvm::StringRef var,
+               llvm::StringRef intermediate);
+  void computeAt(llvm::StringRef func, llvm::StringRef consumer, llvm::StringRef var);
+  void computeRoot(llvm::StringRef func);
+  void boundExtent(llvm::StringRef func, llvm::StringRef var, int64_t extent);
+
+  /// Vectorizes the innermost variable of a pure definition whose extent is `extent` (or free): whole
+  /// when it is small, in vectors that overlap or are guarded at the end otherwise.
+  void vectorizeInnermost(llvm::StringRef func, int64_t stage, llvm::StringRef var, int64_t extent,
+                          unsigned lanes);
+  /// Fuses loops, innermost first, and runs the result in parallel. Nothing for an empty list.
+  void parallelFused(llvm::StringRef func, int64_t stage, llvm::ArrayRef<llvm::StringRef> vars);
+
+private:
+  mlir::OpBuilder b;
+  mlir::Location loc;
+};
+
+/// The tail of a split of a dimension of `extent` (or free) by `factor` in the output: whole tiles that
+/// overlap where they do not divide a known extent, a guard where the extent is free or smaller.
+halide::TailStrategy tailFor(int64_t extent, int64_t factor);
+
+/// Each returns whether it wrote a schedule. In the order in which they are tried.
+bool scheduleContraction(PipelineView &view, const Machine &machine);
+bool scheduleChannelReduction(PipelineView &view, const Machine &machine);
+bool scheduleRowReduction(PipelineView &view, const Machine &machine);
+bool schedulePointwise(PipelineView &view, const Machine &machine);
+bool scheduleDefault(PipelineView &view, const Machine &machine);
+
+} // namespace sylvite
+
+#endif // SYLVITE_PASSES_SCHEDULE_SCHEDULING_H
