@@ -59,11 +59,10 @@ struct sylvite_thread {
   bool in_parallel;         /* inside a parallel loop: nested ones run serially */
   int scratch_count;
   void *scratch[SYLVITE_SCRATCH_BLOCKS];
-  struct sylvite_thread *previous, *next;
   char error[SYLVITE_ERROR_BYTES]; /* failures that have no handle, as in create */
 };
 
-/* Never NULL. Allocated on a thread's first call, freed when the thread ends or the library is unloaded. */
+/* Never NULL. Allocated on a thread's first call, freed when the thread ends. */
 struct sylvite_thread *sylvite_thread_state(void);
 
 void sylvite_scratch_release(struct sylvite_thread *thread);

@@ -27,7 +27,7 @@ int sylvite_context_fail(sylvite_context *context, int status, const char *forma
   return status;
 }
 
-/* Used when memory for a thread's own state cannot be had, and by the single-threaded build. */
+/* Of the single-threaded build; otherwise for a thread that memory for its own cannot be had for. */
 static struct sylvite_thread shared_state;
 
 #ifdef SYLVITE_SINGLE_THREADED
@@ -43,58 +43,37 @@ __attribute__((destructor)) static void release_state(void) { sylvite_scratch_re
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
 static bool have_key;
-static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct sylvite_thread *list;
 
 static void free_state(void *pointer) {
-  struct sylvite_thread *state = pointer;
-  pthread_mutex_lock(&list_lock);
-  if (state->previous)
-    state->previous->next = state->next;
-  else
-    list = state->next;
-  if (state->next)
-    state->next->previous = state->previous;
-  pthread_mutex_unlock(&list_lock);
-  sylvite_scratch_release(state);
-  free(state);
+  sylvite_scratch_release(pointer);
+  free(pointer);
 }
 
 static void make_key(void) { have_key = pthread_key_create(&key, free_state) == 0; }
 
 struct sylvite_thread *sylvite_thread_state(void) {
   pthread_once(&once, make_key);
-  if (!have_key)
-    return &shared_state;
-  struct sylvite_thread *state = pthread_getspecific(key);
+  struct sylvite_thread *state = have_key ? pthread_getspecific(key) : NULL;
   if (state)
     return state;
   state = calloc(1, sizeof *state);
-  if (!state || pthread_setspecific(key, state) != 0) {
-    free(state);
+  if (!state)
     return &shared_state;
-  }
-  pthread_mutex_lock(&list_lock);
-  state->next = list;
-  if (list)
-    list->previous = state;
-  list = state;
-  pthread_mutex_unlock(&list_lock);
+  if (have_key)
+    pthread_setspecific(key, state);
   return state;
 }
 
-/* Runs after threads.c has stopped the pool (destructor priorities: higher first). */
+/* At unload or exit, after threads.c has stopped the pool (higher priorities run first). The states of other
+ * threads are left alone: at exit they may be in the middle of a call, and a library is unloaded too rarely
+ * for a kilobyte per thread to matter. Their destructor must not be called any more, though: it may be gone. */
 __attribute__((destructor(102))) static void release_state(void) {
-  if (have_key)
-    pthread_key_delete(key);
-  have_key = false;
-  while (list) {
-    struct sylvite_thread *state = list;
-    list = state->next;
-    sylvite_scratch_release(state);
-    free(state);
-  }
-  sylvite_scratch_release(&shared_state);
+  if (!have_key)
+    return;
+  void *state = pthread_getspecific(key);
+  pthread_key_delete(key);
+  if (state)
+    free_state(state);
 }
 
 #endif

@@ -414,21 +414,12 @@ void sylvite_set_parallel_for(sylvite_parallel_for function, void *state) {
 }
 
 /* At unload or exit. A loop that runs on another thread at that moment keeps its workers: the process is on
- * its way out, and to wait for it could be forever. */
+ * its way out, and to wait for it could be forever. The pool stays taken, so that later calls of such threads
+ * run serially, and the page stays mapped, which they may be looking at. */
 __attribute__((destructor(103))) static void stop_pool(void) {
   struct fork_page *current = atomic_load(&page);
-  if (!current)
-    return;
-  if (atomic_load(&current->state) == POOL_READY) {
-    if (!try_acquire())
-      return;
-    if (pool.started)
-      stop_workers();
-    atomic_store(&current->state, POOL_UNUSED);
-  }
-  atomic_store(&page, NULL);
-  if (current != &fallback_page)
-    munmap(current, sizeof *current);
+  if (current && atomic_load(&current->state) == POOL_READY && try_acquire() && pool.started)
+    stop_workers();
 }
 
 #endif
