@@ -17,7 +17,7 @@ namespace {
 
 struct KernelTime {
   const sylvite_kernel *kernel;
-  double seconds = 0; // of all calls in one run of the model
+  double seconds = 0; // of all calls in one run of the model; the median
   double calls = 0;   // in one run
   double flops = 0, bytes = 0;
 };
@@ -81,6 +81,11 @@ static double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
+static double median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
+  return values[values.size() / 2];
+}
+
 static Expected<Result> measure(LoadedLibrary &library, const BenchOptions &options) {
   const sylvite_info &info = library.info();
   Result result;
@@ -105,8 +110,8 @@ static Expected<Result> measure(LoadedLibrary &library, const BenchOptions &opti
     inputPointers.push_back(input.data.data());
   for (Array &output : *outputs)
     outputPointers.push_back(output.data.data());
-  auto runFor = [&](double seconds, std::vector<double> *times) -> Error {
-    double end = now() + seconds;
+  auto runFor = [&](double limit, std::vector<double> *times) -> Error {
+    double end = now() + limit;
     size_t least = times ? 5 : 1;
     for (size_t i = 0; i < least || now() < end; ++i) {
       double start = now();
@@ -119,30 +124,39 @@ static Expected<Result> measure(LoadedLibrary &library, const BenchOptions &opti
   };
 
   result.peak = measurePeakFlops(result.threads);
-  std::vector<double> times, profiled;
+  std::vector<double> times;
   if (Error error = runFor(options.seconds * 0.2, nullptr))
     return error;
   if (Error error = runFor(options.seconds, &times))
     return error;
-  std::sort(times.begin(), times.end());
   result.runs = times.size();
-  result.minimum = times.front();
-  result.median = times[times.size() / 2];
+  result.minimum = *std::min_element(times.begin(), times.end());
+  result.median = median(times);
 
-  // Apart from the times above: the clock is read twice for each kernel.
-  if (Error error = library.setProfile(true))
-    return error;
-  if (Error error = runFor(options.seconds * 0.5, &profiled))
-    return error;
+  // Apart from the times above: the clock is read twice for each kernel. Medians, as for the whole: a mean would
+  // show what else the machine did.
+  std::vector<std::vector<double>> seconds(info.kernel_count);
+  std::vector<double> calls(info.kernel_count);
+  double end = now() + options.seconds * 0.5;
+  for (int run = 0; run < 5 || (run < 10000 && now() < end); ++run) {
+    if (Error error = library.setProfile(true))
+      return error;
+    if (Error error = library.run(inputPointers, *dims, outputPointers))
+      return error;
+    for (int32_t i = 0; i < info.kernel_count; ++i) {
+      Expected<sylvite_profile> profile = library.readProfile(i);
+      if (!profile)
+        return profile.takeError();
+      seconds[i].push_back(profile->seconds);
+      calls[i] = profile->calls;
+    }
+  }
   double batch = dims->empty() ? 1 : (*dims)[0];
   for (int32_t i = 0; i < info.kernel_count; ++i) {
-    Expected<sylvite_profile> profile = library.readProfile(i);
-    if (!profile)
-      return profile.takeError();
     KernelTime time;
     time.kernel = &info.kernels[i];
-    time.calls = double(profile->calls) / profiled.size();
-    time.seconds = profile->seconds / profiled.size();
+    time.calls = calls[i];
+    time.seconds = median(seconds[i]);
     time.flops = time.calls * (time.kernel->flops + batch * time.kernel->flops_per_item);
     time.bytes = time.calls * (time.kernel->bytes + batch * time.kernel->bytes_per_item);
     result.flops += time.flops;
