@@ -30,6 +30,10 @@ void installReporter() {
   std::call_once(once, [] {
     static Reporter reporter;
     Halide::set_custom_compile_time_error_reporter(&reporter);
+#if defined(__SANITIZE_ADDRESS__)
+    // AddressSanitizer does not follow Halide onto a stack of its own; the thread's is enough for us.
+    Halide::set_compiler_stack_size(0);
+#endif
   });
 }
 
