@@ -181,7 +181,10 @@ template <typename LoopOp> LogicalResult ScheduleVerifier::verifyLoop(LoopOp op,
   if (op.getFactor() && failed(isPositive(op, *op.getFactor())))
     return failure();
   constexpr bool ordered = std::is_same_v<LoopOp, UnrollOp>;
-  if (!ordered && stage.loops.lookup(op.getVar()) && !stage.atomic)
+  // A func that does not read itself may be written in any order: Halide checks that no point is
+  // written twice.
+  bool accumulates = readBy[op.getFunc()].contains(op.getFunc());
+  if (!ordered && stage.loops.lookup(op.getVar()) && !stage.atomic && accumulates)
     return op.emitOpError("schedule_c8: reduction variable \"")
            << op.getVar() << "\" needs halide.atomic first";
   return success();

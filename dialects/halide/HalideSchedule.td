@@ -30,7 +30,8 @@ def Halide_ScheduleOp : Halide_Op<"schedule", [
     - schedule_c5: a new variable's name is not that of a loop of the stage.
     - schedule_c6: factors and extents are positive.
     - schedule_c7: `reorder` names a variable at most once.
-    - schedule_c8: a reduction variable is vectorized only after `halide.atomic` on the stage.
+    - schedule_c8: a reduction variable of an update that reads its own func is vectorized, or run in
+      parallel, only after `halide.atomic` on the stage.
     - schedule_c9: `compute_at`, `store_at` and `hoist_storage` name a func that reads this one, directly or not, and a loop of one of its stages.
     - schedule_c10: the output is computed at root: it takes no `compute_at`, `store_at` or `hoist_storage`.
     - schedule_c11: `bound`, `bound_extent`, `align_bounds` and `align_storage` name a variable of the func itself.

@@ -30,6 +30,46 @@ bool sylvite::schedulePointwise(PipelineView &view, const Machine &machine) {
   return true;
 }
 
+/// A concatenation: updates of the output, each of which copies one input to its place.
+bool sylvite::scheduleJoin(PipelineView &view, const Machine &machine) {
+  StringRef out = view.output.getSymName();
+  auto updates = view.pipeline.getUpdates(out);
+  if (updates.empty() || view.reductions.size() != 1)
+    return false;
+  int64_t lanes = machine.lanes(view.outputType.getElementType());
+  SmallVector<StringRef> vars = view.output.getVarNames();
+  for (halide::UpdateOp update : updates) {
+    bool accumulates = false;
+    update.getBody().walk([&](halide::AtOp at) { accumulates |= at.getFunc() == out; });
+    if (accumulates || update.getReductionNames().size() != 1)
+      return false;
+  }
+  ScheduleWriter write(view.pipeline);
+  scheduleOutput(write, view, machine);
+  for (auto [i, update] : llvm::enumerate(updates)) {
+    // The loops from the outermost; the joined dimension is the reduction's.
+    StringRef joined = update.getReductionNames().front();
+    SmallVector<StringRef> loops;
+    unsigned position = 0;
+    for (auto [d, var] : llvm::enumerate(vars)) {
+      loops.push_back(update.isPureVar(d) ? var : joined);
+      position = update.isPureVar(d) ? position : d;
+    }
+    int64_t extent = position + 1 == vars.size()
+                         ? cast<IntegerAttr>(update.getEnds().getValue().front()).getInt()
+                         : view.outputType.getShape().back();
+    SmallVector<StringRef> innermostFirst(loops.rbegin(), loops.rend());
+    write.reorder(out, i + 1, innermostFirst);
+    if (extent >= lanes)
+      write.vectorize(out, i + 1, loops.back(), lanes, halide::TailStrategy::GuardWithIf);
+    if (loops.size() > 1 && loops.front() != joined)
+      write.parallel(out, i + 1, loops.front());
+    else
+      write.serial(out, i + 1, loops.front());
+  }
+  return true;
+}
+
 bool sylvite::scheduleDefault(PipelineView &view, const Machine &machine) {
   ScheduleWriter write(view.pipeline);
   scheduleOutput(write, view, machine);

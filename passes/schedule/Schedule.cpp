@@ -111,6 +111,9 @@ void ScheduleWriter::unroll(StringRef func, int64_t stage, StringRef var) {
 void ScheduleWriter::parallel(StringRef func, int64_t stage, StringRef var) {
   halide::ParallelOp::create(b, loc, func, stage, var);
 }
+void ScheduleWriter::serial(StringRef func, int64_t stage, StringRef var) {
+  halide::SerialOp::create(b, loc, func, stage, var);
+}
 void ScheduleWriter::atomic(StringRef func, int64_t stage) {
   halide::AtomicOp::create(b, loc, func, stage);
 }
@@ -166,8 +169,8 @@ struct Schedule : sylvite::impl::ScheduleBase<Schedule> {
   void runOnOperation() override {
     Machine machine{vectorWidth * 4, vectorRegisters};
     static constexpr bool (*families[])(PipelineView &, const Machine &) = {
-        scheduleContraction, scheduleChannelReduction, scheduleRowReduction, schedulePointwise,
-        scheduleDefault};
+        scheduleContraction, scheduleChannelReduction, scheduleRowReduction, scheduleJoin,
+        schedulePointwise,   scheduleDefault};
     for (auto pipeline : getOperation().getOps<halide::PipelineOp>()) {
       if (pipeline.getSchedule())
         continue;

@@ -57,6 +57,7 @@ public:
                  halide::TailStrategy tail = halide::TailStrategy::Auto);
   void unroll(llvm::StringRef func, int64_t stage, llvm::StringRef var);
   void parallel(llvm::StringRef func, int64_t stage, llvm::StringRef var);
+  void serial(llvm::StringRef func, int64_t stage, llvm::StringRef var);
   void atomic(llvm::StringRef func, int64_t stage);
   void rfactor(llvm::StringRef func, int64_t stage, llvm::StringRef preserved, llvm::StringRef var,
                llvm::StringRef intermediate);
@@ -84,6 +85,7 @@ halide::TailStrategy tailFor(int64_t extent, int64_t factor);
 bool scheduleContraction(PipelineView &view, const Machine &machine);
 bool scheduleChannelReduction(PipelineView &view, const Machine &machine);
 bool scheduleRowReduction(PipelineView &view, const Machine &machine);
+bool scheduleJoin(PipelineView &view, const Machine &machine);
 bool schedulePointwise(PipelineView &view, const Machine &machine);
 bool scheduleDefault(PipelineView &view, const Machine &machine);
 
