@@ -28,7 +28,7 @@ class CaseFormat(lit.formats.base.TestFormat):
         if "sylvite" not in test.config.available_features:
             return lit.Test.Result(lit.Test.UNSUPPORTED, "this build has no sylvite")
         command = self.commands[test.path_in_suite[-1]]
-        limit = lit_config.maxIndividualTestTime
+        limit = lit_config.maxIndividualTestTime or 0
         try:
             output, error, status = lit.util.executeCommand(
                 command, env=test.config.environment, timeout=limit)
