@@ -113,8 +113,10 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
             group.insert(group.begin(), map);
       for (Operation *last = &op; !isa<ConcatOp, PadOp>(op) && last->hasOneUse();) {
         auto map = dyn_cast<MapOp>(*last->user_begin());
-        if (!map || map.getType().getShape() !=
-                        cast<RankedTensorType>(last->getResult(0).getType()).getShape())
+        // A map that joins two groups' results belongs to the first.
+        if (!map || taken.contains(map) ||
+            map.getType().getShape() !=
+                cast<RankedTensorType>(last->getResult(0).getType()).getShape())
           break;
         group.push_back(last = map);
       }

@@ -37,11 +37,12 @@ bool sylvite::scheduleChannelReduction(PipelineView &view, const Machine &machin
     write.vectorize(out, 0, "ci", lanes);
   write.unroll(out, 0, "ci");
   // Positions along a row share their task; where there are none, blocks of channels are the tasks.
-  write.parallelFused(out, 0,
-                      ArrayRef<StringRef>(order).drop_front(vars.size() >= 3 ? 3 : 1));
+  bool blocksAreTasks = vars.size() < 3;
+  StringRef task =
+      write.parallelFused(out, 0, ArrayRef<StringRef>(order).drop_front(blocksAreTasks ? 1 : 3));
 
   StringRef channel = total.getVarNames().back();
-  write.computeAt(p, out, "co");
+  write.computeAt(p, out, blocksAreTasks ? task : "co");
   write.boundExtent(p, channel, width);
   SmallVector<StringRef> reduction{channel};
   SmallVector<StringRef> rvars = update.getReductionNames();

@@ -146,15 +146,16 @@ void ScheduleWriter::vectorizeInnermost(StringRef func, int64_t stage, StringRef
   vectorize(func, stage, var, lanes, tailFor(extent, lanes));
 }
 
-void ScheduleWriter::parallelFused(StringRef func, int64_t stage, ArrayRef<StringRef> vars) {
+StringRef ScheduleWriter::parallelFused(StringRef func, int64_t stage, ArrayRef<StringRef> vars) {
   if (vars.empty())
-    return;
+    return {};
   StringRef fused = vars.front();
   for (StringRef outer : vars.drop_front()) {
     fuse(func, stage, outer, fused, "task");
     fused = "task";
   }
   parallel(func, stage, fused);
+  return fused;
 }
 
 //===----------------------------------------------------------------------===//

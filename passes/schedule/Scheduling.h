@@ -69,8 +69,9 @@ public:
   /// when it is small, in vectors that overlap or are guarded at the end otherwise.
   void vectorizeInnermost(llvm::StringRef func, int64_t stage, llvm::StringRef var, int64_t extent,
                           unsigned lanes);
-  /// Fuses loops, innermost first, and runs the result in parallel. Nothing for an empty list.
-  void parallelFused(llvm::StringRef func, int64_t stage, llvm::ArrayRef<llvm::StringRef> vars);
+  /// Fuses loops, innermost first, runs the result in parallel and returns its name. Nothing for an empty list.
+  llvm::StringRef parallelFused(llvm::StringRef func, int64_t stage,
+                                llvm::ArrayRef<llvm::StringRef> vars);
 
 private:
   mlir::OpBuilder b;
