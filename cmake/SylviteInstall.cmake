@@ -6,8 +6,10 @@ include(CMakePackageConfigHelpers)
 set(SYLVITE_INSTALL_PACKAGE ${CMAKE_INSTALL_LIBDIR}/cmake/Sylvite)
 foreach(tool sylvite sylvite-opt sylvite-translate)
   if(TARGET ${tool})
-    # Halide comes from a private Python environment, so the prefix carries its own copy.
-    set_target_properties(${tool} PROPERTIES INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}/sylvite")
+    # Halide comes from a private Python environment, so the prefix carries its own copy; MLIR stays where
+    # Debian's package puts it.
+    set_target_properties(${tool} PROPERTIES
+      INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}/sylvite;${LLVM_LIBRARY_DIR}")
     install(TARGETS ${tool} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   endif()
 endforeach()

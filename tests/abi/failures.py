@@ -11,13 +11,13 @@ temporary.mkdir()
 failures = []
 
 
-def write(*arguments, output, host="host.ll", kernels=("kernels.o",), limit=None, environment={}):
+def write(*arguments, output, host="host.ll", kernels=("kernels.o",), limit=None, environment=None):
     def limits():
         if limit is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     return subprocess.run(
         ["sylvite-test-library", directory / host, *[directory / name for name in kernels], "-o", output, *arguments],
-        capture_output=True, text=True, preexec_fn=limits, env={**os.environ, "TMPDIR": str(temporary), **environment})
+        capture_output=True, text=True, preexec_fn=limits, env={**os.environ, "TMPDIR": str(temporary), **(environment or {})})
 
 
 def expect_failure(label, message, *arguments, output, **options):

@@ -119,7 +119,7 @@ expect_same("float64 to bool", np.array([[0, 1, 1]]), "bool")
 result = run(library(BFLOAT16, 2), directory / "a.npy", directory / "out.npy")
 if result.returncode or np.load(directory / "out.npy").tolist() != [[1.5, -2.0, 256.0]]:
     failures.append(f"bfloat16: {result.stderr}")
-for label, array, dtype, value in (
+for label, array, dtype, _ in (
         ("float64 to float32", np.array([[0.1, 0, 0]]), "float32", "1.000000e-01"),
         ("int64 to float32", np.array([[0, 2**24 + 1, 0]]), "float32", "16777217"),
         ("uint64 to int64", np.array([[0, 2**63, 0]], np.uint64), "int64", "9.223372e+18"),

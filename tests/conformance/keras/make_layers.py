@@ -80,6 +80,10 @@ def make_case(name, build, directory):
     randomize(model, random)
     sizes = iter(free_sizes)
     inputs = [make_input(tensor, sizes, random) for tensor in model.inputs]
+    path = os.path.join(directory, "model.keras")
+    model.save(path)
+    # What is compared is the file: some layers (Normalization) only take new weights into account when they are loaded.
+    model = keras.models.load_model(path, compile=False, safe_mode=True)
     structured = model(keras.tree.pack_sequence_as(model._inputs_struct, inputs)
                        if hasattr(model, "_inputs_struct") else inputs[0], training=False)
     arrays = {f"input_{i}": value for i, value in enumerate(inputs)}
@@ -92,8 +96,6 @@ def make_case(name, build, directory):
             arrays[f"output_{i}"] = np.asarray(value)
     if not all(np.isfinite(value).all() for value in arrays.values()):
         raise ValueError("Keras's output is not finite")
-    path = os.path.join(directory, "model.keras")
-    model.save(path)
     data = io.BytesIO()
     np.savez(data, **arrays)
     return {f"{name}/model.keras": without_times(path), f"{name}/data.npz": data.getvalue()}
@@ -101,27 +103,26 @@ def make_case(name, build, directory):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--only", default="", help="build only the cases whose name holds this, to /tmp")
-    arguments.add_argument("--output", default=str(HERE / "layers.tar.xz"))
+    arguments.add_argument("--only", default="", help="make only the cases whose name holds this; keep the others as they are")
     options = arguments.parse_args()
-    made = skipped = 0
-    with tarfile.open(options.output, "w:xz", preset=9) as archive:
-        for name, build in cases.CASES.items():
-            if options.only not in name:
-                continue
+    output, files = HERE / "layers.tar.xz", {}
+    if options.only:
+        with tarfile.open(output) as archive:
+            files = {member.name: archive.extractfile(member).read() for member in archive}
+    for name, build in cases.CASES.items():
+        if options.only in name:
             with tempfile.TemporaryDirectory() as directory:
                 try:
-                    files = make_case(name, build, directory)
+                    files |= make_case(name, build, directory)
                 except Exception as error:  # whatever Keras raises is the reason to report
                     print(f"skipped {name}: {type(error).__name__}: {str(error).splitlines()[0]}", flush=True)
-                    skipped += 1
-                    continue
-            for path, content in files.items():
+    with tarfile.open(output, "w:xz", preset=9) as archive:
+        for path, content in files.items():
+            if path.split("/")[0] in cases.CASES:
                 member = tarfile.TarInfo(path)
                 member.size = len(content)
                 archive.addfile(member, io.BytesIO(content))
-            made += 1
-    print(f"{made} cases made, {skipped} skipped, {os.path.getsize(options.output) / 1e6:.2f} MB")
+    print(f"{len(files) // 2} cases, {os.path.getsize(output) / 1e6:.2f} MB")
 
 
 if __name__ == "__main__":
