@@ -51,6 +51,8 @@ private:
   LogicalResult isVar(Operation *op, StringRef func, StringRef var);
   LogicalResult isPositive(Operation *op, int64_t value);
   bool reads(StringRef consumer, StringRef func);
+  /// Whether the stage of `func` reads what it writes.
+  bool accumulates(StringRef func, uint64_t stage);
 
   PipelineOp pipeline;
   llvm::StringMap<FuncState> funcs;
@@ -175,6 +177,18 @@ LogicalResult ScheduleVerifier::verify(ReorderOp op, Stage &stage) {
   return success();
 }
 
+bool ScheduleVerifier::accumulates(StringRef func, uint64_t stage) {
+  auto updates = pipeline.getUpdates(func);
+  if (stage == 0 || stage > updates.size())
+    return true; // a func that rfactor introduced
+  return updates[stage - 1]
+      .getBody()
+      .walk([&](AtOp at) {
+        return at.getFunc() == func ? WalkResult::interrupt() : WalkResult::advance();
+      })
+      .wasInterrupted();
+}
+
 template <typename LoopOp> LogicalResult ScheduleVerifier::verifyLoop(LoopOp op, Stage &stage) {
   if (failed(hasLoop(op, stage, op.getVar())))
     return failure();
@@ -183,8 +197,8 @@ template <typename LoopOp> LogicalResult ScheduleVerifier::verifyLoop(LoopOp op,
   constexpr bool ordered = std::is_same_v<LoopOp, UnrollOp>;
   // A func that does not read itself may be written in any order: Halide checks that no point is
   // written twice.
-  bool accumulates = readBy[op.getFunc()].contains(op.getFunc());
-  if (!ordered && stage.loops.lookup(op.getVar()) && !stage.atomic && accumulates)
+  if (!ordered && stage.loops.lookup(op.getVar()) && !stage.atomic &&
+      accumulates(op.getFunc(), op.getStage()))
     return op.emitOpError("schedule_c8: reduction variable \"")
            << op.getVar() << "\" needs halide.atomic first";
   return success();
