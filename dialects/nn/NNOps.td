@@ -164,7 +164,8 @@ def NN_MapOp : NN_ShapedOp<"map", [IsolatedFromAbove, SingleBlock]> {
 
     Constraints:
     - (map_c1) operands broadcast together to the result's shape;
-    - (map_c2) block arguments are the operands' element types, and the yielded scalar is the result's;
+    - (map_c2) block arguments are the operands' element types (`ui8` comes as the same bits in `i8`), and
+      the yielded scalar is the result's;
     - (map_c3) the region holds only pure `arith` and `math` ops.
 
     ```mlir

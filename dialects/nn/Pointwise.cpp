@@ -19,6 +19,14 @@ using namespace sylvite::nn;
 // nn.map
 //===----------------------------------------------------------------------===//
 
+/// What the region sees of an element: arith has no unsigned types, so `ui8` comes as the same bits in `i8`.
+static Type scalarType(Type tensor) {
+  Type element = getElementTypeOrSelf(tensor);
+  if (element.isUnsignedInteger())
+    return IntegerType::get(tensor.getContext(), element.getIntOrFloatBitWidth());
+  return element;
+}
+
 FailureOr<ShapeExpr> MapOp::resultShape(std::optional<Location> loc, ArrayRef<ShapeExpr> shapes) {
   auto shape = broadcastShapes(shapes);
   if (failed(shape))
@@ -38,7 +46,7 @@ void MapOp::build(OpBuilder &builder, OperationState &state, ValueRange operands
   Region *region = state.addRegion();
   SmallVector<Type> scalars;
   for (Value operand : operands)
-    scalars.push_back(getElementTypeOrSelf(operand.getType()));
+    scalars.push_back(scalarType(operand.getType()));
   OpBuilder::InsertionGuard guard(builder);
   Block *block = builder.createBlock(region, {}, scalars,
                                      SmallVector<Location>(operands.size(), state.location));
@@ -62,7 +70,7 @@ LogicalResult MapOp::verify() {
   if (block.getNumArguments() != getOperands().size())
     return emitOpError("map_c2: expected one block argument per operand");
   for (auto [argument, operand] : llvm::zip(block.getArguments(), getOperands()))
-    if (argument.getType() != getElementTypeOrSelf(operand.getType()))
+    if (argument.getType() != scalarType(operand.getType()))
       return emitOpError("map_c2: block argument #")
              << argument.getArgNumber() << " is " << argument.getType() << ", its operand is "
              << operand.getType();
@@ -108,7 +116,7 @@ struct SimplifyMap : OpRewritePattern<MapOp> {
     auto newMap = MapOp::create(rewriter, map.getLoc(), map.getType(), kept);
     Block *newBlock = rewriter.createBlock(&newMap.getBody());
     for (Value operand : kept)
-      newBlock->addArgument(getElementTypeOrSelf(operand.getType()), operand.getLoc());
+      newBlock->addArgument(scalarType(operand.getType()), operand.getLoc());
     IRMapping mapping;
     for (auto [i, index] : llvm::enumerate(newIndex))
       if (index >= 0)

@@ -32,6 +32,7 @@ static Type elementType(MLIRContext *context, StringRef dtype) {
       .Case("int16", b.getI16Type())
       .Case("int32", b.getI32Type())
       .Case("int64", b.getI64Type())
+      .Case("uint8", b.getIntegerType(8, /*isSigned=*/false))
       .Default(Type());
 }
 
@@ -117,7 +118,7 @@ FailureOr<OwningOpRef<ModuleOp>> Importer::run(StringRef name) {
     Location loc = NameLoc::get(builder.getStringAttr(input.name));
     if (!element)
       return emitError(loc) << "input '" << input.name << "' has dtype '" << input.dtype
-                            << "'; supported: float32, int8, int16, int32, int64, bool";
+                            << "'; supported: float32, int8, int16, int32, int64, uint8, bool";
     SmallVector<int64_t> shape;
     SmallVector<Attribute> symbols;
     for (auto [i, extent] : llvm::enumerate(input.batchShape)) {

@@ -465,8 +465,9 @@ Value LayerBuilder::toFloat(Value x) {
   if (!x || hasFailed || isa<FloatType>(getElementTypeOrSelf(x.getType())))
     return x;
   Type f32 = builder.getF32Type();
+  bool isUnsigned = getElementTypeOrSelf(x.getType()).isUnsignedInteger();
   auto body = [&](OpBuilder &b, Location at, ValueRange scalars) -> Value {
-    if (scalars[0].getType().isInteger(1))
+    if (isUnsigned || scalars[0].getType().isInteger(1))
       return arith::UIToFPOp::create(b, at, f32, scalars[0]);
     return arith::SIToFPOp::create(b, at, f32, scalars[0]);
   };

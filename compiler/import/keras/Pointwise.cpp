@@ -96,35 +96,46 @@ static Value glu(LayerBuilder &b, Value x, const Arguments &arguments) {
   });
 }
 
-/// The projection onto the simplex (arXiv 1602.02068), without sorting: an element z belongs to the support
-/// when 1 + n z exceeds the sum of the n elements that are not smaller.
+/// Keras's sparsemax (keras.src.backend.*.nn.sparsemax), which sorts, without sorting. An element z belongs to
+/// the support when 1 + n z exceeds the sum of the n elements that are not smaller; the threshold is
+/// (the sum of the support's cumulative sums - 1) / (its size). Among m equal elements the cumulative sums
+/// are on average (m - 1) z / 2 below the last.
 static Value sparsemax(LayerBuilder &b, Value x, const Arguments &arguments) {
   int64_t dim = activationAxis(b, x, arguments);
   if (b.failed())
     return {};
-  // Dimension dim holds z, the one after it all others.
+  // Dimension dim holds z, the one after it all elements q beside it.
   Value z = b.expandDims(x, dim + 1), others = b.expandDims(x, dim);
-  auto notSmaller = [&](bool value) {
-    Value terms = b.map(z, others, [&](ScalarBuilder &s, Value p, Value q) {
-      return s.selectGreater(p, q, s.constant(0, p), value ? q : s.constant(1, p));
-    });
-    return b.make<nn::ReduceOp>(terms, nn::ReduceKind::Sum, ArrayRef<int64_t>{dim + 1}, false);
+  auto total = [&](llvm::function_ref<Value(ScalarBuilder &, Value, Value)> term) {
+    return b.make<nn::ReduceOp>(b.map(z, others, term), nn::ReduceKind::Sum,
+                                ArrayRef<int64_t>{dim + 1}, false);
   };
-  Value counts = notSmaller(false), sums = notSmaller(true);
-  auto inSupport = [&](bool value) {
-    Value terms = b.map({x, counts, sums}, [&](OpBuilder &builder, Location loc, ValueRange v) {
+  Value counts = total([](ScalarBuilder &s, Value p, Value q) {
+    return s.selectGreater(p, q, s.constant(0, p), s.constant(1, p));
+  });
+  Value sums = total([](ScalarBuilder &s, Value p, Value q) {
+    return s.selectGreater(p, q, s.constant(0, p), q);
+  });
+  Value greater = total([](ScalarBuilder &s, Value p, Value q) {
+    return s.selectGreater(q, p, s.constant(1, p), s.constant(0, p));
+  });
+  auto overSupport = [&](llvm::function_ref<Value(ScalarBuilder &, ValueRange)> term) {
+    auto body = [&](OpBuilder &builder, Location loc, ValueRange v) {
       ScalarBuilder s(builder, loc);
       Value bound = s.add(s.constant(1, v[0]), s.mul(v[1], v[0]));
-      return s.selectGreater(bound, v[2], value ? v[0] : s.constant(1, v[0]), s.constant(0, v[0]));
-    });
-    return reduce(b, terms, nn::ReduceKind::Sum, dim);
+      return s.selectGreater(bound, v[2], term(s, v), s.constant(0, v[0]));
+    };
+    return reduce(b, b.map({x, counts, sums, greater}, body), nn::ReduceKind::Sum, dim);
   };
-  return b.map({x, inSupport(true), inSupport(false)},
-               [](OpBuilder &builder, Location loc, ValueRange v) {
-                 ScalarBuilder s(builder, loc);
-                 Value tau = s.div(s.sub(v[1], s.constant(1, v[1])), v[2]);
-                 return s.relu(s.sub(v[0], tau));
-               });
+  Value size = overSupport([](ScalarBuilder &s, ValueRange v) { return s.constant(1, v[0]); });
+  Value cumulative = overSupport([](ScalarBuilder &s, ValueRange v) {
+    Value others = s.sub(s.sub(v[1], v[3]), s.constant(1, v[0]));
+    return s.sub(v[2], s.mul(s.constant(0.5, v[0]), s.mul(others, v[0])));
+  });
+  return b.map({x, cumulative, size}, [](OpBuilder &builder, Location loc, ValueRange v) {
+    ScalarBuilder s(builder, loc);
+    return s.relu(s.sub(v[0], s.div(s.sub(v[1], s.constant(1, v[1])), v[2])));
+  });
 }
 
 static ArrayRef<Activation> activations() {

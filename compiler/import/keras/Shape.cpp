@@ -148,6 +148,19 @@ template <unsigned n> static void cropping(LayerBuilder &b) {
     b.result(b.slice(x, low, sizes));
 }
 
+/// Repeats each element along dimension `dim`, whose extent may be free.
+static Value repeat(LayerBuilder &b, Value x, int64_t dim, int64_t factor) {
+  if (!x || factor == 1)
+    return x;
+  Dims shape(shapeOf(x)), repeated(shape), from;
+  repeated.insert(repeated.begin() + dim + 1, factor);
+  if (!ShapedType::isDynamic(shape[dim]))
+    shape[dim] *= factor;
+  for (int64_t i = 0; i < rankOf(x); ++i)
+    from.push_back(i < dim ? i : i > dim ? i + 1 : -1);
+  return b.reshape(b.broadcast(b.expandDims(x, dim + 1), repeated), shape, from);
+}
+
 template <unsigned n> static void upSampling(LayerBuilder &b) {
   b.expectRank(b.input(), n + 2);
   bool first = n > 1 && b.channelsFirst();
@@ -156,6 +169,13 @@ template <unsigned n> static void upSampling(LayerBuilder &b) {
   bool linear = false;
   if (n == 2)
     linear = b.choice("interpolation", {"nearest", "bilinear"}) == "bilinear";
+  if (b.failed())
+    return;
+  if (!linear && llvm::any_of(shapeOf(x).drop_front().drop_back(), ShapedType::isDynamic)) {
+    for (unsigned i = 0; i < n; ++i)
+      x = repeat(b, x, i + 1, factors[i]);
+    return b.result(b.fromChannelsLast(x, first));
+  }
   for (unsigned i = 0; i < n; ++i)
     sizes.push_back(b.extent(x, i + 1) * factors[i]);
   for (int64_t size : sizes)
