@@ -8,6 +8,7 @@
 #define SYLVITE_COMPILER_IMPORT_KERAS_ARRAYS_H
 
 #include "compiler/import/keras/LayerBuilder.h"
+#include <cmath>
 
 namespace sylvite::keras {
 
@@ -35,14 +36,14 @@ inline bool readElements(const Json &json, unsigned depth, Array &array) {
   auto number = asNumber(&json);
   if (!number && json.is_boolean())
     number = *asBoolean(&json);
-  if (!number || depth != array.shape.size())
+  if (!number || !std::isfinite(*number) || depth != array.shape.size())
     return false;
   array.values.push_back(float(*number));
   return true;
 }
 } // namespace detail
 
-/// The array in `json`; nothing when it is not a rectangular one of numbers.
+/// The array in `json`; nothing when it is not a rectangular one of finite numbers.
 inline std::optional<Array> readArray(const Json *json) {
   if (!json)
     return std::nullopt;

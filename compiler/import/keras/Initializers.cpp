@@ -238,6 +238,10 @@ Error keras::initialize(const Json &initializer, StringRef name, ArrayRef<int64_
   }
   if (!className)
     return makeError("initializer {0} has no class name", describe(initializer));
+  for (auto it = config->begin(); it != config->end(); ++it)
+    if (auto number = asNumber(&*it); number && !std::isfinite(*number))
+      return makeError("initializer {0} has {1} {2}; supported: finite numbers", *className, it.key(),
+                       describe(*it));
   std::string kind = toSnakeCase(*className);
   uint64_t key = xxh3_64bits(bytesOf(name));
   if (auto seed = asInteger(member(*config, "seed")))

@@ -291,8 +291,8 @@ Value LayerBuilder::declare(StringRef name, ArrayRef<int64_t> shape, bool traina
   return nn::GetOp::create(builder, loc, type, symbol);
 }
 
-Value LayerBuilder::variable(StringRef name, ArrayRef<int64_t> shape, const Json &initializer,
-                             bool trainable) {
+Value LayerBuilder::initializedVariable(StringRef name, ArrayRef<int64_t> shape,
+                                        const Json &initializer, bool trainable) {
   Variable variable;
   variable.name = name.str();
   variable.shape.assign(shape.begin(), shape.end());
@@ -308,7 +308,7 @@ Value LayerBuilder::variable(StringRef name, ArrayRef<int64_t> shape, StringRef 
                              StringRef otherwise, bool trainable) {
   const Json *given = initializer.empty() ? nullptr : attribute(initializer);
   Json fallback = otherwise.str();
-  return variable(name, shape, given ? *given : fallback, trainable);
+  return initializedVariable(name, shape, given ? *given : fallback, trainable);
 }
 
 Value LayerBuilder::constant(StringRef name, ArrayRef<int64_t> shape, ArrayRef<float> values) {
@@ -346,16 +346,17 @@ Value LayerBuilder::check(Value x) {
 
 Value LayerBuilder::infer(Operation *op) {
   std::string reason;
-  ScopedDiagnosticHandler handler(builder.getContext(), [&](Diagnostic &diagnostic) {
-    reason = diagnostic.str();
-    return success();
-  });
   SmallVector<Type> types;
-  auto interface = cast<InferTypeOpInterface>(op);
-  LogicalResult inferred = interface.inferReturnTypes(
-      builder.getContext(), loc, op->getOperands(), op->getDiscardableAttrDictionary(),
-      op->getPropertiesStorage(), op->getRegions(), types);
-  if (succeeded(inferred)) {
+  auto inferTypes = [&] {
+    ScopedDiagnosticHandler handler(builder.getContext(), [&](Diagnostic &diagnostic) {
+      reason = diagnostic.str();
+      return success();
+    });
+    return cast<InferTypeOpInterface>(op).inferReturnTypes(
+        builder.getContext(), loc, op->getOperands(), op->getDiscardableAttrDictionary(),
+        op->getPropertiesStorage(), op->getRegions(), types);
+  };
+  if (succeeded(inferTypes())) {
     op->getResult(0).setType(types[0]);
     return check(op->getResult(0));
   }

@@ -98,8 +98,9 @@ public:
   /// attribute that names its initializer, with the default `otherwise`.
   Value variable(llvm::StringRef name, llvm::ArrayRef<int64_t> shape, llvm::StringRef initializer,
                  llvm::StringRef otherwise, bool trainable = true);
-  Value variable(llvm::StringRef name, llvm::ArrayRef<int64_t> shape, const Json &initializer,
-                 bool trainable = true);
+  /// The same with a serialized initializer.
+  Value initializedVariable(llvm::StringRef name, llvm::ArrayRef<int64_t> shape,
+                            const Json &initializer, bool trainable = true);
   /// A variable that inference does not need: it is counted, not read.
   void skipVariable() { ++numVariables; }
   /// A parameter whose values the configuration holds.

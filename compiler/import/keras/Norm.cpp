@@ -223,7 +223,7 @@ static void layerScale(LayerBuilder &b) {
   Json initializer = {{"class_name", "Constant"},
                       {"config", {{"value", b.number("init_values", 1e-6)}}}};
   int64_t channels = b.integer("projection_dim", std::nullopt);
-  b.result(b.multiply(x, b.variable("gamma", {channels}, initializer)));
+  b.result(b.multiply(x, b.initializedVariable("gamma", {channels}, initializer)));
 }
 
 /// keras.src.applications.inception_resnet_v2.CustomScaleLayer: x + scale * y.
