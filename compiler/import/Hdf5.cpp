@@ -506,6 +506,8 @@ Expected<std::optional<std::vector<std::string>>> Hdf5File::strings(StringRef pa
     std::optional<uint64_t> size = valid ? sizeInBytes(shape, type.size) : std::nullopt;
     if (!size || *size > reader.remaining())
       return makeError("damaged HDF5 file: attribute '{0}' of '{1}' is cut off", attribute, path);
+    if (*size == 0) // an empty list has no type of its own: NumPy makes it one of float64
+      return std::vector<std::string>();
     if (type.kind != ElementType::FixedString &&
         (type.kind != ElementType::VariableString || type.size != 16))
       return makeError("HDF5 attribute '{0}' of '{1}' does not hold strings", attribute, path);
