@@ -16,12 +16,14 @@ import lit.util
 
 
 class CaseFormat(lit.formats.base.TestFormat):
-    def __init__(self, commands):
-        """`commands`: a dict from the case's name to its command, a list of strings."""
+    def __init__(self, suite, commands):
+        """`suite`: the directory under tests/ that has the cases, for lit asks about those inside it too. `commands`: a dict
+        from the case's name to its command, a list of strings."""
+        self.suite = tuple(suite.split("/"))
         self.commands = commands
 
     def getTestsInDirectory(self, suite, path_in_suite, lit_config, local_config):
-        for name in self.commands:
+        for name in self.commands if path_in_suite == self.suite else ():
             yield lit.Test.Test(suite, path_in_suite + (name,), local_config)
 
     def execute(self, test, lit_config):
