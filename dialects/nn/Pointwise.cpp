@@ -19,8 +19,7 @@ using namespace sylvite::nn;
 // nn.map
 //===----------------------------------------------------------------------===//
 
-/// What the region sees of an element: arith has no unsigned types, so `ui8` comes as the same bits in `i8`.
-static Type scalarType(Type tensor) {
+Type sylvite::nn::scalarType(Type tensor) {
   Type element = getElementTypeOrSelf(tensor);
   if (element.isUnsignedInteger())
     return IntegerType::get(tensor.getContext(), element.getIntOrFloatBitWidth());

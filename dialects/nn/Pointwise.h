@@ -69,6 +69,10 @@ private:
   mlir::Location loc;
 };
 
+/// What the region of an nn.map sees of an element of `tensor`: its element type, but arith has no unsigned
+/// types, so `ui8` comes as the same bits in `i8`.
+mlir::Type scalarType(mlir::Type tensor);
+
 /// An nn.map of one operand: `function` of each element.
 mlir::Value mapUnary(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value x,
                      llvm::function_ref<mlir::Value(ScalarBuilder &, mlir::Value)> function);

@@ -5,6 +5,7 @@
 // it. Chains of contractions stay apart: fusing them gained nothing measurable.
 //
 //===----------------------------------------------------------------------===//
+#include "dialects/nn/Pointwise.h"
 #include "passes/Passes.h"
 
 #include "mlir/IR/IRMapping.h"
@@ -48,7 +49,7 @@ struct MergeMaps : OpRewritePattern<MapOp> {
         operands);
     Block *block = rewriter.createBlock(&merged.getBody());
     for (Value operand : operands)
-      block->addArgument(getElementTypeOrSelf(operand.getType()), merged.getLoc());
+      block->addArgument(scalarType(operand.getType()), merged.getLoc());
     unsigned produced = producer.getNumOperands();
     auto inlineBody = [&](MapOp map, ValueRange arguments) {
       Block &source = map.getBody().front();
