@@ -1,0 +1,39 @@
+// RUN: sylvite-opt %s -split-input-file -verify-diagnostics
+
+// matmul_c1
+func.func @f(%x: tensor<2xf32>, %y: tensor<2x3xf32>) {
+  // expected-error @+2 {{matmul_c1: expected two operands of rank two or more and one element type}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = nn.matmul %x, %y : (tensor<2xf32>, tensor<2x3xf32>) -> tensor<3xf32>
+  return
+}
+
+// -----
+
+// matmul_c1
+func.func @f(%x: tensor<2x2xf64>, %y: tensor<2x3xf32>) {
+  // expected-error @+2 {{matmul_c1}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = nn.matmul %x, %y : (tensor<2x2xf64>, tensor<2x3xf32>) -> tensor<2x3xf64>
+  return
+}
+
+// -----
+
+// matmul_c2
+func.func @f(%x: tensor<?x4xf32>, %y: tensor<5x3xf32>) {
+  // expected-error @+2 {{matmul_c2: cannot contract a dimension of 4 with one of 5}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = nn.matmul %x, %y : (tensor<?x4xf32>, tensor<5x3xf32>) -> tensor<?x3xf32>
+  return
+}
+
+// -----
+
+// matmul_c3
+func.func @f(%x: tensor<2x4x4xf32>, %y: tensor<3x4x4xf32>) {
+  // expected-error @+2 {{matmul_c3: the leading dimensions do not broadcast together}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = nn.matmul %x, %y : (tensor<2x4x4xf32>, tensor<3x4x4xf32>) -> tensor<3x4x4xf32>
+  return
+}

@@ -1,0 +1,15 @@
+// RUN: sylvite-opt %s | sylvite-opt | FileCheck %s
+
+// CHECK-LABEL: func.func @dense
+// CHECK: nn.matmul %arg0, %arg1 : (tensor<?x8xf32>, tensor<8x4xf32>) -> tensor<?x4xf32>
+func.func @dense(%x: tensor<?x8xf32>, %w: tensor<8x4xf32>) -> tensor<?x4xf32> {
+  %0 = nn.matmul %x, %w : (tensor<?x8xf32>, tensor<8x4xf32>) -> tensor<?x4xf32>
+  return %0 : tensor<?x4xf32>
+}
+
+// CHECK-LABEL: func.func @batched
+// CHECK: nn.matmul %arg0, %arg1 {transpose_lhs, transpose_rhs} : (tensor<?x1x8x5xi32>, tensor<6x4x8xi32>) -> tensor<?x6x5x4xi32>
+func.func @batched(%x: tensor<?x1x8x5xi32>, %y: tensor<6x4x8xi32>) -> tensor<?x6x5x4xi32> {
+  %0 = nn.matmul %x, %y {transpose_lhs, transpose_rhs} : (tensor<?x1x8x5xi32>, tensor<6x4x8xi32>) -> tensor<?x6x5x4xi32>
+  return %0 : tensor<?x6x5x4xi32>
+}

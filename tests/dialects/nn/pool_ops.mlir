@@ -1,0 +1,15 @@
+// RUN: sylvite-opt %s | sylvite-opt | FileCheck %s
+
+// CHECK-LABEL: func.func @max
+// CHECK: nn.max_pool %arg0 {dilations = array<i64: 1, 2>, padding_high = array<i64: 1, 0>, padding_low = array<i64: 0, 1>, strides = array<i64: 2, 1>, window = array<i64: 2, 3>} : (tensor<?x7x8x3xf32>) -> tensor<?x4x5x3xf32>
+func.func @max(%x: tensor<?x7x8x3xf32>) -> tensor<?x4x5x3xf32> {
+  %0 = nn.max_pool %x {window = array<i64: 2, 3>, strides = array<i64: 2, 1>, dilations = array<i64: 1, 2>, padding_low = array<i64: 0, 1>, padding_high = array<i64: 1, 0>} : (tensor<?x7x8x3xf32>) -> tensor<?x4x5x3xf32>
+  return %0 : tensor<?x4x5x3xf32>
+}
+
+// CHECK-LABEL: func.func @average
+// CHECK: nn.avg_pool %arg0 {count_include_pad, dilations = array<i64: 1>, padding_high = array<i64: 1>, padding_low = array<i64: 1>, strides = array<i64: 2>, window = array<i64: 3>} : (tensor<?x?x3xf32>) -> tensor<?x?x3xf32>
+func.func @average(%x: tensor<?x?x3xf32>) -> tensor<?x?x3xf32> {
+  %0 = nn.avg_pool %x {window = array<i64: 3>, strides = array<i64: 2>, dilations = array<i64: 1>, padding_low = array<i64: 1>, padding_high = array<i64: 1>, count_include_pad} : (tensor<?x?x3xf32>) -> tensor<?x?x3xf32>
+  return %0 : tensor<?x?x3xf32>
+}

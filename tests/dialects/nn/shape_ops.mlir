@@ -1,0 +1,33 @@
+// RUN: sylvite-opt %s | sylvite-opt | FileCheck %s
+
+// CHECK-LABEL: func.func @shapes
+// CHECK: nn.reshape %arg0 from [0, -1] : tensor<?x4x6xf32> to tensor<?x24xf32>
+// CHECK: nn.transpose %arg0 [2, 0, 1] : (tensor<?x4x6xf32>) -> tensor<6x?x4xf32>
+// CHECK: nn.slice %arg0 starts [0, 3, 1] sizes [-1, 4, 2] strides [1, -1, 3] : (tensor<?x4x6xf32>) -> tensor<?x4x2xf32>
+// CHECK: nn.concat %arg0, %arg0 dim 2 : (tensor<?x4x6xf32>, tensor<?x4x6xf32>) -> tensor<?x4x12xf32>
+// CHECK: nn.pad %arg0 low [0, 1, 0] high [0, 2, 0] {value = 1.000000e+00 : f64} : (tensor<?x4x6xf32>) -> tensor<?x7x6xf32>
+// CHECK: nn.pad %arg0 low [0, 3, 0] high [0, 0, 0] {mode = 1 : i32} : (tensor<?x4x6xf32>) -> tensor<?x7x6xf32>
+// CHECK: nn.broadcast %arg1 : (tensor<4x1xf32>) -> tensor<2x4x6xf32>
+// CHECK: nn.gather %arg1, %arg2 dim 0 : (tensor<4x1xf32>, tensor<?x3xi64>) -> tensor<?x3x1xf32>
+func.func @shapes(%x: tensor<?x4x6xf32>, %y: tensor<4x1xf32>, %i: tensor<?x3xi64>) {
+  %0 = nn.reshape %x from [0, -1] : tensor<?x4x6xf32> to tensor<?x24xf32>
+  %1 = nn.transpose %x [2, 0, 1] : (tensor<?x4x6xf32>) -> tensor<6x?x4xf32>
+  %2 = nn.slice %x starts [0, 3, 1] sizes [-1, 4, 2] strides [1, -1, 3] : (tensor<?x4x6xf32>) -> tensor<?x4x2xf32>
+  %3 = nn.concat %x, %x dim 2 : (tensor<?x4x6xf32>, tensor<?x4x6xf32>) -> tensor<?x4x12xf32>
+  %4 = nn.pad %x low [0, 1, 0] high [0, 2, 0] {value = 1.0 : f64} : (tensor<?x4x6xf32>) -> tensor<?x7x6xf32>
+  %5 = nn.pad %x low [0, 3, 0] high [0, 0, 0] {mode = 1 : i32} : (tensor<?x4x6xf32>) -> tensor<?x7x6xf32>
+  %6 = nn.broadcast %y : (tensor<4x1xf32>) -> tensor<2x4x6xf32>
+  %7 = nn.gather %y, %i dim 0 : (tensor<4x1xf32>, tensor<?x3xi64>) -> tensor<?x3x1xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @resizes
+// CHECK: nn.resize nearest %arg0 sizes [4, 6] half_pixel : (tensor<?x2x3x1xf32>) -> tensor<?x4x6x1xf32>
+// CHECK: nn.resize linear %arg0 sizes [5, 2] align_corners : (tensor<?x2x3x1xf32>) -> tensor<?x5x2x1xf32>
+// CHECK: nn.resize cubic %arg0 sizes [3, 3] asymmetric : (tensor<?x2x3x1xf32>) -> tensor<?x3x3x1xf32>
+func.func @resizes(%x: tensor<?x2x3x1xf32>) {
+  %0 = nn.resize nearest %x sizes [4, 6] half_pixel : (tensor<?x2x3x1xf32>) -> tensor<?x4x6x1xf32>
+  %1 = nn.resize linear %x sizes [5, 2] align_corners : (tensor<?x2x3x1xf32>) -> tensor<?x5x2x1xf32>
+  %2 = nn.resize cubic %x sizes [3, 3] asymmetric : (tensor<?x2x3x1xf32>) -> tensor<?x3x3x1xf32>
+  return
+}
