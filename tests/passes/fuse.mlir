@@ -1,0 +1,94 @@
+// RUN: sylvite-opt %s -pass-pipeline='builtin.module(func.func(nn-fuse))' | FileCheck %s
+
+// A chain of maps is one map, in the kernel of the product before it. The reshape stays outside.
+// CHECK-LABEL: func.func @epilogue
+// CHECK: %[[G:.*]] = nn.group (%[[X:.*]] = %arg0, %[[W:.*]] = %arg1, %[[B:.*]] = %arg2)
+// CHECK-NEXT: %[[P:.*]] = nn.matmul %[[X]], %[[W]]
+// CHECK-NEXT: %[[M:.*]] = nn.map(%[[P]], %[[B]])
+// CHECK: arith.addf
+// CHECK: arith.maximumf
+// CHECK: nn.yield %[[M]]
+// CHECK: nn.reshape %[[G]]
+// CHECK-NOT: nn.group
+// CHECK: return
+func.func @epilogue(%x: tensor<?x8xf32>, %w: tensor<8x4xf32>, %b: tensor<4xf32>) -> tensor<?x2x2xf32> {
+  %0 = nn.matmul %x, %w : (tensor<?x8xf32>, tensor<8x4xf32>) -> tensor<?x4xf32>
+  %1 = nn.map (%0, %b) : (tensor<?x4xf32>, tensor<4xf32>) -> tensor<?x4xf32> {
+  ^bb0(%a: f32, %c: f32):
+    %s = arith.addf %a, %c : f32
+    nn.yield %s : f32
+  }
+  %2 = nn.map (%1) : (tensor<?x4xf32>) -> tensor<?x4xf32> {
+  ^bb0(%a: f32):
+    %z = arith.constant 0.0 : f32
+    %m = arith.maximumf %a, %z : f32
+    nn.yield %m : f32
+  }
+  %3 = nn.reshape %2 from [0, -1, -1] : tensor<?x4xf32> to tensor<?x2x2xf32>
+  return %3 : tensor<?x2x2xf32>
+}
+
+// What two ops read is computed once, in a kernel of its own.
+// CHECK-LABEL: func.func @shared
+// CHECK: %[[P:.*]] = nn.group (%{{.*}} = %arg0, %{{.*}} = %arg1)
+// CHECK-NEXT: nn.matmul
+// CHECK-NEXT: nn.yield
+// CHECK: nn.group (%{{.*}} = %[[P]])
+// CHECK: nn.group (%{{.*}} = %[[P]])
+func.func @shared(%x: tensor<?x8xf32>, %w: tensor<8x4xf32>) -> (tensor<?x4xf32>, tensor<?x4xf32>) {
+  %0 = nn.matmul %x, %w : (tensor<?x8xf32>, tensor<8x4xf32>) -> tensor<?x4xf32>
+  %1 = nn.map (%0) : (tensor<?x4xf32>) -> tensor<?x4xf32> {
+  ^bb0(%a: f32):
+    %z = arith.constant 0.0 : f32
+    %m = arith.maximumf %a, %z : f32
+    nn.yield %m : f32
+  }
+  %2 = nn.softmax %0 dims [1] : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  return %1, %2 : tensor<?x4xf32>, tensor<?x4xf32>
+}
+
+// A sum of two products is in the kernel of one of them.
+// CHECK-LABEL: func.func @join
+// CHECK: nn.group
+// CHECK-NEXT: nn.matmul
+// CHECK: nn.group
+// CHECK-NEXT: nn.matmul
+// CHECK-NOT: nn.group
+// CHECK: return
+func.func @join(%x: tensor<?x8xf32>, %w: tensor<8x4xf32>) -> tensor<?x4xf32> {
+  %0 = nn.matmul %x, %w : (tensor<?x8xf32>, tensor<8x4xf32>) -> tensor<?x4xf32>
+  %1 = nn.matmul %x, %w : (tensor<?x8xf32>, tensor<8x4xf32>) -> tensor<?x4xf32>
+  %2 = nn.map (%0, %1) : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    %s = arith.addf %a, %b : f32
+    nn.yield %s : f32
+  }
+  return %2 : tensor<?x4xf32>
+}
+
+// A map is computed on the way into the padding that reads it, not into a window that reads it often.
+// CHECK-LABEL: func.func @prologue
+// CHECK: %[[G:.*]] = nn.group (%[[X:.*]] = %arg0)
+// CHECK-NEXT: %[[M:.*]] = nn.map(%[[X]])
+// CHECK: nn.pad %[[M]]
+// CHECK: %[[R:.*]] = nn.group (%{{.*}} = %[[G]])
+// CHECK: nn.map
+// CHECK: nn.group (%[[Y:.*]] = %[[R]])
+// CHECK-NEXT: nn.max_pool %[[Y]]
+func.func @prologue(%x: tensor<?x4x3xf32>) -> tensor<?x5x3xf32> {
+  %0 = nn.map (%x) : (tensor<?x4x3xf32>) -> tensor<?x4x3xf32> {
+  ^bb0(%a: f32):
+    %z = arith.constant 0.0 : f32
+    %m = arith.maximumf %a, %z : f32
+    nn.yield %m : f32
+  }
+  %1 = nn.pad %0 low [0, 1, 0] high [0, 1, 0] : (tensor<?x4x3xf32>) -> tensor<?x6x3xf32>
+  %2 = nn.map (%1) : (tensor<?x6x3xf32>) -> tensor<?x6x3xf32> {
+  ^bb0(%a: f32):
+    %z = arith.constant 0.0 : f32
+    %m = arith.maximumf %a, %z : f32
+    nn.yield %m : f32
+  }
+  %3 = nn.max_pool %2 {window = array<i64: 2>, strides = array<i64: 1>, dilations = array<i64: 1>, padding_low = array<i64: 0>, padding_high = array<i64: 0>} : (tensor<?x6x3xf32>) -> tensor<?x5x3xf32>
+  return %3 : tensor<?x5x3xf32>
+}

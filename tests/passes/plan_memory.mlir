@@ -1,0 +1,51 @@
+// RUN: sylvite-opt %s -plan-memory -split-input-file | FileCheck %s
+
+// Three temporaries of 64 floats an item: the first is dead when the third is written, so two slots
+// serve. The last kernel writes the caller's memory.
+// CHECK-LABEL: func.func @forward(%arg0: index, %arg1: memref<?x64xf32>, %arg2: memref<?x64xf32>, %arg3: memref<64xf32>, %arg4: memref<?xi8>)
+// CHECK-SAME: host.arena = #map{{.*}}
+// CHECK: %[[A:.*]] = memref.view %arg4[%[[OA:.*]]][%arg0] : memref<?xi8> to memref<?x64xf32>
+// CHECK-NEXT: halide.launch @k ins(%arg1, %arg3 : memref<?x64xf32>, memref<64xf32>) outs(%[[A]] : memref<?x64xf32>)
+// CHECK: %[[B:.*]] = memref.view %arg4[%[[OB:.*]]][%arg0]
+// CHECK-NEXT: halide.launch @k ins(%[[A]], %arg3 : {{.*}}) outs(%[[B]] : memref<?x64xf32>)
+// CHECK: %[[C:.*]] = memref.view %arg4[%[[OC:.*]]][%arg0]
+// CHECK-NEXT: halide.launch @k ins(%[[B]], %arg3 : {{.*}}) outs(%[[C]] : memref<?x64xf32>)
+// CHECK: %[[Y:.*]] = memref.reinterpret_cast %arg2 to offset: [0], sizes: [%arg0, 64], strides: [64, 1]
+// CHECK-NEXT: halide.launch @k ins(%[[C]], %arg3 : {{.*}}) outs(%[[Y]] : memref<?x64xf32>)
+// CHECK-SAME: bytes = array<f64: 2.560000e+02, 5.120000e+02>, flops = array<f64: 0.000000e+00, 1.280000e+02>
+// CHECK-LABEL: func.func @arena_bytes(%arg0: index) -> index
+// CHECK: %[[SLOTS:.*]] = arith.constant 512 : index
+// CHECK: arith.muli %arg0, %[[SLOTS]]
+// CHECK-LABEL: func.func @output_shapes(%arg0: index) -> (index, index)
+// CHECK: return %arg0, %c64
+nn.parameter @w : tensor<64xf32>
+halide.pipeline @k {
+  halide.input @x : tensor<?x64xf32>
+  halide.input @w : tensor<64xf32>
+  halide.func @y(%n, %c) -> f32 {
+    %0 = halide.at @x[%n, %c] : f32
+    %1 = halide.at @w[%c] : f32
+    %2 = arith.mulf %0, %1 : f32
+    halide.yield %2 : f32
+  }
+  halide.output @y : tensor<?x64xf32>
+}
+func.func @forward(%x: tensor<?x64xf32> {nn.name = "x", nn.dims = ["batch", ""]}) -> (tensor<?x64xf32> {nn.name = "y"}) {
+  %w = nn.get @w : tensor<64xf32>
+  %0 = halide.call @k(%x, %w) {layers = ["a"], flops_per_element = 2, shape = affine_map<()[n] -> (n, 64)>} : (tensor<?x64xf32>, tensor<64xf32>) -> tensor<?x64xf32>
+  %1 = halide.call @k(%0, %w) {layers = ["b"], flops_per_element = 2, shape = affine_map<()[n] -> (n, 64)>} : (tensor<?x64xf32>, tensor<64xf32>) -> tensor<?x64xf32>
+  %2 = halide.call @k(%1, %w) {layers = ["c"], flops_per_element = 2, shape = affine_map<()[n] -> (n, 64)>} : (tensor<?x64xf32>, tensor<64xf32>) -> tensor<?x64xf32>
+  %3 = halide.call @k(%2, %w) {layers = ["d"], flops_per_element = 2, shape = affine_map<()[n] -> (n, 64)>} : (tensor<?x64xf32>, tensor<64xf32>) -> tensor<?x64xf32>
+  return %3 : tensor<?x64xf32>
+}
+
+// -----
+
+// An argument that is returned is copied; reshapes are views.
+// CHECK-LABEL: func.func @forward(%arg0: index, %arg1: memref<?x4xf32>, %arg2: memref<?x2x2xf32>, %arg3: memref<?xi8>)
+// CHECK: %[[V:.*]] = memref.reinterpret_cast %arg1 to offset: [0], sizes: [%arg0, 2, 2], strides: [4, 2, 1]
+// CHECK: memref.copy %[[V]], %arg2
+func.func @forward(%x: tensor<?x4xf32> {nn.name = "x", nn.dims = ["batch", ""]}) -> (tensor<?x2x2xf32> {nn.name = "y"}) {
+  %0 = nn.reshape %x from [0, -1, -1] : tensor<?x4xf32> to tensor<?x2x2xf32>
+  return %0 : tensor<?x2x2xf32>
+}
