@@ -32,6 +32,8 @@ Value IndexBuilder::constant(int64_t value) {
   return arith::ConstantIndexOp::create(b, loc, value);
 }
 Value IndexBuilder::add(Value x, int64_t y) {
+  if (auto known = constantOf(x))
+    return constant(*known + y);
   return y == 0 ? x : Value(arith::AddIOp::create(b, loc, x, constant(y)));
 }
 Value IndexBuilder::add(Value x, Value y) {

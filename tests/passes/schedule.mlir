@@ -1,0 +1,143 @@
+// RUN: sylvite-opt %s -lower-to-halide -halide-schedule | FileCheck %s
+// RUN: sylvite-opt %s -lower-to-halide -halide-schedule='vector-width=16 vector-registers=32' | FileCheck %s --check-prefix=AVX512
+
+// A register tile: of 16 registers, 12 are sums, 2 weights, 1 the input; of 32, 24, 2 and 1.
+// CHECK-LABEL: halide.pipeline @conv_map {
+// CHECK: halide.schedule {
+// CHECK-NEXT: halide.split @map, "c" into ("co", "ci") by 16 tail round_up
+// CHECK-NEXT: halide.split @map, "x" into ("xo", "xi") by 6 tail round_up
+// CHECK-NEXT: halide.reorder @map, ["ci", "xi", "xo", "co", "y", "n"]
+// CHECK-NEXT: halide.vectorize @map, "ci" by 8
+// CHECK-NEXT: halide.unroll @map, "ci"
+// CHECK-NEXT: halide.unroll @map, "xi"
+// CHECK-NEXT: halide.fuse @map, "y", "co" into "task"
+// CHECK-NEXT: halide.fuse @map, "n", "task" into "task"
+// CHECK-NEXT: halide.parallel @map, "task"
+// CHECK-NEXT: halide.compute_at @conv, @map, "xo"
+// CHECK-NEXT: halide.bound_extent @conv, "c" to 16
+// CHECK-NEXT: halide.bound_extent @conv, "x" to 6
+// CHECK-NEXT: halide.vectorize @conv, "c" by 8
+// CHECK-NEXT: halide.unroll @conv, "c"
+// CHECK-NEXT: halide.unroll @conv, "x"
+// CHECK-NEXT: halide.reorder @conv stage 1, ["c", "x", "rc", "rx", "ry"]
+// CHECK-NEXT: halide.vectorize @conv stage 1, "c" by 8
+// AVX512-LABEL: halide.pipeline @conv_map {
+// AVX512: halide.split @map, "c" into ("co", "ci") by 32
+// AVX512-NEXT: halide.split @map, "x" into ("xo", "xi") by 12 tail round_up
+func.func @convolution(%x: tensor<?x26x26x8xf32>, %w: tensor<3x3x8x32xf32>, %b: tensor<32xf32>) -> tensor<?x24x24x32xf32> {
+  %0 = nn.group (%a = %x, %f = %w, %c = %b) : (tensor<?x26x26x8xf32>, tensor<3x3x8x32xf32>, tensor<32xf32>) -> tensor<?x24x24x32xf32> {
+    %1 = nn.conv %a, %f {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x26x26x8xf32>, tensor<3x3x8x32xf32>) -> tensor<?x24x24x32xf32>
+    %2 = nn.map (%1, %c) : (tensor<?x24x24x32xf32>, tensor<32xf32>) -> tensor<?x24x24x32xf32> {
+    ^bb0(%e: f32, %g: f32):
+      %s = arith.addf %e, %g : f32
+      nn.yield %s : f32
+    }
+    nn.yield %2 : tensor<?x24x24x32xf32>
+  }
+  return %0 : tensor<?x24x24x32xf32>
+}
+
+// Depthwise: the window is written out, so that loads are shared.
+// CHECK-LABEL: halide.pipeline @conv {
+// CHECK: halide.compute_at @conv, @out, "xo"
+// CHECK: halide.unroll @conv stage 1, "ry"
+// CHECK-NEXT: halide.unroll @conv stage 1, "rx"
+// CHECK-NEXT: halide.unroll @conv stage 1, "rc"
+func.func @depthwise(%x: tensor<?x9x9x32xf32>, %w: tensor<3x3x1x32xf32>) -> tensor<?x7x7x32xf32> {
+  %0 = nn.group (%a = %x, %f = %w) : (tensor<?x9x9x32xf32>, tensor<3x3x1x32xf32>) -> tensor<?x7x7x32xf32> {
+    %1 = nn.conv %a, %f {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>, groups = 32 : i64} : (tensor<?x9x9x32xf32>, tensor<3x3x1x32xf32>) -> tensor<?x7x7x32xf32>
+    nn.yield %1 : tensor<?x7x7x32xf32>
+  }
+  return %0 : tensor<?x7x7x32xf32>
+}
+
+// Rows may be one: a low tile, guarded.
+// CHECK-LABEL: halide.pipeline @matmul {
+// CHECK: halide.split @out, "n" into ("xo", "xi") by 4 tail guard_with_if
+// CHECK: halide.parallel @out, "co"
+func.func @dense(%x: tensor<?x64xf32>, %w: tensor<64x48xf32>) -> tensor<?x48xf32> {
+  %0 = nn.group (%a = %x, %f = %w) : (tensor<?x64xf32>, tensor<64x48xf32>) -> tensor<?x48xf32> {
+    %1 = nn.matmul %a, %f : (tensor<?x64xf32>, tensor<64x48xf32>) -> tensor<?x48xf32>
+    nn.yield %1 : tensor<?x48xf32>
+  }
+  return %0 : tensor<?x48xf32>
+}
+
+// Channels are the lanes, a block of them is reduced in registers.
+// CHECK-LABEL: halide.pipeline @reduce {
+// CHECK: halide.split @reduce, "c" into ("co", "ci") by 32 tail round_up
+// CHECK: halide.fuse @reduce, "n", "co" into "task"
+// CHECK: halide.compute_at @total, @reduce, "task"
+// CHECK: halide.bound_extent @total, "c" to 32
+func.func @global_pool(%x: tensor<?x7x7x64xf32>) -> tensor<?x64xf32> {
+  %0 = nn.group (%a = %x) : (tensor<?x7x7x64xf32>) -> tensor<?x64xf32> {
+    %1 = nn.reduce mean %a dims [1, 2] : (tensor<?x7x7x64xf32>) -> tensor<?x64xf32>
+    nn.yield %1 : tensor<?x64xf32>
+  }
+  return %0 : tensor<?x64xf32>
+}
+
+// Everything about a row happens in its task; sums are one per lane.
+// CHECK-LABEL: halide.pipeline @softmax {
+// CHECK: halide.vectorize @softmax, "c" by 8 tail round_up
+// CHECK-NEXT: halide.parallel @softmax, "n"
+// CHECK-NEXT: halide.compute_at @row_max, @softmax, "n"
+// CHECK-NEXT: halide.split @row_max stage 1, "r0" into ("ro", "ri") by 8
+// CHECK-NEXT: halide.rfactor @row_max stage 1, ["ri"] to ["lane"] into @row_max_lanes
+// CHECK-NEXT: halide.compute_at @row_max_lanes, @softmax, "n"
+// CHECK-NEXT: halide.vectorize @row_max_lanes, "lane"
+// CHECK-NEXT: halide.vectorize @row_max_lanes stage 1, "lane"
+// CHECK-NEXT: halide.atomic @row_max stage 1
+// CHECK-NEXT: halide.vectorize @row_max stage 1, "ri"
+// CHECK: halide.compute_at @exp, @softmax, "n"
+func.func @rows(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+  %0 = nn.group (%a = %x) : (tensor<?x64xf32>) -> tensor<?x64xf32> {
+    %1 = nn.softmax %a dims [1] : (tensor<?x64xf32>) -> tensor<?x64xf32>
+    nn.yield %1 : tensor<?x64xf32>
+  }
+  return %0 : tensor<?x64xf32>
+}
+
+// Each input is copied in vectors.
+// CHECK-LABEL: halide.pipeline @concat {
+// CHECK: halide.reorder @concat stage 1, ["rc", "x", "n"]
+// CHECK-NEXT: halide.vectorize @concat stage 1, "rc" by 8 tail guard_with_if
+// CHECK-NEXT: halide.parallel @concat stage 1, "n"
+// CHECK: halide.vectorize @concat stage 2, "rc" by 8
+func.func @join(%x: tensor<?x4x24xf32>) -> tensor<?x4x48xf32> {
+  %0 = nn.group (%a = %x) : (tensor<?x4x24xf32>) -> tensor<?x4x48xf32> {
+    %1 = nn.concat %a, %a dim 2 : (tensor<?x4x24xf32>, tensor<?x4x24xf32>) -> tensor<?x4x48xf32>
+    nn.yield %1 : tensor<?x4x48xf32>
+  }
+  return %0 : tensor<?x4x48xf32>
+}
+
+// A few elements are one vector.
+// CHECK-LABEL: halide.pipeline @map {
+// CHECK: halide.schedule {
+// CHECK-NEXT: halide.vectorize @map, "c"{{$}}
+// CHECK-NEXT: halide.fuse @map, "n", "y" into "task"
+// CHECK-NEXT: halide.parallel @map, "task"
+func.func @pointwise(%x: tensor<?x4x4x3xf32>) -> tensor<?x4x4x3xf32> {
+  %0 = nn.group (%a = %x) : (tensor<?x4x4x3xf32>) -> tensor<?x4x4x3xf32> {
+    %1 = nn.map (%a) : (tensor<?x4x4x3xf32>) -> tensor<?x4x4x3xf32> {
+    ^bb0(%e: f32):
+      %s = math.exp %e : f32
+      nn.yield %s : f32
+    }
+    nn.yield %1 : tensor<?x4x4x3xf32>
+  }
+  return %0 : tensor<?x4x4x3xf32>
+}
+
+// What no family takes is computed whole: here the reduction is not over the last dimension.
+// CHECK-LABEL: halide.pipeline @softmax_0 {
+// CHECK: halide.compute_root @row_max
+// CHECK: halide.compute_root @row_sum
+func.func @columns(%x: tensor<?x4x8xf32>) -> tensor<?x4x8xf32> {
+  %0 = nn.group (%a = %x) : (tensor<?x4x8xf32>) -> tensor<?x4x8xf32> {
+    %1 = nn.softmax %a dims [1] : (tensor<?x4x8xf32>) -> tensor<?x4x8xf32>
+    nn.yield %1 : tensor<?x4x8xf32>
+  }
+  return %0 : tensor<?x4x8xf32>
+}
