@@ -198,11 +198,10 @@ one("layer_scale", (4, 5, 7), lambda: LayerScale(1e-6, 7))
 
 # ---- Activations ------------------------------------------------------------------------------------------------------
 
-# Not here: sparsemax, whose threshold in Keras 3.15.1 sums all cumulative sums of the support instead of taking the last, so
-# that its outputs do not sum to one (ours do); threshold, which needs arguments that a model cannot hold.
+# Not here: threshold, which needs arguments that a model cannot hold.
 for name in ("celu", "elu", "exponential", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh",
              "leaky_relu", "linear", "log_sigmoid", "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid", "silu",
-             "soft_shrink", "softmax", "softplus", "softsign", "sparse_plus", "sparse_sigmoid", "squareplus",
+             "soft_shrink", "softmax", "softplus", "softsign", "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus",
              "swish", "tanh", "tanh_shrink", "glu"):
     if name != "exponential":
         one(f"activation_{name}", (5, 12), lambda n=name: layers.Activation(n))
