@@ -1,0 +1,33 @@
+// RUN: sylvite-opt %s -lower-to-halide -split-input-file | FileCheck %s
+
+// Leading dimensions broadcast; a transposed right side is read by columns.
+// CHECK-LABEL: halide.pipeline @matmul {
+// CHECK: halide.update @matmul(%n, %y, %x, %c) over (%rk in 0 to 8) {
+// CHECK-NEXT: %[[L:.*]] = halide.at @in0[%n, %y, %x, %rk] : f32
+// CHECK-NEXT: %[[R:.*]] = halide.at @in1[%y, %c, %rk] : f32
+// CHECK-NEXT: %[[SUM:.*]] = halide.at @matmul[%n, %y, %x, %c] : f32
+// CHECK-NEXT: %[[PRODUCT:.*]] = arith.mulf %[[L]], %[[R]]
+// CHECK-NEXT: %[[NEXT:.*]] = arith.addf %[[SUM]], %[[PRODUCT]]
+// CHECK-NEXT: halide.yield %[[NEXT]]
+func.func @batch(%x: tensor<?x2x6x8xf32>, %y: tensor<2x4x8xf32>) -> tensor<?x2x6x4xf32> {
+  %0 = nn.group (%a = %x, %b = %y) : (tensor<?x2x6x8xf32>, tensor<2x4x8xf32>) -> tensor<?x2x6x4xf32> {
+    %1 = nn.matmul %a, %b {transpose_rhs} : (tensor<?x2x6x8xf32>, tensor<2x4x8xf32>) -> tensor<?x2x6x4xf32>
+    nn.yield %1 : tensor<?x2x6x4xf32>
+  }
+  return %0 : tensor<?x2x6x4xf32>
+}
+
+// -----
+
+// A transposed left side has its rows last.
+// CHECK-LABEL: halide.pipeline @matmul {
+// CHECK: halide.update @matmul(%n, %x, %c) over (%rk in 0 to 8) {
+// CHECK-NEXT: halide.at @in0[%n, %rk, %x] : f32
+// CHECK-NEXT: halide.at @in1[%rk, %c] : f32
+func.func @transposed_lhs(%x: tensor<?x8x6xf32>, %y: tensor<8x4xf32>) -> tensor<?x6x4xf32> {
+  %0 = nn.group (%a = %x, %b = %y) : (tensor<?x8x6xf32>, tensor<8x4xf32>) -> tensor<?x6x4xf32> {
+    %1 = nn.matmul %a, %b {transpose_lhs} : (tensor<?x8x6xf32>, tensor<8x4xf32>) -> tensor<?x6x4xf32>
+    nn.yield %1 : tensor<?x6x4xf32>
+  }
+  return %0 : tensor<?x6x4xf32>
+}

@@ -1,0 +1,167 @@
+// RUN: sylvite-opt %s -lower-to-halide -split-input-file | FileCheck %s
+
+// Mirrored at both ends, the edge not repeated: |x|, then 2 * 7 - x beyond 7.
+// CHECK-LABEL: halide.pipeline @pad {
+// CHECK: %[[X:.*]] = arith.addi %c, %c-2
+// CHECK: %[[NEGATIVE:.*]] = arith.subi %c0, %[[X]]
+// CHECK: %[[ABSOLUTE:.*]] = arith.maxsi %[[X]], %[[NEGATIVE]]
+// CHECK: %[[TWICE:.*]] = arith.muli %c7, %c2
+// CHECK: %[[BACK:.*]] = arith.subi %[[TWICE]], %[[ABSOLUTE]]
+// CHECK: %[[AT:.*]] = arith.minsi %[[ABSOLUTE]], %[[BACK]]
+// CHECK: halide.at @in0[%n, %[[AT]]]
+// CHECK-NOT: arith.select
+// CHECK: func.func @reflect(
+func.func @reflect(%x: tensor<?x8xf32>) -> tensor<?x13xf32> {
+  %0 = nn.group (%a = %x) : (tensor<?x8xf32>) -> tensor<?x13xf32> {
+    %1 = nn.pad %a low [0, 2] high [0, 3] {mode = 1 : i32} : (tensor<?x8xf32>) -> tensor<?x13xf32>
+    nn.yield %1 : tensor<?x13xf32>
+  }
+  return %0 : tensor<?x13xf32>
+}
+
+// -----
+
+// CHECK-LABEL: halide.pipeline @pad {
+// CHECK: %[[X:.*]] = arith.addi %c, %c-2
+// CHECK: %[[LOW:.*]] = arith.maxsi %[[X]], %c0
+// CHECK: %[[AT:.*]] = arith.minsi %[[LOW]], %c7
+// CHECK: halide.at @in0[%n, %[[AT]]]
+// CHECK-NOT: arith.select
+// CHECK: func.func @edge(
+func.func @edge(%x: tensor<?x8xf32>) -> tensor<?x13xf32> {
+  %0 = nn.group (%a = %x) : (tensor<?x8xf32>) -> tensor<?x13xf32> {
+    %1 = nn.pad %a low [0, 2] high [0, 3] {mode = 2 : i32} : (tensor<?x8xf32>) -> tensor<?x13xf32>
+    nn.yield %1 : tensor<?x13xf32>
+  }
+  return %0 : tensor<?x13xf32>
+}
+
+// -----
+
+// CHECK-LABEL: halide.pipeline @pad {
+// CHECK: %[[X:.*]] = arith.addi %c, %c-2
+// CHECK: %[[POSITIVE:.*]] = arith.addi %[[X]], %c8
+// CHECK: %[[AT:.*]] = arith.remsi %[[POSITIVE]], %c8
+// CHECK: halide.at @in0[%n, %[[AT]]]
+// CHECK: func.func @wrap(
+func.func @wrap(%x: tensor<?x8xf32>) -> tensor<?x13xf32> {
+  %0 = nn.group (%a = %x) : (tensor<?x8xf32>) -> tensor<?x13xf32> {
+    %1 = nn.pad %a low [0, 2] high [0, 3] {mode = 3 : i32} : (tensor<?x8xf32>) -> tensor<?x13xf32>
+    nn.yield %1 : tensor<?x13xf32>
+  }
+  return %0 : tensor<?x13xf32>
+}
+
+// -----
+
+// CHECK-LABEL: halide.pipeline @pad {
+// CHECK: %[[X:.*]] = arith.addi %c, %c-2
+// CHECK: arith.cmpi slt, %[[X]], %c8
+// CHECK: arith.cmpi sge, %[[X]], %c0
+// CHECK: %[[INSIDE:.*]] = arith.andi
+// CHECK: %[[VALUE:.*]] = halide.at @in0
+// CHECK: %[[FILL:.*]] = arith.constant 7.000000e+00 : f32
+// CHECK: %[[LIKELY:.*]] = halide.likely %[[INSIDE]]
+// CHECK: arith.select %[[LIKELY]], %[[VALUE]], %[[FILL]]
+// CHECK: func.func @fill(
+func.func @fill(%x: tensor<?x8xf32>) -> tensor<?x13xf32> {
+  %0 = nn.group (%a = %x) : (tensor<?x8xf32>) -> tensor<?x13xf32> {
+    %1 = nn.pad %a low [0, 2] high [0, 3] {value = 7.0} : (tensor<?x8xf32>) -> tensor<?x13xf32>
+    nn.yield %1 : tensor<?x13xf32>
+  }
+  return %0 : tensor<?x13xf32>
+}
+
+// -----
+
+// A whole factor is an integer division.
+// CHECK-LABEL: halide.pipeline @resize {
+// CHECK: %[[AT:.*]] = arith.floordivsi %x, %c2
+// CHECK-NEXT: %[[VALUE:.*]] = halide.at @in0[%n, %[[AT]], %c]
+// CHECK-NEXT: halide.yield %[[VALUE]]
+// CHECK: func.func @nearest(
+func.func @nearest(%x: tensor<?x4x3xf32>) -> tensor<?x8x3xf32> {
+  %0 = nn.group (%a = %x) : (tensor<?x4x3xf32>) -> tensor<?x8x3xf32> {
+    %1 = nn.resize nearest %a sizes [8] asymmetric : (tensor<?x4x3xf32>) -> tensor<?x8x3xf32>
+    nn.yield %1 : tensor<?x8x3xf32>
+  }
+  return %0 : tensor<?x8x3xf32>
+}
+
+// -----
+
+// Half-pixel centres, (x + 0.5) * 4 / 8 - 0.5; two taps, clamped to the border.
+// CHECK-LABEL: halide.pipeline @resize {
+// CHECK: %[[CENTRE:.*]] = arith.addf %{{.*}}, %{{.*}}
+// CHECK: %[[SCALED:.*]] = arith.mulf %[[CENTRE]], %{{.*}}
+// CHECK: %[[P:.*]] = arith.subf %[[SCALED]], %{{.*}}
+// CHECK: %[[FLOOR:.*]] = math.floor %[[P]]
+// CHECK: arith.subf %[[P]], %[[FLOOR]]
+// CHECK: %[[FIRST:.*]] = arith.index_cast %{{.*}} : i32 to index
+// CHECK: %[[LOW:.*]] = arith.maxsi %[[FIRST]], %c0
+// CHECK: %[[A:.*]] = arith.minsi %[[LOW]], %c3
+// CHECK: %[[SECOND:.*]] = arith.addi %[[FIRST]], %c1
+// CHECK: arith.maxsi %[[SECOND]]
+// CHECK: %[[B:.*]] = arith.minsi
+// CHECK: halide.at @in0[%n, %[[A]], %c]
+// CHECK: halide.at @in0[%n, %[[B]], %c]
+// CHECK-NOT: halide.at
+// CHECK: func.func @linear(
+func.func @linear(%x: tensor<?x4x3xf32>) -> tensor<?x8x3xf32> {
+  %0 = nn.group (%a = %x) : (tensor<?x4x3xf32>) -> tensor<?x8x3xf32> {
+    %1 = nn.resize linear %a sizes [8] half_pixel : (tensor<?x4x3xf32>) -> tensor<?x8x3xf32>
+    nn.yield %1 : tensor<?x8x3xf32>
+  }
+  return %0 : tensor<?x8x3xf32>
+}
+
+// -----
+
+// Aligned corners, x * 3 / 6; four taps of Keys' kernel with a = -0.75.
+// CHECK-LABEL: halide.pipeline @resize {
+// CHECK: %[[STEP:.*]] = arith.constant 5.000000e-01 : f32
+// CHECK-NEXT: %[[P:.*]] = arith.mulf %{{.*}}, %[[STEP]]
+// CHECK-NEXT: math.floor %[[P]]
+// CHECK: arith.addi %{{.*}}, %c-1
+// CHECK: arith.constant 1.250000e+00
+// CHECK: arith.constant -2.250000e+00
+// CHECK: arith.constant -7.500000e-01
+// CHECK: arith.constant 3.750000e+00
+// CHECK-COUNT-4: halide.at @in0
+// CHECK-NOT: halide.at
+// CHECK: func.func @cubic(
+func.func @cubic(%x: tensor<?x4x3xf32>) -> tensor<?x7x3xf32> {
+  %0 = nn.group (%a = %x) : (tensor<?x4x3xf32>) -> tensor<?x7x3xf32> {
+    %1 = nn.resize cubic %a sizes [7] align_corners : (tensor<?x4x3xf32>) -> tensor<?x7x3xf32>
+    nn.yield %1 : tensor<?x7x3xf32>
+  }
+  return %0 : tensor<?x7x3xf32>
+}
+
+// -----
+
+// CHECK-LABEL: halide.pipeline @transpose_0 {
+// CHECK: halide.func @transpose(%n, %x, %c) -> f32 {
+// CHECK-NEXT: halide.at @in0[%n, %c, %x]
+// CHECK: halide.output @transpose : tensor<?x3x4xf32>
+func.func @transpose(%x: tensor<?x4x3xf32>) -> tensor<?x3x4xf32> {
+  %0 = nn.group (%a = %x) : (tensor<?x4x3xf32>) -> tensor<?x3x4xf32> {
+    %1 = nn.transpose %a [0, 2, 1] : (tensor<?x4x3xf32>) -> tensor<?x3x4xf32>
+    nn.yield %1 : tensor<?x3x4xf32>
+  }
+  return %0 : tensor<?x3x4xf32>
+}
+
+// -----
+
+// CHECK-LABEL: halide.pipeline @broadcast_0 {
+// CHECK: halide.func @broadcast(%n, %x, %c) -> f32 {
+// CHECK-NEXT: %[[ZERO:.*]] = arith.constant 0 : index
+// CHECK-NEXT: halide.at @in0[%n, %[[ZERO]], %c]
+func.func @broadcast(%x: tensor<?x1x3xf32>) -> tensor<?x4x3xf32> {
+  %0 = nn.group (%a = %x) : (tensor<?x1x3xf32>) -> tensor<?x4x3xf32> {
+    %1 = nn.broadcast %a : (tensor<?x1x3xf32>) -> tensor<?x4x3xf32>
+    nn.yield %1 : tensor<?x4x3xf32>
+  }
+  return %0 : tensor<?x4x3xf32>
+}
