@@ -92,3 +92,37 @@ func.func @prologue(%x: tensor<?x4x3xf32>) -> tensor<?x5x3xf32> {
   %3 = nn.max_pool %2 {window = array<i64: 2>, strides = array<i64: 1>, dilations = array<i64: 1>, padding_low = array<i64: 0>, padding_high = array<i64: 0>} : (tensor<?x6x3xf32>) -> tensor<?x5x3xf32>
   return %3 : tensor<?x5x3xf32>
 }
+
+// A map is computed where a concatenation copies it; the other part is read as it is.
+// CHECK-LABEL: func.func @concat
+// CHECK: nn.group (%[[X:.*]] = %arg0, %[[Y:.*]] = %arg1)
+// CHECK-NEXT: %[[M:.*]] = nn.map(%[[X]])
+// CHECK: nn.concat %[[M]], %[[Y]] dim 1
+// CHECK-NOT: nn.group
+// CHECK: return
+func.func @concat(%x: tensor<?x4xf32>, %y: tensor<?x4xf32>) -> tensor<?x8xf32> {
+  %0 = nn.map (%x) : (tensor<?x4xf32>) -> tensor<?x4xf32> {
+  ^bb0(%a: f32):
+    %m = math.exp %a : f32
+    nn.yield %m : f32
+  }
+  %1 = nn.concat %0, %y dim 1 : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x8xf32>
+  return %1 : tensor<?x8xf32>
+}
+
+// A reduction reads each element once, so a map is computed on the way into it.
+// CHECK-LABEL: func.func @reduce
+// CHECK: nn.group (%[[X:.*]] = %arg0)
+// CHECK-NEXT: %[[M:.*]] = nn.map(%[[X]])
+// CHECK: nn.reduce mean %[[M]] dims [1, 2]
+// CHECK-NOT: nn.group
+// CHECK: return
+func.func @reduce(%x: tensor<?x4x4x8xf32>) -> tensor<?x8xf32> {
+  %0 = nn.map (%x) : (tensor<?x4x4x8xf32>) -> tensor<?x4x4x8xf32> {
+  ^bb0(%a: f32):
+    %m = math.exp %a : f32
+    nn.yield %m : f32
+  }
+  %1 = nn.reduce mean %0 dims [1, 2] : (tensor<?x4x4x8xf32>) -> tensor<?x8xf32>
+  return %1 : tensor<?x8xf32>
+}

@@ -81,3 +81,101 @@ func.func @layout(%x: tensor<?x4x5x6xf32>) -> tensor<?x4x5x6xf32> {
   %2 = nn.transpose %1 [0, 2, 3, 1] : (tensor<?x6x4x5xf32>) -> tensor<?x4x5x6xf32>
   return %2 : tensor<?x4x5x6xf32>
 }
+
+// -----
+
+// Without a bias: the offset is the statistics' alone. Depthwise filters are scaled like any other.
+// CHECK-LABEL: func.func @depthwise
+// CHECK-DAG: %[[W:.*]] = nn.get @w
+// CHECK-DAG: %[[V:.*]] = nn.get @v
+// CHECK: %[[SCALE:.*]] = nn.map(%[[V]]) : (tensor<4xf32>) -> tensor<4xf32> {
+// CHECK: %[[OFFSET:.*]] = nn.map(%[[V]], %[[SCALE]]) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32> {
+// CHECK: %[[MEAN:.*]] = arith.mulf
+// CHECK-NEXT: arith.subf %{{.*}}, %[[MEAN]]
+// CHECK: %[[SCALED:.*]] = nn.map(%[[W]], %[[SCALE]]) : (tensor<3x1x4xf32>, tensor<4xf32>) -> tensor<3x1x4xf32>
+// CHECK: %[[CONV:.*]] = nn.conv %arg0, %[[SCALED]] {{{.*}}groups = 4
+// CHECK: nn.map(%[[CONV]], %[[OFFSET]])
+// CHECK-NEXT: ^bb0
+// CHECK-NEXT: arith.addf
+// CHECK-NEXT: nn.yield
+nn.parameter @w : tensor<3x1x4xf32>
+nn.parameter @v : tensor<4xf32>
+func.func @depthwise(%x: tensor<?x5x4xf32>) -> tensor<?x3x4xf32> {
+  %w = nn.get @w : tensor<3x1x4xf32>
+  %v = nn.get @v : tensor<4xf32>
+  %0 = nn.conv %x, %w {strides = array<i64: 1>, dilations = array<i64: 1>, padding_low = array<i64: 0>, padding_high = array<i64: 0>, groups = 4 : i64} : (tensor<?x5x4xf32>, tensor<3x1x4xf32>) -> tensor<?x3x4xf32>
+  %1 = nn.batch_norm %0, %v, %v, %v, %v epsilon 1.0e-3 : (tensor<?x3x4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<?x3x4xf32>
+  return %1 : tensor<?x3x4xf32>
+}
+
+// -----
+
+// A transposed convolution has its output channels before the last dimension of the filter.
+// CHECK-LABEL: func.func @conv_transpose
+// CHECK: %[[W:.*]] = nn.get @w
+// CHECK: %[[COLUMN:.*]] = nn.reshape %{{.*}} from [0, -1] : tensor<4xf32> to tensor<4x1xf32>
+// CHECK: %[[SCALED:.*]] = nn.map(%[[W]], %[[COLUMN]]) : (tensor<3x4x2xf32>, tensor<4x1xf32>) -> tensor<3x4x2xf32>
+// CHECK: nn.conv_transpose %arg0, %[[SCALED]]
+nn.parameter @w : tensor<3x4x2xf32>
+nn.parameter @v : tensor<4xf32>
+func.func @conv_transpose(%x: tensor<?x5x2xf32>) -> tensor<?x7x4xf32> {
+  %w = nn.get @w : tensor<3x4x2xf32>
+  %v = nn.get @v : tensor<4xf32>
+  %0 = nn.conv_transpose %x, %w {strides = array<i64: 1>, dilations = array<i64: 1>, padding_low = array<i64: 0>, padding_high = array<i64: 0>, output_padding = array<i64: 0>} : (tensor<?x5x2xf32>, tensor<3x4x2xf32>) -> tensor<?x7x4xf32>
+  %1 = nn.batch_norm %0, %v, %v, %v, %v epsilon 1.0e-3 : (tensor<?x7x4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<?x7x4xf32>
+  return %1 : tensor<?x7x4xf32>
+}
+
+// -----
+
+// Grouped, its channels are not one dimension of the filter: a map.
+// CHECK-LABEL: func.func @grouped_transpose
+// CHECK: %[[W:.*]] = nn.get @w
+// CHECK: %[[CONV:.*]] = nn.conv_transpose %arg0, %[[W]]
+// CHECK: %[[BN:.*]] = nn.map(%[[CONV]], %{{.*}}, %{{.*}}) : (tensor<?x7x4xf32>, tensor<4xf32>, tensor<4xf32>)
+// CHECK: %[[P:.*]] = arith.mulf
+// CHECK-NEXT: arith.addf %[[P]]
+// CHECK: return %[[BN]]
+nn.parameter @w : tensor<3x2x4xf32>
+nn.parameter @v : tensor<4xf32>
+func.func @grouped_transpose(%x: tensor<?x5x4xf32>) -> tensor<?x7x4xf32> {
+  %w = nn.get @w : tensor<3x2x4xf32>
+  %v = nn.get @v : tensor<4xf32>
+  %0 = nn.conv_transpose %x, %w {strides = array<i64: 1>, dilations = array<i64: 1>, padding_low = array<i64: 0>, padding_high = array<i64: 0>, output_padding = array<i64: 0>, groups = 2 : i64} : (tensor<?x5x4xf32>, tensor<3x2x4xf32>) -> tensor<?x7x4xf32>
+  %1 = nn.batch_norm %0, %v, %v, %v, %v epsilon 1.0e-3 : (tensor<?x7x4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<?x7x4xf32>
+  return %1 : tensor<?x7x4xf32>
+}
+
+// -----
+
+// Weights that are computed from the input stay as they are.
+// CHECK-LABEL: func.func @computed_weights
+// CHECK: %[[P:.*]] = nn.matmul %arg0, %arg1
+// CHECK: %[[BN:.*]] = nn.map(%[[P]], %{{.*}}, %{{.*}}) : (tensor<?x4xf32>, tensor<4xf32>, tensor<4xf32>)
+// CHECK: return %[[BN]]
+nn.parameter @v : tensor<4xf32>
+func.func @computed_weights(%x: tensor<?x8xf32>, %w: tensor<8x4xf32>) -> tensor<?x4xf32> {
+  %v = nn.get @v : tensor<4xf32>
+  %0 = nn.matmul %x, %w : (tensor<?x8xf32>, tensor<8x4xf32>) -> tensor<?x4xf32>
+  %1 = nn.batch_norm %0, %v, %v, %v, %v epsilon 1.0e-3 : (tensor<?x4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<?x4xf32>
+  return %1 : tensor<?x4xf32>
+}
+
+// -----
+
+// Transposes of different orders do not meet.
+// CHECK-LABEL: func.func @orders
+// CHECK: %[[A:.*]] = nn.transpose %arg0 [1, 0, 2]
+// CHECK: %[[B:.*]] = nn.transpose %arg0 [0, 2, 1]
+// CHECK: %[[M:.*]] = nn.map(%[[A]], %[[B]])
+// CHECK: return %[[M]]
+func.func @orders(%x: tensor<4x4x4xf32>) -> tensor<4x4x4xf32> {
+  %0 = nn.transpose %x [1, 0, 2] : (tensor<4x4x4xf32>) -> tensor<4x4x4xf32>
+  %1 = nn.transpose %x [0, 2, 1] : (tensor<4x4x4xf32>) -> tensor<4x4x4xf32>
+  %2 = nn.map (%0, %1) : (tensor<4x4x4xf32>, tensor<4x4x4xf32>) -> tensor<4x4x4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    %s = arith.subf %a, %b : f32
+    nn.yield %s : f32
+  }
+  return %2 : tensor<4x4x4xf32>
+}
