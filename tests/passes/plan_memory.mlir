@@ -4,11 +4,16 @@
 // serve. The last kernel writes the caller's memory.
 // CHECK-LABEL: func.func @forward(%arg0: index, %arg1: memref<?x64xf32>, %arg2: memref<?x64xf32>, %arg3: memref<64xf32>, %arg4: memref<?xi8>)
 // CHECK-SAME: host.arena = #map{{.*}}
-// CHECK: %[[A:.*]] = memref.view %arg4[%[[OA:.*]]][%arg0] : memref<?xi8> to memref<?x64xf32>
+// CHECK: %[[OA:.*]] = arith.addi %c0, %{{.*}}
+// CHECK: %[[SLOT:.*]] = arith.muli %c256, %arg0
+// CHECK-NEXT: %[[OB:.*]] = arith.addi %c0, %[[SLOT]]
+// CHECK: %[[FIRST:.*]] = arith.muli %c0{{.*}}, %arg0
+// CHECK-NEXT: %[[OC:.*]] = arith.addi %c0, %[[FIRST]]
+// CHECK: %[[A:.*]] = memref.view %arg4[%[[OA]]][%arg0] : memref<?xi8> to memref<?x64xf32>
 // CHECK-NEXT: halide.launch @k ins(%arg1, %arg3 : memref<?x64xf32>, memref<64xf32>) outs(%[[A]] : memref<?x64xf32>)
-// CHECK: %[[B:.*]] = memref.view %arg4[%[[OB:.*]]][%arg0]
+// CHECK: %[[B:.*]] = memref.view %arg4[%[[OB]]][%arg0]
 // CHECK-NEXT: halide.launch @k ins(%[[A]], %arg3 : {{.*}}) outs(%[[B]] : memref<?x64xf32>)
-// CHECK: %[[C:.*]] = memref.view %arg4[%[[OC:.*]]][%arg0]
+// CHECK: %[[C:.*]] = memref.view %arg4[%[[OC]]][%arg0]
 // CHECK-NEXT: halide.launch @k ins(%[[B]], %arg3 : {{.*}}) outs(%[[C]] : memref<?x64xf32>)
 // CHECK: %[[Y:.*]] = memref.reinterpret_cast %arg2 to offset: [0], sizes: [%arg0, 64], strides: [64, 1]
 // CHECK-NEXT: halide.launch @k ins(%[[C]], %arg3 : {{.*}}) outs(%[[Y]] : memref<?x64xf32>)
@@ -48,4 +53,52 @@ func.func @forward(%x: tensor<?x64xf32> {nn.name = "x", nn.dims = ["batch", ""]}
 func.func @forward(%x: tensor<?x4xf32> {nn.name = "x", nn.dims = ["batch", ""]}) -> (tensor<?x2x2xf32> {nn.name = "y"}) {
   %0 = nn.reshape %x from [0, -1, -1] : tensor<?x4xf32> to tensor<?x2x2xf32>
   return %0 : tensor<?x2x2xf32>
+}
+
+// -----
+
+// What grows with the batch and what does not are planned apart: the second region begins where the
+// first ends, 256 bytes an item.
+// CHECK: #[[ARENA:.*]] = affine_map<()[s0] -> (s0 * 256 + 64)>
+// CHECK-LABEL: func.func @forward(%arg0: index, %arg1: memref<?x64xf32>, %arg2: memref<8xf32>, %arg3: memref<?x64xf32>, %arg4: memref<8xf32>, %arg5: memref<?xi8>)
+// CHECK-SAME: host.arena = #[[ARENA]]
+// CHECK: %[[BATCH:.*]] = arith.addi %c0, %{{.*}}
+// CHECK: %[[SIZE:.*]] = arith.muli %c256, %arg0
+// CHECK-NEXT: %[[END:.*]] = arith.addi %c0, %[[SIZE]]
+// CHECK: %[[STATIC:.*]] = arith.addi %[[END]], %{{.*}}
+// CHECK: %[[A:.*]] = memref.view %arg5[%[[BATCH]]][%arg0] : memref<?xi8> to memref<?x64xf32>
+// CHECK-NEXT: halide.launch @k ins(%arg1 : {{.*}}) outs(%[[A]] :
+// CHECK: %[[B:.*]] = memref.view %arg5[%[[STATIC]]][] : memref<?xi8> to memref<8xf32>
+// CHECK-NEXT: halide.launch @s ins(%arg2 : {{.*}}) outs(%[[B]] :
+// CHECK-NEXT: halide.launch @s ins(%[[B]] : {{.*}}) outs(%arg4 :
+// CHECK: %[[Y:.*]] = memref.reinterpret_cast %arg3
+// CHECK-NEXT: halide.launch @k ins(%[[A]] : {{.*}}) outs(%[[Y]] :
+// CHECK-LABEL: func.func @arena_bytes
+// CHECK: %[[GROWING:.*]] = arith.muli %arg0, %c256
+// CHECK: %[[ALL:.*]] = arith.addi %[[GROWING]], %c64
+// CHECK: return %[[ALL]]
+// CHECK-LABEL: func.func @output_shapes(%arg0: index) -> (index, index, index)
+// CHECK: return %arg0, %c64, %c8
+halide.pipeline @k {
+  halide.input @x : tensor<?x64xf32>
+  halide.func @y(%n, %c) -> f32 {
+    %0 = halide.at @x[%n, %c] : f32
+    halide.yield %0 : f32
+  }
+  halide.output @y : tensor<?x64xf32>
+}
+halide.pipeline @s {
+  halide.input @x : tensor<8xf32>
+  halide.func @y(%c) -> f32 {
+    %0 = halide.at @x[%c] : f32
+    halide.yield %0 : f32
+  }
+  halide.output @y : tensor<8xf32>
+}
+func.func @forward(%x: tensor<?x64xf32> {nn.name = "x", nn.dims = ["batch", ""]}, %f: tensor<8xf32> {nn.name = "f", nn.dims = [""]}) -> (tensor<?x64xf32> {nn.name = "y"}, tensor<8xf32> {nn.name = "g"}) {
+  %0 = halide.call @k(%x) {layers = ["a"], flops_per_element = 0, shape = affine_map<()[n] -> (n, 64)>} : (tensor<?x64xf32>) -> tensor<?x64xf32>
+  %1 = halide.call @s(%f) {layers = ["b"], flops_per_element = 0, shape = affine_map<() -> (8)>} : (tensor<8xf32>) -> tensor<8xf32>
+  %2 = halide.call @s(%1) {layers = ["c"], flops_per_element = 0, shape = affine_map<() -> (8)>} : (tensor<8xf32>) -> tensor<8xf32>
+  %3 = halide.call @k(%0) {layers = ["d"], flops_per_element = 0, shape = affine_map<()[n] -> (n, 64)>} : (tensor<?x64xf32>) -> tensor<?x64xf32>
+  return %3, %2 : tensor<?x64xf32>, tensor<8xf32>
 }
