@@ -55,6 +55,12 @@ func.func @depthwise(%x: tensor<?x9x9x32xf32>, %w: tensor<3x3x1x32xf32>) -> tens
 // CHECK-LABEL: halide.pipeline @matmul {
 // CHECK: halide.split @out, "n" into ("xo", "xi") by 4 tail guard_with_if
 // CHECK: halide.parallel @out, "co"
+// AVX512-LABEL: halide.pipeline @matmul {
+// AVX512: halide.split @out, "c" into ("co", "ci") by 48 tail round_up
+// AVX512-NEXT: halide.split @out, "n" into ("xo", "xi") by 4 tail guard_with_if
+// AVX512: halide.bound_extent @matmul, "c" to 48
+// AVX512-NEXT: halide.bound_extent @matmul, "n" to 4
+// AVX512-NEXT: halide.vectorize @matmul, "c" by 16
 func.func @dense(%x: tensor<?x64xf32>, %w: tensor<64x48xf32>) -> tensor<?x48xf32> {
   %0 = nn.group (%a = %x, %f = %w) : (tensor<?x64xf32>, tensor<64x48xf32>) -> tensor<?x48xf32> {
     %1 = nn.matmul %a, %f : (tensor<?x64xf32>, tensor<64x48xf32>) -> tensor<?x48xf32>
@@ -140,4 +146,23 @@ func.func @columns(%x: tensor<?x4x8xf32>) -> tensor<?x4x8xf32> {
     nn.yield %1 : tensor<?x4x8xf32>
   }
   return %0 : tensor<?x4x8xf32>
+}
+
+// Mean and variance of a row are sums per lane too, in the task of the row.
+// CHECK-LABEL: halide.pipeline @layer_norm {
+// CHECK: halide.vectorize @layer_norm, "c" by 8 tail round_up
+// CHECK-NEXT: halide.parallel @layer_norm, "n"
+// CHECK: halide.rfactor @row_sum stage 1, ["ri"] to ["lane"] into @row_sum_lanes
+// CHECK: halide.compute_at @mean, @layer_norm, "n"
+// CHECK-NEXT: halide.compute_at @square_sum, @layer_norm, "n"
+// CHECK-NEXT: halide.split @square_sum stage 1, "r0" into ("ro", "ri") by 8
+// CHECK-NEXT: halide.rfactor @square_sum stage 1, ["ri"] to ["lane"] into @square_sum_lanes
+// AVX512-LABEL: halide.pipeline @layer_norm {
+// AVX512: halide.split @row_sum stage 1, "r0" into ("ro", "ri") by 16
+func.func @row_norm(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+  %0 = nn.group (%a = %x) : (tensor<?x64xf32>) -> tensor<?x64xf32> {
+    %1 = nn.layer_norm %a dims [1] epsilon 1.0e-3 : (tensor<?x64xf32>) -> tensor<?x64xf32>
+    nn.yield %1 : tensor<?x64xf32>
+  }
+  return %0 : tensor<?x64xf32>
 }
