@@ -29,3 +29,11 @@ func.func @transposed(%x: tensor<?x5x4xf32>, %w: tensor<3x6x4xf32>) -> tensor<?x
   %0 = nn.conv_transpose %x, %w {strides = array<i64: 2>, dilations = array<i64: 1>, padding_low = array<i64: 1>, padding_high = array<i64: 0>, output_padding = array<i64: 1>} : (tensor<?x5x4xf32>, tensor<3x6x4xf32>) -> tensor<?x11x6xf32>
   return %0 : tensor<?x11x6xf32>
 }
+
+// Two groups of three outputs each; a negative padding extends the result.
+// CHECK-LABEL: func.func @transposed_groups
+// CHECK: nn.conv_transpose %arg0, %arg1 {{{.*}}groups = 2 : i64{{.*}}padding_low = array<i64: -1>{{.*}}} : (tensor<?x5x4xf32>, tensor<3x3x4xf32>) -> tensor<?x8x6xf32>
+func.func @transposed_groups(%x: tensor<?x5x4xf32>, %w: tensor<3x3x4xf32>) -> tensor<?x8x6xf32> {
+  %0 = nn.conv_transpose %x, %w {strides = array<i64: 1>, dilations = array<i64: 1>, padding_low = array<i64: -1>, padding_high = array<i64: 0>, output_padding = array<i64: 0>, groups = 2 : i64} : (tensor<?x5x4xf32>, tensor<3x3x4xf32>) -> tensor<?x8x6xf32>
+  return %0 : tensor<?x8x6xf32>
+}

@@ -7,6 +7,8 @@
 // CHECK: nn.concat %arg0, %arg0 dim 2 : (tensor<?x4x6xf32>, tensor<?x4x6xf32>) -> tensor<?x4x12xf32>
 // CHECK: nn.pad %arg0 low [0, 1, 0] high [0, 2, 0] {value = 1.000000e+00 : f64} : (tensor<?x4x6xf32>) -> tensor<?x7x6xf32>
 // CHECK: nn.pad %arg0 low [0, 3, 0] high [0, 0, 0] {mode = 1 : i32} : (tensor<?x4x6xf32>) -> tensor<?x7x6xf32>
+// CHECK: nn.pad %arg0 low [0, 5, 0] high [0, 0, 1] {mode = 2 : i32} : (tensor<?x4x6xf32>) -> tensor<?x9x7xf32>
+// CHECK: nn.pad %arg0 low [0, 4, 0] high [0, 0, 0] {mode = 3 : i32} : (tensor<?x4x6xf32>) -> tensor<?x8x6xf32>
 // CHECK: nn.broadcast %arg1 : (tensor<4x1xf32>) -> tensor<2x4x6xf32>
 // CHECK: nn.gather %arg1, %arg2 dim 0 : (tensor<4x1xf32>, tensor<?x3xi64>) -> tensor<?x3x1xf32>
 func.func @shapes(%x: tensor<?x4x6xf32>, %y: tensor<4x1xf32>, %i: tensor<?x3xi64>) {
@@ -16,6 +18,8 @@ func.func @shapes(%x: tensor<?x4x6xf32>, %y: tensor<4x1xf32>, %i: tensor<?x3xi64
   %3 = nn.concat %x, %x dim 2 : (tensor<?x4x6xf32>, tensor<?x4x6xf32>) -> tensor<?x4x12xf32>
   %4 = nn.pad %x low [0, 1, 0] high [0, 2, 0] {value = 1.0 : f64} : (tensor<?x4x6xf32>) -> tensor<?x7x6xf32>
   %5 = nn.pad %x low [0, 3, 0] high [0, 0, 0] {mode = 1 : i32} : (tensor<?x4x6xf32>) -> tensor<?x7x6xf32>
+  %edge = nn.pad %x low [0, 5, 0] high [0, 0, 1] {mode = 2 : i32} : (tensor<?x4x6xf32>) -> tensor<?x9x7xf32>
+  %wrap = nn.pad %x low [0, 4, 0] high [0, 0, 0] {mode = 3 : i32} : (tensor<?x4x6xf32>) -> tensor<?x8x6xf32>
   %6 = nn.broadcast %y : (tensor<4x1xf32>) -> tensor<2x4x6xf32>
   %7 = nn.gather %y, %i dim 0 : (tensor<4x1xf32>, tensor<?x3xi64>) -> tensor<?x3x1xf32>
   return
