@@ -23,14 +23,29 @@ def Simplify : Pass<"nn-simplify", "::mlir::ModuleOp"> {
                            "::mlir::math::MathDialect"];
 }
 
+defvar MachineOptions = [
+  Option<"vectorWidth", "vector-width", "unsigned", "8", "32-bit lanes of a vector register">,
+  Option<"vectorRegisters", "vector-registers", "unsigned", "16", "Vector registers">
+];
+
+def PlanContractions : Pass<"nn-plan-contractions", "::mlir::func::FuncOp"> {
+  let summary = "Choose the algorithm and the order of the weights of each contraction";
+  let description = [{
+    Pointwise convolutions become matrix products; 3x3 convolutions take Winograd's algorithm where the
+    cost model expects it to be faster, unless `exact`. Constant weights are packed into the blocks that
+    the register tile streams. Maps move before the reshapes that this leaves.
+  }];
+  let options = !listconcat(MachineOptions, [
+    Option<"exact", "exact", "bool", "false",
+           "Keep to the definition of a convolution: no Winograd">]);
+  let dependentDialects = ["::sylvite::nn::NNDialect"];
+}
+
 def ExpandPadding : Pass<"nn-expand-padding", "::mlir::func::FuncOp"> {
   let summary = "Make the zero padding of convolutions an op of its own";
   let description = [{
-    A convolution whose input carries its halo needs no boundary condition in its inner loop. Also
-    pads the filters of contractions to whole vectors, which is done once, at compile time.
+    A convolution whose input carries its halo needs no boundary condition in its inner loop.
   }];
-  let options = [Option<"vectorWidth", "vector-width", "unsigned", "8",
-                        "Elements in a vector register">];
   let dependentDialects = ["::sylvite::nn::NNDialect"];
 }
 
@@ -77,10 +92,7 @@ def Schedule : Pass<"halide-schedule", "::mlir::ModuleOp"> {
     Chooses the first family that accepts the pipeline; the last one accepts every pipeline.
     passes/schedule has one file per family.
   }];
-  let options = [
-    Option<"vectorWidth", "vector-width", "unsigned", "8", "32-bit lanes of a vector register">,
-    Option<"vectorRegisters", "vector-registers", "unsigned", "16", "Vector registers">
-  ];
+  let options = MachineOptions;
   let dependentDialects = ["::sylvite::halide::HalideDialect"];
 }
 

@@ -136,6 +136,9 @@ LogicalResult Compilation::importAndFuse(bool evaluate) {
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createSimplify());
   passes.addPass(createCSEPass());
+  const KernelTarget &target = backend.kernels.target;
+  passes.addNestedPass<func::FuncOp>(createPlanContractions(
+      PlanContractionsOptions{target.floatLanes(), target.vectorRegisters, options.exact}));
   passes.addNestedPass<func::FuncOp>(createExpandPadding());
   passes.addNestedPass<func::FuncOp>(createFuse());
   passes.addPass(createPrepare());

@@ -75,6 +75,8 @@ static int runCommandLine(int argc, char **argv) {
       ->type_name("FILE|external")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->allow_extra_args(false);
   compileCommand->add_option("--shape", compile.shapes, "Sizes of an input: image=?x224x224x3; ? is free")
       ->type_name("NAME=SIZES");
+  compileCommand->add_flag("--exact", compile.exact,
+                           "Convolutions by their definition only, without Winograd's algorithm");
   compileCommand->add_flag("--single-threaded", compile.singleThreaded, "A library without threads of its own");
   compileCommand->add_option("--jobs", compile.jobs, "Kernels compiled at once; 0: one per processor");
   compileCommand->add_flag("--print-after-all", compile.printAfterAll, "Print the IR after every pass");

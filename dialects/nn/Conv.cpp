@@ -1,6 +1,6 @@
 //===- Conv.cpp - convolution and its transpose ----------------------------===//
 //
-// Shapes and checks of nn.conv and nn.conv_transpose.
+// Shapes and checks of nn.conv, nn.conv_transpose and the forms that kernels take.
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/nn/Windows.h"
@@ -120,5 +120,102 @@ FailureOr<ShapeExpr> ConvTransposeOp::inferShape(Adaptor adaptor, std::optional<
     result.push_back(extent);
   }
   result.push_back(filter[numSpatial] * groups);
+  return result;
+}
+
+FailureOr<ShapeExpr> PackedConvOp::inferShape(Adaptor adaptor, std::optional<Location> loc,
+                                              ArrayRef<ShapeExpr> shapes) {
+  const ShapeExpr &input = shapes[0];
+  SmallVector<int64_t> filter;
+  for (AffineExpr dim : shapes[1])
+    filter.push_back(constantDim(dim).value_or(-1));
+  if (input.size() < 3 || input.size() > 5 || filter.size() != input.size() + 2 ||
+      getElementTypeOrSelf(adaptor.getInput()) != getElementTypeOrSelf(adaptor.getFilter()))
+    return emitOptionalError(loc, "packed_conv_c1: expected an input (N, spatial..., C) and a filter "
+                                  "(groups, blocks, spatial..., C / groups, block) of one element type");
+  size_t numSpatial = input.size() - 2;
+  ArrayRef<int64_t> size = ArrayRef<int64_t>(filter).slice(2, numSpatial);
+  SmallVector<int64_t> none(numSpatial, 0);
+  Window window{size, adaptor.getStrides(), adaptor.getDilations(), none, none};
+  if (failed(verifyWindow(loc, "packed_conv_c2", window, numSpatial)))
+    return failure();
+  int64_t groups = filter[0], filters = adaptor.getFilters(),
+          channels = constantDim(input.back()).value_or(-1);
+  if (groups < 1 || filters < 1 || filters % groups ||
+      channels != groups * filter[numSpatial + 2] ||
+      filter[1] * filter.back() < filters / groups ||
+      (filter[1] - 1) * filter.back() >= filters / groups)
+    return emitOptionalError(loc, "packed_conv_c3: ", groups, " groups of ", filter[1], " blocks of ",
+                             filter.back(), " filters over ", filter[numSpatial + 2],
+                             " channels do not make ", filters, " filters over ", channels,
+                             " channels");
+  auto spatial = slideWindow(loc, "packed_conv_c4", window,
+                             ArrayRef<AffineExpr>(input).drop_front().drop_back());
+  if (failed(spatial))
+    return failure();
+  ShapeExpr result{input.front()};
+  MLIRContext *context = input.front().getContext();
+  if (adaptor.getFlatten()) {
+    AffineExpr positions = getAffineConstantExpr(1, context);
+    for (AffineExpr extent : *spatial)
+      positions = positions * extent;
+    result.push_back(positions);
+  } else {
+    result.append(*spatial);
+  }
+  if (groups > 1)
+    result.push_back(getAffineConstantExpr(groups, context));
+  result.push_back(getAffineConstantExpr(filters / groups, context));
+  return result;
+}
+
+//===----------------------------------------------------------------------===//
+// Winograd's algorithm
+//===----------------------------------------------------------------------===//
+
+FailureOr<ShapeExpr> WinogradFilterOp::inferShape(Adaptor adaptor, std::optional<Location> loc,
+                                                  ArrayRef<ShapeExpr> shapes) {
+  const ShapeExpr &filter = shapes[0];
+  if (filter.size() != 4 || constantDim(filter[0]) != 3 || constantDim(filter[1]) != 3)
+    return emitOptionalError(loc, "winograd_filter_c1: expected a filter (3, 3, C, O)");
+  int64_t tile = adaptor.getTile();
+  if (tile != 2 && tile != 4)
+    return emitOptionalError(loc, "winograd_filter_c2: tile is 2 or 4, not ", tile);
+  AffineExpr points = getAffineConstantExpr(tile + 2, filter[0].getContext());
+  return ShapeExpr{points, points, filter[2], filter[3]};
+}
+
+FailureOr<ShapeExpr> WinogradConvOp::inferShape(Adaptor adaptor, std::optional<Location> loc,
+                                                ArrayRef<ShapeExpr> shapes) {
+  const ShapeExpr &input = shapes[0];
+  SmallVector<int64_t> filter;
+  for (AffineExpr dim : shapes[1])
+    filter.push_back(constantDim(dim).value_or(-1));
+  int64_t tile = adaptor.getTile(), points = (tile + 2) * (tile + 2);
+  if (input.size() != 4 || filter.size() != 4 || filter[1] != points ||
+      constantDim(input.back()) != filter[2] ||
+      getElementTypeOrSelf(adaptor.getInput()) != getElementTypeOrSelf(adaptor.getFilter()))
+    return emitOptionalError(loc, "winograd_conv_c1: expected an input (N, H, W, C) and a filter "
+                                  "(blocks, ", points, ", C, block) of one element type");
+  ArrayRef<int64_t> low = adaptor.getPaddingLow(), high = adaptor.getPaddingHigh();
+  auto outside = [](int64_t padding) { return padding < 0 || padding > 2; };
+  if ((tile != 2 && tile != 4) || low.size() != 2 || high.size() != 2 ||
+      llvm::any_of(low, outside) || llvm::any_of(high, outside))
+    return emitOptionalError(loc, "winograd_conv_c2: expected a tile of 2 or 4 and paddings of two "
+                                  "entries from 0 to 2");
+  int64_t filters = adaptor.getFilters();
+  if (filters < 1 || filter[0] * filter[3] < filters || (filter[0] - 1) * filter[3] >= filters)
+    return emitOptionalError(loc, "winograd_conv_c3: ", filter[0], " blocks of ", filter[3],
+                             " do not hold ", filters, " filters");
+  ShapeExpr result{input.front()};
+  for (int i : {0, 1}) {
+    auto extent = constantDim(input[i + 1]);
+    int64_t size = extent.value_or(-1) + low[i] + high[i] - 2;
+    if (!extent || size < 1)
+      return emitOptionalError(loc, "winograd_conv_c4: the filter does not fit into spatial dimension ",
+                               i, " of the padded input");
+    result.push_back(getAffineConstantExpr(size, input.front().getContext()));
+  }
+  result.push_back(getAffineConstantExpr(filters, input.front().getContext()));
   return result;
 }

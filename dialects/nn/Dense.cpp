@@ -1,6 +1,6 @@
 //===- Dense.cpp - matrix products -----------------------------------------===//
 //
-// Shape and checks of nn.matmul.
+// Shapes and checks of nn.matmul and nn.packed_matmul.
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/nn/Windows.h"
@@ -30,4 +30,25 @@ FailureOr<ShapeExpr> MatmulOp::inferShape(Adaptor adaptor, std::optional<Locatio
   batch->push_back(m);
   batch->push_back(n);
   return *batch;
+}
+
+FailureOr<ShapeExpr> PackedMatmulOp::inferShape(Adaptor adaptor, std::optional<Location> loc,
+                                                ArrayRef<ShapeExpr> shapes) {
+  const ShapeExpr &lhs = shapes[0], &rhs = shapes[1];
+  if (lhs.size() < 2 || rhs.size() != 3 ||
+      getElementTypeOrSelf(adaptor.getLhs()) != getElementTypeOrSelf(adaptor.getRhs()))
+    return emitOptionalError(loc, "packed_matmul_c1: expected a left side of rank two or more and a "
+                                  "right side (blocks, K, block) of one element type");
+  if (lhs.back() != rhs[1])
+    return emitOptionalError(loc, "packed_matmul_c2: cannot contract a dimension of ",
+                             constantDim(lhs.back()).value_or(-1), " with one of ",
+                             constantDim(rhs[1]).value_or(-1));
+  auto blocks = constantDim(rhs[0]), block = constantDim(rhs[2]);
+  int64_t columns = adaptor.getColumns();
+  if (!blocks || !block || columns < 1 || *blocks != int64_t(llvm::divideCeil(columns, *block)))
+    return emitOptionalError(loc, "packed_matmul_c3: ", blocks.value_or(-1), " blocks of ",
+                             block.value_or(-1), " do not hold ", columns, " columns");
+  ShapeExpr result(lhs);
+  result.back() = getAffineConstantExpr(columns, lhs.front().getContext());
+  return result;
 }

@@ -255,6 +255,74 @@ def NN_ConvTransposeOp : NN_TensorOp<"conv_transpose"> {
   }];
 }
 
+def NN_PackedConvOp : NN_TensorOp<"packed_conv"> {
+  let summary = "convolution with weights in the order in which its kernel reads them";
+  let description = [{
+    `nn.conv` without padding, after `nn-plan-contractions`. The filter is `(groups, blocks, spatial...,
+    C / groups, block)`: element `[g, b, k, c, i]` belongs to output channel `b * block + i` of group
+    `g`; what is beyond `filters / groups` channels is zero. The result is `(N, spatial..., filters)`;
+    with several groups the last dimension is two, `(groups, filters / groups)`; with `flatten` the
+    spatial dimensions are one, so that a register tile may run over the end of a row.
+
+    Constraints:
+    - (packed_conv_c1) the input is `(N, spatial..., C)`, the filter as above, of one element type, with
+      one to three spatial dimensions;
+    - (packed_conv_c2) strides and dilations have one positive entry per spatial dimension;
+    - (packed_conv_c3) the groups divide C and `filters`, and the blocks hold `filters / groups`
+      channels;
+    - (packed_conv_c4) the dilated filter fits into the input.
+
+    ```mlir
+    %y = nn.packed_conv %x, %w {filters = 64 : i64, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>}
+       : (tensor<?x58x58x64xf32>, tensor<1x4x3x3x64x16xf32>) -> tensor<?x56x56x64xf32>
+    ```
+  }];
+  let arguments = (ins NN_FloatTensor:$input, NN_FloatTensor:$filter, I64Attr:$filters,
+                       DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations, UnitAttr:$flatten);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = [{
+    $input `,` $filter attr-dict `:` functional-type(operands, $result)
+  }];
+}
+
+def NN_WinogradFilterOp : NN_TensorOp<"winograd_filter"> {
+  let summary = "a 3x3 filter in the domain of Winograd's algorithm";
+  let description = [{
+    `G g G^T` per pair of channels, where `g` is the 3x3 filter and G the matrix of F(tile x tile, 3x3):
+    element `[a, b, c, o]` of the result, which is `(tile + 2, tile + 2, C, O)`. Lavin, Gray: Fast
+    Algorithms for Convolutional Neural Networks, arXiv 1509.09308.
+
+    Constraints:
+    - (winograd_filter_c1) the filter is `(3, 3, C, O)`;
+    - (winograd_filter_c2) `tile` is 2 or 4.
+  }];
+  let arguments = (ins NN_FloatTensor:$filter, I64Attr:$tile);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = [{ $filter attr-dict `:` functional-type(operands, $result) }];
+}
+
+def NN_WinogradConvOp : NN_TensorOp<"winograd_conv"> {
+  let summary = "a 3x3 convolution of stride one by Winograd's algorithm";
+  let description = [{
+    The convolution of `(N, H, W, C)` with a filter transformed by `nn.winograd_filter` and packed into
+    `(blocks, (tile + 2)^2, C, block)`; what is beyond `filters` channels in the last block is zero.
+    Positions in the padding count as zero. F(4x4, 3x3) does 4 times fewer multiplications than the
+    definition, F(2x2, 3x3) 2.25 times; rounding is coarser, by a factor of about 10 and 2.
+
+    Constraints:
+    - (winograd_conv_c1) the input has rank four, the filter is as above, of one element type;
+    - (winograd_conv_c2) `tile` is 2 or 4, and paddings have two entries, from 0 to 2;
+    - (winograd_conv_c3) the blocks hold `filters` channels;
+    - (winograd_conv_c4) the filter fits into the padded input, whose spatial size is static.
+  }];
+  let arguments = (ins NN_FloatTensor:$input, NN_FloatTensor:$filter, I64Attr:$filters, I64Attr:$tile,
+                       DenseI64ArrayAttr:$padding_low, DenseI64ArrayAttr:$padding_high);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = [{
+    $input `,` $filter attr-dict `:` functional-type(operands, $result)
+  }];
+}
+
 //===----------------------------------------------------------------------===//
 // Pooling
 //===----------------------------------------------------------------------===//
@@ -312,6 +380,28 @@ def NN_MatmulOp : NN_TensorOp<"matmul"> {
   let arguments = (ins NN_Tensor:$lhs, NN_Tensor:$rhs, UnitAttr:$transpose_lhs,
                        UnitAttr:$transpose_rhs);
   let results = (outs NN_Tensor:$result);
+  let assemblyFormat = [{ $lhs `,` $rhs attr-dict `:` functional-type(operands, $result) }];
+}
+
+def NN_PackedMatmulOp : NN_TensorOp<"packed_matmul"> {
+  let summary = "matrix product with a right side in the order in which its kernel reads it";
+  let description = [{
+    `result[..., m, n] = sum over k of lhs[..., m, k] * rhs[n / block, k, n mod block]`, where the right
+    side is `(blocks, K, block)`; what is beyond `columns` in the last block is zero.
+
+    Constraints:
+    - (packed_matmul_c1) the left side has rank two or more, the right side rank three, of one element
+      type;
+    - (packed_matmul_c2) the contracted dimensions agree;
+    - (packed_matmul_c3) the blocks hold `columns` columns.
+
+    ```mlir
+    %y = nn.packed_matmul %x, %w {columns = 10 : i64}
+       : (tensor<?x784xf32>, tensor<2x784x8xf32>) -> tensor<?x10xf32>
+    ```
+  }];
+  let arguments = (ins NN_FloatTensor:$lhs, NN_FloatTensor:$rhs, I64Attr:$columns);
+  let results = (outs NN_FloatTensor:$result);
   let assemblyFormat = [{ $lhs `,` $rhs attr-dict `:` functional-type(operands, $result) }];
 }
 

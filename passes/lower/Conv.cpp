@@ -1,7 +1,7 @@
 //===- Conv.cpp - convolution to halide ------------------------------------===//
 //
 // A convolution is a func of sums, updated over the window and the channels of its group. Padding has
-// become an op of its own (nn-expand-padding), so every read is within the input.
+// become an op of its own, so every read is within the input.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/lower/Lowering.h"
@@ -17,10 +17,26 @@ static SmallVector<StringRef> windowNames(size_t numSpatial) {
   return SmallVector<StringRef>(std::end(names) - numSpatial, std::end(names));
 }
 
-/// `accumulator + a * b`.
-static void yieldProductSum(OpBuilder &b, Location loc, Value accumulator, Value x, Value y) {
-  Value product = arith::MulFOp::create(b, loc, x, y);
-  halide::YieldOp::create(b, loc, Value(arith::AddFOp::create(b, loc, accumulator, product)));
+/// Variables over a window of `sizes` and over `channels`, outermost first.
+static SmallVector<halide::ReductionVariable> reductionOver(ArrayRef<int64_t> sizes,
+                                                            int64_t channels) {
+  SmallVector<halide::ReductionVariable> variables;
+  for (auto [name, size] : llvm::zip(windowNames(sizes.size()), sizes))
+    variables.push_back({name, 0, size});
+  variables.push_back({"rc", 0, channels});
+  return variables;
+}
+
+/// The position that tap `r` of output position `x` reads in spatial dimension `i` of `input`. A register
+/// tile may reach beyond a free row; what it computes there is dropped.
+static Value tapPosition(OpBuilder &b, Location loc, GroupLowering &lowering, Value input, size_t i,
+                         Value x, int64_t stride, Value r, int64_t dilation) {
+  IndexBuilder index(b, loc);
+  Value position = index.add(index.mul(x, stride), index.mul(r, dilation));
+  RankedTensorType type = lowering.typeOf(input);
+  if (static_cast<int64_t>(i) + 3 == type.getRank() && type.isDynamicDim(i + 1))
+    position = index.minimum(position, index.add(lowering.extent(b, loc, input, i + 1), -1));
+  return position;
 }
 
 static LogicalResult lowerConv(nn::ConvOp op, GroupLowering &lowering) {
@@ -34,24 +50,16 @@ static LogicalResult lowerConv(nn::ConvOp op, GroupLowering &lowering) {
   halide::FuncOp sum = lowering.defineFunc(op, "conv", [&](OpBuilder &b, Location loc, ValueRange) {
     halide::YieldOp::create(b, loc, lowering.scalar(b, loc, filter.getElementType(), 0));
   });
-  SmallVector<halide::ReductionVariable> window;
-  for (auto [name, size] : llvm::zip(windowNames(numSpatial), filter.getShape()))
-    window.push_back({name, 0, size});
-  window.push_back({"rc", 0, groupChannels});
   halide::UpdateOp::create(
-      lowering.builder, op.getLoc(), sum, window,
+      lowering.builder, op.getLoc(), sum,
+      reductionOver(filter.getShape().take_front(numSpatial), groupChannels),
       [&](OpBuilder &b, Location loc, ValueRange vars) {
         IndexBuilder index(b, loc);
         ValueRange point = vars.take_front(numSpatial + 2), r = vars.drop_front(numSpatial + 2);
         SmallVector<Value> in{point.front()}, weight;
         for (size_t i = 0; i < numSpatial; ++i) {
-          Value position = index.add(index.mul(point[i + 1], op.getStrides()[i]),
-                                     index.mul(r[i], op.getDilations()[i]));
-          // A register tile may reach beyond a free row; what it computes there is dropped.
-          if (i + 1 == numSpatial && lowering.typeOf(op.getInput()).isDynamicDim(i + 1))
-            position = index.minimum(
-                position, index.add(lowering.extent(b, loc, op.getInput(), i + 1), -1));
-          in.push_back(position);
+          in.push_back(tapPosition(b, loc, lowering, op.getInput(), i, point[i + 1],
+                                   op.getStrides()[i], r[i], op.getDilations()[i]));
           weight.push_back(r[i]);
         }
         Value firstChannel = op.getGroups() == 1
@@ -62,6 +70,55 @@ static LogicalResult lowerConv(nn::ConvOp op, GroupLowering &lowering) {
         in.push_back(groupChannels == 1 ? firstChannel : index.add(firstChannel, r.back()));
         weight.push_back(r.back());
         weight.push_back(point.back());
+        yieldProductSum(b, loc, lowering.at(b, loc, sum, point),
+                        lowering.at(b, loc, op.getInput(), in),
+                        lowering.at(b, loc, op.getFilter(), weight));
+      });
+  return success();
+}
+
+/// The spatial coordinates of `position` in row-major order within `extents`.
+static SmallVector<Value> unflatten(IndexBuilder &index, Value position, ArrayRef<int64_t> extents) {
+  SmallVector<Value> coordinates(extents.size());
+  for (size_t i = extents.size(); i-- > 1; position = index.floorDiv(position, extents[i]))
+    coordinates[i] = index.mod(position, extents[i]);
+  coordinates[0] = position;
+  return coordinates;
+}
+
+static LogicalResult lowerPackedConv(nn::PackedConvOp op, GroupLowering &lowering) {
+  RankedTensorType input = lowering.typeOf(op.getInput()), filter = lowering.typeOf(op.getFilter());
+  size_t numSpatial = op.getStrides().size();
+  ArrayRef<int64_t> window = filter.getShape().slice(2, numSpatial);
+  int64_t groups = filter.getDimSize(0), groupChannels = filter.getDimSize(numSpatial + 2),
+          block = filter.getShape().back();
+  SmallVector<int64_t> extents;
+  if (op.getFlatten())
+    for (size_t i = 0; i < numSpatial; ++i)
+      extents.push_back((input.getDimSize(i + 1) - op.getDilations()[i] * (window[i] - 1) - 1) /
+                            op.getStrides()[i] +
+                        1);
+  halide::FuncOp sum = lowering.defineFunc(op, "conv", [&](OpBuilder &b, Location loc, ValueRange) {
+    halide::YieldOp::create(b, loc, lowering.scalar(b, loc, filter.getElementType(), 0));
+  });
+  unsigned rank = lowering.typeOf(op).getRank();
+  halide::UpdateOp::create(
+      lowering.builder, op.getLoc(), sum, reductionOver(window, groupChannels),
+      [&](OpBuilder &b, Location loc, ValueRange vars) {
+        IndexBuilder index(b, loc);
+        ValueRange point = vars.take_front(rank), r = vars.drop_front(rank);
+        Value group = groups > 1 ? point[rank - 2] : index.constant(0), channel = point.back();
+        SmallVector<Value> coordinates = op.getFlatten()
+                                             ? unflatten(index, point[1], extents)
+                                             : SmallVector<Value>(point.slice(1, numSpatial));
+        SmallVector<Value> in{point.front()}, weight{group, index.floorDiv(channel, block)};
+        for (size_t i = 0; i < numSpatial; ++i) {
+          in.push_back(tapPosition(b, loc, lowering, op.getInput(), i, coordinates[i],
+                                   op.getStrides()[i], r[i], op.getDilations()[i]));
+          weight.push_back(r[i]);
+        }
+        in.push_back(groups > 1 ? index.add(index.mul(group, groupChannels), r.back()) : r.back());
+        weight.append({r.back(), index.mod(channel, block)});
         yieldProductSum(b, loc, lowering.at(b, loc, sum, point),
                         lowering.at(b, loc, op.getInput(), in),
                         lowering.at(b, loc, op.getFilter(), weight));
@@ -80,10 +137,6 @@ static LogicalResult lowerConvTranspose(nn::ConvTransposeOp op, GroupLowering &l
       lowering.defineFunc(op, "conv_transpose", [&](OpBuilder &b, Location loc, ValueRange) {
         halide::YieldOp::create(b, loc, lowering.scalar(b, loc, filter.getElementType(), 0));
       });
-  SmallVector<halide::ReductionVariable> window;
-  for (auto [name, size] : llvm::zip(windowNames(numSpatial), filter.getShape()))
-    window.push_back({name, 0, size});
-  window.push_back({"rc", 0, groupChannels});
   // The position in the strided input that tap `r` of output position `x` falls on, not negative: the
   // largest multiple of the stride that makes it so is added here and taken off after the division.
   auto shifted = [&](IndexBuilder &index, Value x, Value r, size_t i) {
@@ -95,7 +148,8 @@ static LogicalResult lowerConvTranspose(nn::ConvTransposeOp op, GroupLowering &l
     return std::make_pair(position, lift);
   };
   halide::UpdateOp::create(
-      lowering.builder, op.getLoc(), sum, window,
+      lowering.builder, op.getLoc(), sum,
+      reductionOver(filter.getShape().take_front(numSpatial), groupChannels),
       [&](OpBuilder &b, Location loc, ValueRange vars) {
         IndexBuilder index(b, loc);
         ValueRange point = vars.take_front(numSpatial + 2), r = vars.drop_front(numSpatial + 2);
@@ -142,4 +196,5 @@ static LogicalResult lowerConvTranspose(nn::ConvTransposeOp op, GroupLowering &l
 void sylvite::addConvLowerings(LoweringTable &table) {
   table.add<nn::ConvOp, lowerConv>();
   table.add<nn::ConvTransposeOp, lowerConvTranspose>();
+  table.add<nn::PackedConvOp, lowerPackedConv>();
 }

@@ -23,9 +23,26 @@ static SmallVector<Value> matrixIndices(IndexBuilder &index, RankedTensorType ty
   return indices;
 }
 
+void sylvite::yieldProductSum(OpBuilder &b, Location loc, Value accumulator, Value x, Value y) {
+  Value next;
+  if (isa<FloatType>(x.getType()))
+    next = arith::AddFOp::create(b, loc, accumulator, arith::MulFOp::create(b, loc, x, y));
+  else
+    next = arith::AddIOp::create(b, loc, accumulator, arith::MulIOp::create(b, loc, x, y));
+  halide::YieldOp::create(b, loc, next);
+}
+
+/// A register tile may reach beyond a free number of rows; what it computes there is dropped.
+static Value clampRow(OpBuilder &b, Location loc, GroupLowering &lowering, Value lhs, unsigned dim,
+                      Value row) {
+  if (!lowering.typeOf(lhs).isDynamicDim(dim))
+    return row;
+  IndexBuilder index(b, loc);
+  return index.minimum(row, index.add(lowering.extent(b, loc, lhs, dim), -1));
+}
+
 static LogicalResult lowerMatmul(nn::MatmulOp op, GroupLowering &lowering) {
   RankedTensorType lhs = lowering.typeOf(op.getLhs()), result = lowering.typeOf(op.getResult());
-  bool isFloat = isa<FloatType>(result.getElementType());
   halide::FuncOp sum =
       lowering.defineFunc(op, "matmul", [&](OpBuilder &b, Location loc, ValueRange) {
         halide::YieldOp::create(b, loc, lowering.scalar(b, loc, result.getElementType(), 0));
@@ -38,23 +55,44 @@ static LogicalResult lowerMatmul(nn::MatmulOp op, GroupLowering &lowering) {
         IndexBuilder index(b, loc);
         ValueRange point = vars.drop_back(), batch = point.drop_back(2);
         Value k = vars.back(), row = point[point.size() - 2], column = point.back();
-        // A register tile may reach beyond a free number of rows; what it computes there is dropped.
         unsigned rowDim = lhs.getRank() - (op.getTransposeLhs() ? 1 : 2);
-        if (lhs.isDynamicDim(rowDim))
-          row = index.minimum(row, index.add(lowering.extent(b, loc, op.getLhs(), rowDim), -1));
+        row = clampRow(b, loc, lowering, op.getLhs(), rowDim, row);
         Value x = lowering.at(b, loc, op.getLhs(),
                               matrixIndices(index, lhs, batch, row, k, op.getTransposeLhs()));
         Value y = lowering.at(b, loc, op.getRhs(),
                               matrixIndices(index, lowering.typeOf(op.getRhs()), batch, k, column,
                                             op.getTransposeRhs()));
-        Value accumulator = lowering.at(b, loc, sum, point);
-        Value next = isFloat ? Value(arith::AddFOp::create(b, loc, accumulator,
-                                                           arith::MulFOp::create(b, loc, x, y)))
-                             : Value(arith::AddIOp::create(b, loc, accumulator,
-                                                           arith::MulIOp::create(b, loc, x, y)));
-        halide::YieldOp::create(b, loc, next);
+        yieldProductSum(b, loc, lowering.at(b, loc, sum, point), x, y);
       });
   return success();
 }
 
-void sylvite::addDenseLowerings(LoweringTable &table) { table.add<nn::MatmulOp, lowerMatmul>(); }
+static LogicalResult lowerPackedMatmul(nn::PackedMatmulOp op, GroupLowering &lowering) {
+  RankedTensorType lhs = lowering.typeOf(op.getLhs()), rhs = lowering.typeOf(op.getRhs());
+  int64_t block = rhs.getShape().back();
+  halide::FuncOp sum =
+      lowering.defineFunc(op, "matmul", [&](OpBuilder &b, Location loc, ValueRange) {
+        halide::YieldOp::create(b, loc, lowering.scalar(b, loc, lhs.getElementType(), 0));
+      });
+  halide::UpdateOp::create(
+      lowering.builder, op.getLoc(), sum, halide::ReductionVariable{"rk", 0, rhs.getDimSize(1)},
+      [&](OpBuilder &b, Location loc, ValueRange vars) {
+        IndexBuilder index(b, loc);
+        ValueRange point = vars.drop_back();
+        Value k = vars.back(), column = point.back();
+        SmallVector<Value> in(point);
+        in.back() = k;
+        unsigned rowDim = lhs.getRank() - 2;
+        in[rowDim] = clampRow(b, loc, lowering, op.getLhs(), rowDim, in[rowDim]);
+        yieldProductSum(b, loc, lowering.at(b, loc, sum, point),
+                        lowering.at(b, loc, op.getLhs(), in),
+                        lowering.at(b, loc, op.getRhs(),
+                                    {index.floorDiv(column, block), k, index.mod(column, block)}));
+      });
+  return success();
+}
+
+void sylvite::addDenseLowerings(LoweringTable &table) {
+  table.add<nn::MatmulOp, lowerMatmul>();
+  table.add<nn::PackedMatmulOp, lowerPackedMatmul>();
+}

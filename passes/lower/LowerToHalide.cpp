@@ -49,7 +49,7 @@ Value IndexBuilder::floorDiv(Value x, int64_t y) {
   return y == 1 ? x : Value(arith::FloorDivSIOp::create(b, loc, x, constant(y)));
 }
 Value IndexBuilder::mod(Value x, int64_t y) {
-  return sub(x, mul(floorDiv(x, y), y));
+  return y == 1 ? constant(0) : Value(arith::RemUIOp::create(b, loc, x, constant(y)));
 }
 Value IndexBuilder::minimum(Value x, Value y) { return arith::MinSIOp::create(b, loc, x, y); }
 Value IndexBuilder::maximum(Value x, Value y) { return arith::MaxSIOp::create(b, loc, x, y); }
@@ -193,13 +193,21 @@ static void collectLayers(Location loc, SmallVectorImpl<StringRef> &names) {
   }
 }
 
-/// Floating-point operations per element of the group's result, and in its maps one per op.
+/// Floating-point operations of the group's contractions per element of its result, by the definition
+/// of each: what an algorithm saves is speed.
 static int64_t flopsPerElement(nn::GroupOp group) {
   int64_t flops = 0;
   for (Operation &op : group.getBody().front().without_terminator()) {
     if (auto conv = dyn_cast<nn::ConvOp>(op)) {
       auto filter = cast<RankedTensorType>(conv.getFilter().getType());
       flops += 2 * filter.getNumElements() / filter.getShape().back();
+    } else if (auto conv = dyn_cast<nn::PackedConvOp>(op)) {
+      auto filter = cast<RankedTensorType>(conv.getFilter().getType());
+      flops += 2 * ShapedType::getNumElements(filter.getShape().drop_front(2).drop_back());
+    } else if (auto conv = dyn_cast<nn::WinogradConvOp>(op)) {
+      flops += 2 * 9 * cast<RankedTensorType>(conv.getFilter().getType()).getDimSize(2);
+    } else if (auto matmul = dyn_cast<nn::PackedMatmulOp>(op)) {
+      flops += 2 * cast<RankedTensorType>(matmul.getRhs().getType()).getDimSize(1);
     } else if (auto conv = dyn_cast<nn::ConvTransposeOp>(op)) {
       auto filter = cast<RankedTensorType>(conv.getFilter().getType());
       int64_t strides = 1;

@@ -122,6 +122,10 @@ void addPointwiseLowerings(LoweringTable &table);
 void addPoolLowerings(LoweringTable &table);
 void addShapeLowerings(LoweringTable &table);
 
+/// `accumulator + x * y`, yielded, of floats or integers.
+void yieldProductSum(mlir::OpBuilder &b, mlir::Location loc, mlir::Value accumulator, mlir::Value x,
+                     mlir::Value y);
+
 /// Expands scalar functions that Halide would send to libm (tanh) into arithmetic, within `root`.
 void expandScalarMath(mlir::Operation *root);
 

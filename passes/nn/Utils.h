@@ -6,12 +6,16 @@
 #ifndef SYLVITE_PASSES_NN_UTILS_H
 #define SYLVITE_PASSES_NN_UTILS_H
 
-#include "mlir/IR/Value.h"
+#include "mlir/IR/Builders.h"
 
 namespace sylvite {
 
 /// Whether `value` is computed from parameters alone, by nn ops.
 bool dependsOnParametersOnly(mlir::Value value);
+
+/// `value`, `(N, spatial..., C)`, with zeros around its spatial dimensions.
+mlir::Value padSpatial(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value,
+                       llvm::ArrayRef<int64_t> low, llvm::ArrayRef<int64_t> high);
 
 } // namespace sylvite
 

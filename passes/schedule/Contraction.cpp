@@ -8,43 +8,69 @@
 //===----------------------------------------------------------------------===//
 #include "passes/schedule/Scheduling.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/Matchers.h"
+
 using namespace mlir;
 using namespace sylvite;
 
 namespace {
-struct Tile {
-  int64_t vectors, rows;
+/// How the terms of a contraction are read.
+struct Operands {
+  bool inputIsVector = false; ///< both factors have a vector of channels
+  int64_t block = 0;          ///< channels in a block of packed weights, or zero
+  unsigned rows = 0;          ///< the output dimension whose positions share the weights
 };
 } // namespace
 
-/// The register tile of an output of `channels` by `positions` (or free) with the least estimated time
-/// per multiply-add. Counted are work on overlapping tiles, accumulators too few to hide the latency of
-/// multiply-adds (4 cycles, two a cycle), and loads beyond one per multiply-add.
-static Tile chooseTile(int64_t channels, int64_t positions, int64_t lanes, int64_t registers,
-                       bool inputIsVector) {
-  Tile best{1, 1};
-  double bestCost = std::numeric_limits<double>::infinity();
-  // A free extent may be one: a tall tile would compute rows that nobody wants.
-  int64_t mostRows = ShapedType::isDynamic(positions) ? 4 : std::min<int64_t>(positions, 14);
-  for (int64_t vectors = 1; vectors <= 4 && (vectors == 1 || vectors * lanes <= channels); ++vectors)
-    for (int64_t rows = 1; rows <= mostRows; ++rows) {
-      int64_t accumulators = vectors * rows;
-      int64_t live = accumulators + vectors + (inputIsVector ? 2 : 1);
-      if (live > registers)
-        break;
-      double computed = llvm::alignTo(channels, std::min(channels, vectors * lanes));
-      double waste = computed / channels;
-      if (!ShapedType::isDynamic(positions))
-        waste *= double(llvm::alignTo(positions, rows)) / positions;
-      double loads = inputIsVector ? 1.0 + double(vectors) / accumulators
-                                   : double(vectors + rows) / accumulators;
-      double cost = waste * std::max({1.0, 8.0 / accumulators, loads}) + 1e-3 * loads;
-      if (cost < bestCost) {
-        best = {vectors, rows};
-        bestCost = cost;
-      }
+/// The block when the last index of `at` is `channel mod block` and another is `channel / block`.
+static int64_t blockOf(halide::AtOp at, Value channel) {
+  auto rest = at.getIndices().back().getDefiningOp<arith::RemUIOp>();
+  APInt block;
+  if (!rest || rest.getLhs() != channel || !matchPattern(rest.getRhs(), m_ConstantInt(&block)))
+    return 0;
+  for (Value index : at.getIndices().drop_back())
+    if (auto quotient = index.getDefiningOp<arith::FloorDivSIOp>();
+        quotient && quotient.getLhs() == channel) {
+      APInt divisor;
+      return matchPattern(quotient.getRhs(), m_ConstantInt(&divisor)) && divisor == block
+                 ? block.getSExtValue()
+                 : 0;
     }
-  return best;
+  return 0;
+}
+
+/// What `update` reads, or nothing when it is not a sum of products of two reads, contiguous along the
+/// innermost variable.
+static std::optional<Operands> analyzeOperands(halide::UpdateOp update) {
+  ValueRange vars = update.getVarArguments();
+  Value channel = vars.back();
+  SmallVector<halide::AtOp> reads, alongChannels;
+  update.getBody().walk([&](halide::AtOp at) {
+    if (at.getFunc() == update.getFunc())
+      return;
+    reads.push_back(at);
+    if (llvm::any_of(at.getIndices(), [&](Value index) { return dependsOn(index, channel); }))
+      alongChannels.push_back(at);
+  });
+  // A sum over one read is a reduction, not a contraction.
+  if (reads.size() != 2 || alongChannels.empty())
+    return std::nullopt;
+  Operands operands;
+  operands.rows = vars.size() - 2;
+  operands.inputIsVector = alongChannels.size() == 2;
+  if (!operands.inputIsVector) {
+    operands.block = blockOf(alongChannels.front(), channel);
+    auto weightsDependOn = [&](unsigned dim) {
+      return llvm::any_of(alongChannels.front().getIndices(),
+                          [&](Value index) { return dependsOn(index, vars[dim]); });
+    };
+    while (operands.rows > 0 && weightsDependOn(operands.rows))
+      --operands.rows;
+  }
+  if (!operands.block && !isDenseAlongInnermost(update))
+    return std::nullopt;
+  return operands;
 }
 
 bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
@@ -52,29 +78,34 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
     return false;
   halide::FuncOp sum = view.reductions.front(), output = view.output;
   halide::UpdateOp update = view.singleUpdate(sum);
-  if (sum == output || !update || sum.getRank() != output.getRank() || update.hasPredicate() ||
-      !isDenseAlongInnermost(update))
+  if (sum == output || !update || sum.getRank() != output.getRank() || update.hasPredicate())
     return false;
-  // A product of two reads: a sum over one is a reduction, not a contraction.
-  unsigned reads = 0;
-  update.getBody().walk([&](halide::AtOp at) { reads += at.getFunc() != update.getFunc(); });
-  if (reads != 2)
+  auto operands = analyzeOperands(update);
+  if (!operands)
     return false;
 
   ArrayRef<int64_t> shape = view.outputType.getShape();
-  int64_t channels = shape.back(), positions = shape[shape.size() - 2];
+  int64_t channels = shape.back(), positions = shape[operands->rows];
   if (ShapedType::isDynamic(channels))
     return false;
-  bool inputIsVector = countReadsAlongInnermost(update) == 2;
+  int64_t depth = 1;
+  for (auto [min, end] : llvm::zip(update.getMins(), update.getEnds()))
+    if (isa<IntegerAttr>(end) && isa<IntegerAttr>(min))
+      depth *= cast<IntegerAttr>(end).getInt() - cast<IntegerAttr>(min).getInt();
   int64_t lanes = std::min<int64_t>(machine.lanes(view.outputType.getElementType()), channels);
-  Tile tile = chooseTile(channels, positions, lanes, machine.vectorRegisters, inputIsVector);
+  Tile tile = chooseTile({channels, positions, depth, lanes, operands->inputIsVector}, machine,
+                         operands->block / lanes);
   int64_t width = tile.vectors * lanes;
 
   ScheduleWriter write(view.pipeline);
   StringRef out = output.getSymName(), p = sum.getSymName();
   SmallVector<StringRef> vars = output.getVarNames();
-  StringRef c = vars.pop_back_val(), x = vars.pop_back_val();
-  write.split(out, 0, c, "co", "ci", width, tailFor(channels, width));
+  StringRef c = vars.pop_back_val(), x = vars[operands->rows];
+  vars.erase(vars.begin() + operands->rows);
+  // Blocks of packed weights cannot overlap.
+  write.split(out, 0, c, "co", "ci", width,
+              operands->block && channels % width ? halide::TailStrategy::GuardWithIf
+                                                  : tailFor(channels, width));
   write.split(out, 0, x, "xo", "xi", tile.rows, tailFor(positions, tile.rows));
   SmallVector<StringRef> order{"ci", "xi", "xo", "co"};
   order.append(vars.rbegin(), vars.rend());
@@ -100,7 +131,7 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
     write.unroll(p, stage, x);
   }
   // Per channel, the window is all there is to reduce: written out, its loads are shared.
-  if (inputIsVector)
+  if (operands->inputIsVector)
     for (StringRef r : rvars)
       write.unroll(p, 1, r);
   return true;

@@ -33,8 +33,7 @@ halide::UpdateOp PipelineView::singleUpdate(halide::FuncOp func) {
   return updates.size() == 1 ? updates.front() : halide::UpdateOp();
 }
 
-/// Whether `value` is computed from `source`.
-static bool dependsOn(Value value, Value source) {
+bool sylvite::dependsOn(Value value, Value source) {
   if (value == source)
     return true;
   Operation *op = value.getDefiningOp();

@@ -8,17 +8,9 @@
 #define SYLVITE_PASSES_SCHEDULE_SCHEDULING_H
 
 #include "dialects/halide/HalideDialect.h"
+#include "passes/schedule/CostModel.h"
 
 namespace sylvite {
-
-/// What a schedule needs to know of the target.
-struct Machine {
-  unsigned vectorBytes;     ///< size of a vector register
-  unsigned vectorRegisters; ///< how many there are
-  unsigned lanes(mlir::Type elementType) const {
-    return std::max(1u, vectorBytes * 8 / elementType.getIntOrFloatBitWidth());
-  }
-};
 
 /// A pipeline as the families see it.
 struct PipelineView {
@@ -33,6 +25,9 @@ struct PipelineView {
   /// The only update of `func`, or null when it has none or several.
   halide::UpdateOp singleUpdate(halide::FuncOp func);
 };
+
+/// Whether `value` is computed from `source`.
+bool dependsOn(mlir::Value value, mlir::Value source);
 
 /// Whether each read of an input in `update` that depends on the func's innermost variable has it as its
 /// last index, with coefficient one: vectors of that variable are then contiguous.

@@ -1,0 +1,326 @@
+//===- PlanContractions.cpp - nn-plan-contractions -------------------------===//
+//
+// Chooses how each contraction with constant weights is computed: a pointwise convolution as a matrix
+// product, a 3x3 convolution by Winograd's algorithm where that is estimated to be faster, everything
+// else directly; and puts the weights into the order in which the chosen kernel streams them. The ops
+// on weights run once, at compile time (nn-prepare). Maps then move before the reshapes that this
+// leaves, so that they are computed on the contraction's registers.
+//
+//===----------------------------------------------------------------------===//
+#include "dialects/nn/NN.h"
+#include "passes/Passes.h"
+#include "passes/nn/Utils.h"
+#include "passes/schedule/CostModel.h"
+
+#include "mlir/IR/IRMapping.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+namespace sylvite {
+#define GEN_PASS_DEF_PLANCONTRACTIONS
+#include "passes/Passes.h.inc"
+} // namespace sylvite
+
+using namespace mlir;
+using namespace sylvite;
+using namespace sylvite::nn;
+
+static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
+
+/// `value` under the static shape `shape`.
+static Value reshapeTo(OpBuilder &b, Location loc, Value value, ArrayRef<int64_t> shape) {
+  SmallVector<int64_t> from(shape.size(), -1);
+  return ReshapeOp::create(b, loc, RankedTensorType::get(shape, typeOf(value).getElementType()),
+                           value, from);
+}
+
+/// `weights`, whose last dimension are output channels, with that dimension in blocks of `block`, filled
+/// up with zeros, and the blocks before dimension `position`: `(a..., blocks, b..., block)`.
+static Value packChannels(OpBuilder &b, Location loc, Value weights, int64_t block,
+                          int64_t position = 0) {
+  RankedTensorType type = typeOf(weights);
+  int64_t rank = type.getRank(), channels = type.getShape().back();
+  int64_t blocks = llvm::divideCeil(channels, block);
+  if (blocks * block != channels) {
+    SmallVector<int64_t> none(rank, 0), high(rank, 0);
+    high.back() = blocks * block - channels;
+    weights = PadOp::create(b, loc, weights, none, high);
+  }
+  SmallVector<int64_t> shape(type.getShape().drop_back());
+  shape.append({blocks, block});
+  SmallVector<int64_t> order;
+  for (int64_t i = 0; i < rank - 1; ++i) {
+    if (i == position)
+      order.push_back(rank - 1);
+    order.push_back(i);
+  }
+  order.push_back(rank);
+  return TransposeOp::create(b, loc, reshapeTo(b, loc, weights, shape), order);
+}
+
+namespace {
+
+/// A pattern that knows the machine.
+template <typename Op> struct PlanPattern : OpRewritePattern<Op> {
+  PlanPattern(MLIRContext *context, const Machine &machine, PatternBenefit benefit = 1)
+      : OpRewritePattern<Op>(context, benefit), machine(machine) {}
+
+  /// Elements of a vector of `channels` output channels.
+  int64_t lanesOf(Value value, int64_t channels) const {
+    return std::min<int64_t>(machine.lanes(typeOf(value).getElementType()), channels);
+  }
+  const Machine &machine;
+};
+
+bool isZero(ArrayRef<int64_t> values) {
+  return llvm::all_of(values, [](int64_t value) { return value == 0; });
+}
+bool isOne(ArrayRef<int64_t> values) {
+  return llvm::all_of(values, [](int64_t value) { return value == 1; });
+}
+
+/// A convolution of one position, stride one: a matrix product over all positions of an image.
+struct PointwiseConv : OpRewritePattern<ConvOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(ConvOp op, PatternRewriter &rewriter) const override {
+    RankedTensorType input = typeOf(op.getInput()), filter = typeOf(op.getFilter());
+    ArrayRef<int64_t> spatial = input.getShape().drop_front().drop_back();
+    if (op.getGroups() != 1 || !isOne(filter.getShape().drop_back(2)) || !isOne(op.getStrides()) ||
+        !isZero(op.getPaddingLow()) || !isZero(op.getPaddingHigh()) ||
+        ShapedType::isDynamicShape(spatial))
+      return failure();
+    int64_t positions = ShapedType::getNumElements(spatial);
+    int64_t batch = input.getDimSize(0), channels = input.getShape().back(),
+            filters = filter.getShape().back();
+    Type element = input.getElementType();
+    Value rows = ReshapeOp::create(
+        rewriter, op.getLoc(), RankedTensorType::get({batch, positions, channels}, element),
+        op.getInput(), ArrayRef<int64_t>{0, -1, -1});
+    Value weights = reshapeTo(rewriter, op.getLoc(), op.getFilter(), {channels, filters});
+    Value product = MatmulOp::create(rewriter, op.getLoc(), rows, weights);
+    SmallVector<int64_t> from(op.getType().getRank(), -1);
+    from[0] = 0;
+    rewriter.replaceOpWithNewOp<ReshapeOp>(op, op.getType(), product, from);
+    return success();
+  }
+};
+
+/// A product with constant weights takes them in blocks of a register tile's columns.
+struct PackMatmul : PlanPattern<MatmulOp> {
+  using PlanPattern::PlanPattern;
+  LogicalResult matchAndRewrite(MatmulOp op, PatternRewriter &rewriter) const override {
+    RankedTensorType lhs = typeOf(op.getLhs()), rhs = typeOf(op.getRhs());
+    if (rhs.getRank() != 2 || op.getTransposeLhs() || !dependsOnParametersOnly(op.getRhs()) ||
+        dependsOnParametersOnly(op.getLhs()) || !isa<FloatType>(rhs.getElementType()) ||
+        !rhs.hasStaticShape())
+      return failure();
+    Value weights = op.getRhs();
+    if (op.getTransposeRhs())
+      weights = TransposeOp::create(rewriter, op.getLoc(), weights, ArrayRef<int64_t>{1, 0});
+    int64_t depth = typeOf(weights).getDimSize(0), columns = typeOf(weights).getDimSize(1);
+    int64_t rows = lhs.getShape()[lhs.getRank() - 2], lanes = lanesOf(weights, columns);
+    Tile tile = chooseTile({columns, rows, depth, lanes}, machine);
+    Value packed = packChannels(rewriter, op.getLoc(), weights, tile.vectors * lanes);
+    rewriter.replaceOpWithNewOp<PackedMatmulOp>(op, op.getType(), op.getLhs(), packed,
+                                                rewriter.getI64IntegerAttr(columns));
+    return success();
+  }
+};
+
+/// A convolution with constant weights, other than depthwise, becomes one without padding over packed
+/// weights. Positions become one dimension when rows of them would waste part of a tile.
+struct PackConv : PlanPattern<ConvOp> {
+  using PlanPattern::PlanPattern;
+  LogicalResult matchAndRewrite(ConvOp op, PatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    RankedTensorType filter = typeOf(op.getFilter());
+    int64_t groups = op.getGroups(), filters = filter.getShape().back(),
+            groupFilters = filters / groups, numSpatial = op.getStrides().size(),
+            groupChannels = filter.getDimSize(numSpatial);
+    if (!dependsOnParametersOnly(op.getFilter()) || dependsOnParametersOnly(op.getInput()) ||
+        (groups > 1 && groupFilters == 1))
+      return failure();
+    Value input = op.getInput();
+    if (!isZero(op.getPaddingLow()) || !isZero(op.getPaddingHigh()))
+      input = padSpatial(rewriter, loc, input, op.getPaddingLow(), op.getPaddingHigh());
+
+    ArrayRef<int64_t> spatial = op.getType().getShape().drop_front().drop_back();
+    int64_t lanes = lanesOf(op.getFilter(), groupFilters);
+    int64_t depth = ShapedType::getNumElements(filter.getShape().drop_back());
+    Contraction byRow{groupFilters, spatial.back(), depth, lanes};
+    Tile tile = chooseTile(byRow, machine);
+    bool flatten = false;
+    if (numSpatial > 1 && !ShapedType::isDynamicShape(spatial)) {
+      int64_t positions = ShapedType::getNumElements(spatial);
+      Contraction whole{groupFilters, positions, depth, lanes};
+      Tile flat = chooseTile(whole, machine);
+      // A position of its own per row of the tile costs registers and index arithmetic.
+      flatten = 1.04 * estimateCycles(whole, flat) <
+                estimateCycles(byRow, tile) * positions / spatial.back();
+      tile = flatten ? flat : tile;
+    }
+    int64_t block = tile.vectors * lanes;
+
+    // (spatial..., C, O) to (spatial..., C, groups, O / groups) to (groups, blocks, spatial..., C, block).
+    Value weights = op.getFilter();
+    SmallVector<int64_t> shape(filter.getShape().drop_back());
+    shape.append({groups, groupFilters});
+    SmallVector<int64_t> order{numSpatial + 1};
+    order.append(llvm::to_vector(llvm::seq<int64_t>(0, numSpatial + 1)));
+    order.push_back(numSpatial + 2);
+    weights = TransposeOp::create(rewriter, loc, reshapeTo(rewriter, loc, weights, shape), order);
+    Value packed = packChannels(rewriter, loc, weights, block, /*position=*/1);
+    (void)groupChannels;
+    auto conv = PackedConvOp::create(rewriter, loc, input, packed, filters, op.getStrides(),
+                                     op.getDilations(), flatten);
+    if (conv.getType() == op.getType()) {
+      rewriter.replaceOp(op, conv);
+    } else {
+      SmallVector<int64_t> from(op.getType().getRank(), -1);
+      from[0] = 0;
+      if (!flatten)
+        for (int64_t i = 0; i < numSpatial; ++i)
+          from[i + 1] = i + 1;
+      rewriter.replaceOpWithNewOp<ReshapeOp>(op, op.getType(), conv, from);
+    }
+    return success();
+  }
+};
+
+/// Dimensions of a source and of a result of a reshape that hold the same elements.
+struct DimGroup {
+  SmallVector<int64_t> source, result;
+};
+
+} // namespace
+
+/// The finest split of a reshape into independent ones, outermost first, or nothing for one that is not
+/// made of dimensions that are split or joined.
+static std::optional<SmallVector<DimGroup>> groupDims(ReshapeOp op) {
+  ArrayRef<int64_t> source = typeOf(op.getInput()).getShape(), result = op.getType().getShape();
+  SmallVector<DimGroup> groups;
+  int64_t i = 0, j = 0, sourceRank = source.size(), resultRank = result.size();
+  while (i < sourceRank && j < resultRank) {
+    DimGroup group{{i}, {j}};
+    if (op.getFrom()[j] != i) {
+      if (ShapedType::isDynamic(source[i]) || ShapedType::isDynamic(result[j]))
+        return std::nullopt;
+      int64_t a = source[i], b = result[j];
+      while (a != b) {
+        bool growSource = a < b;
+        int64_t next = growSource ? ++i : ++j;
+        if (next >= (growSource ? sourceRank : resultRank) ||
+            ShapedType::isDynamic((growSource ? source : result)[next]))
+          return std::nullopt;
+        (growSource ? a : b) *= (growSource ? source : result)[next];
+        (growSource ? group.source : group.result).push_back(next);
+      }
+    }
+    groups.push_back(std::move(group));
+    ++i, ++j;
+  }
+  if (i != sourceRank || j != resultRank)
+    return std::nullopt;
+  return groups;
+}
+
+namespace {
+
+/// map(reshape(x), y) becomes reshape(map(x, reshape(y))) where x comes from a contraction.
+struct SinkReshape : OpRewritePattern<MapOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(MapOp map, PatternRewriter &rewriter) const override {
+    // As it stands, the map may be an epilogue already.
+    if (isContractionOrEpilogue(map))
+      return failure();
+    for (Value operand : map.getOperands()) {
+      auto reshape = operand.getDefiningOp<ReshapeOp>();
+      if (!reshape || !reshape->hasOneUse() || reshape.getType() != map.getType())
+        continue;
+      if (!reshape.getInput().hasOneUse() || !isContractionOrEpilogue(reshape.getInput()))
+        continue;
+      auto groups = groupDims(reshape);
+      if (!groups)
+        continue;
+      SmallVector<Value> operands;
+      for (Value other : map.getOperands()) {
+        Value moved = other == operand ? reshape.getInput()
+                                       : beforeReshape(rewriter, reshape, *groups, other);
+        if (!moved)
+          break;
+        operands.push_back(moved);
+      }
+      if (operands.size() != map.getNumOperands())
+        continue;
+      auto source = typeOf(reshape.getInput());
+      auto moved = MapOp::create(rewriter, map.getLoc(),
+                                 source.clone(map.getType().getElementType()), operands);
+      rewriter.inlineRegionBefore(map.getBody(), moved.getBody(), moved.getBody().begin());
+      rewriter.replaceOpWithNewOp<ReshapeOp>(map, map.getType(), moved, reshape.getFrom());
+      return success();
+    }
+    return failure();
+  }
+
+  /// Whether `value` is a contraction's result, or made of one that nothing else reads, by maps of its
+  /// shape.
+  static bool isContractionOrEpilogue(Value value) {
+    Operation *op = value.getDefiningOp();
+    if (isa_and_nonnull<PackedConvOp, PackedMatmulOp>(op))
+      return true;
+    return isa_and_nonnull<MapOp>(op) && llvm::any_of(op->getOperands(), [&](Value operand) {
+             return typeOf(operand).getShape() == typeOf(value).getShape() && operand.hasOneUse() &&
+                    isContractionOrEpilogue(operand);
+           });
+  }
+
+  /// `value`, which broadcasts to the result of `reshape`, so that it broadcasts to its source; null when
+  /// it is whole along a part of a group and repeats along the rest.
+  static Value beforeReshape(PatternRewriter &rewriter, ReshapeOp reshape,
+                             ArrayRef<DimGroup> groups, Value value) {
+    RankedTensorType type = typeOf(value), result = reshape.getType(),
+                     source = typeOf(reshape.getInput());
+    int64_t missing = result.getRank() - type.getRank();
+    SmallVector<int64_t> shape, from;
+    for (const DimGroup &group : groups) {
+      bool repeats = true, whole = true;
+      for (int64_t dim : group.result) {
+        int64_t size = dim < missing ? 1 : type.getDimSize(dim - missing);
+        repeats &= size == 1;
+        whole &= size == result.getDimSize(dim);
+      }
+      if (!repeats && !whole)
+        return {};
+      for (int64_t dim : group.source) {
+        bool copied = !repeats && group.source.size() == 1 && group.result.size() == 1;
+        shape.push_back(repeats ? 1 : source.getDimSize(dim));
+        from.push_back(copied ? group.result.front() - missing : -1);
+      }
+    }
+    // Leading ones broadcast by themselves.
+    while (shape.size() > 1 && shape.front() == 1)
+      shape.erase(shape.begin()), from.erase(from.begin());
+    if (ArrayRef<int64_t>(shape) == type.getShape())
+      return value;
+    return ReshapeOp::create(rewriter, value.getLoc(),
+                             RankedTensorType::get(shape, type.getElementType()), value, from);
+  }
+};
+
+struct PlanContractions : sylvite::impl::PlanContractionsBase<PlanContractions> {
+  using PlanContractionsBase::PlanContractionsBase;
+  void runOnOperation() override {
+    Machine machine{vectorWidth * 4, vectorRegisters};
+    MLIRContext *context = &getContext();
+    RewritePatternSet patterns(context);
+    patterns.add<PointwiseConv>(context, /*benefit=*/2);
+    patterns.add<PackConv, PackMatmul>(context, machine);
+    patterns.add<SinkReshape>(context);
+    ReshapeOp::getCanonicalizationPatterns(patterns, context);
+    GreedyRewriteConfig config;
+    config.setMaxIterations(GreedyRewriteConfig::kNoLimit); // maps travel along chains of any length
+    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns), config)))
+      signalPassFailure();
+  }
+};
+
+} // namespace
