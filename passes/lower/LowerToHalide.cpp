@@ -176,6 +176,7 @@ LoweringTable::LoweringTable() {
   addPointwiseLowerings(*this);
   addPoolLowerings(*this);
   addShapeLowerings(*this);
+  addWinogradLowerings(*this);
 }
 
 //===----------------------------------------------------------------------===//

@@ -121,6 +121,7 @@ void addNormLowerings(LoweringTable &table);
 void addPointwiseLowerings(LoweringTable &table);
 void addPoolLowerings(LoweringTable &table);
 void addShapeLowerings(LoweringTable &table);
+void addWinogradLowerings(LoweringTable &table);
 
 /// `accumulator + x * y`, yielded, of floats or integers.
 void yieldProductSum(mlir::OpBuilder &b, mlir::Location loc, mlir::Value accumulator, mlir::Value x,

@@ -134,8 +134,7 @@ struct PackConv : PlanPattern<ConvOp> {
     Location loc = op.getLoc();
     RankedTensorType filter = typeOf(op.getFilter());
     int64_t groups = op.getGroups(), filters = filter.getShape().back(),
-            groupFilters = filters / groups, numSpatial = op.getStrides().size(),
-            groupChannels = filter.getDimSize(numSpatial);
+            groupFilters = filters / groups, numSpatial = op.getStrides().size();
     if (!dependsOnParametersOnly(op.getFilter()) || dependsOnParametersOnly(op.getInput()) ||
         (groups > 1 && groupFilters == 1))
       return failure();
@@ -169,7 +168,6 @@ struct PackConv : PlanPattern<ConvOp> {
     order.push_back(numSpatial + 2);
     weights = TransposeOp::create(rewriter, loc, reshapeTo(rewriter, loc, weights, shape), order);
     Value packed = packChannels(rewriter, loc, weights, block, /*position=*/1);
-    (void)groupChannels;
     auto conv = PackedConvOp::create(rewriter, loc, input, packed, filters, op.getStrides(),
                                      op.getDilations(), flatten);
     if (conv.getType() == op.getType()) {
@@ -182,6 +180,39 @@ struct PackConv : PlanPattern<ConvOp> {
           from[i + 1] = i + 1;
       rewriter.replaceOpWithNewOp<ReshapeOp>(op, op.getType(), conv, from);
     }
+    return success();
+  }
+};
+
+/// A 3x3 convolution of stride one by Winograd's algorithm, where that is estimated to be faster than
+/// the definition.
+struct Winograd : PlanPattern<ConvOp> {
+  using PlanPattern::PlanPattern;
+  LogicalResult matchAndRewrite(ConvOp op, PatternRewriter &rewriter) const override {
+    RankedTensorType filter = typeOf(op.getFilter()), result = op.getType();
+    auto tooWide = [](int64_t padding) { return padding > 2; };
+    if (op.getGroups() != 1 || filter.getRank() != 4 || filter.getDimSize(0) != 3 ||
+        filter.getDimSize(1) != 3 || !isOne(op.getStrides()) || !isOne(op.getDilations()) ||
+        llvm::any_of(op.getPaddingLow(), tooWide) || llvm::any_of(op.getPaddingHigh(), tooWide) ||
+        ShapedType::isDynamicShape(result.getShape().drop_front()) ||
+        !filter.getElementType().isF32() || !dependsOnParametersOnly(op.getFilter()) ||
+        dependsOnParametersOnly(op.getInput()))
+      return failure();
+    int64_t height = result.getDimSize(1), width = result.getDimSize(2),
+            channels = filter.getDimSize(2), filters = filter.getDimSize(3);
+    int64_t lanes = lanesOf(op.getFilter(), filters);
+    WinogradPlan plan = planWinograd({height, width, channels, filters, lanes}, machine);
+    Contraction direct{filters, height * width, 9 * channels, lanes};
+    double compute = estimateCycles(direct, chooseTile(direct, machine)),
+           streamed = estimateWeightCycles(4.0 * 9 * channels * filters);
+    if (plan.cycles > 0.95 * (std::max(compute, streamed) + 0.3 * std::min(compute, streamed)))
+      return failure();
+    auto transformed = WinogradFilterOp::create(rewriter, op.getLoc(), op.getFilter(), plan.tile);
+    Value byPoint = reshapeTo(rewriter, op.getLoc(), transformed,
+                              {(plan.tile + 2) * (plan.tile + 2), channels, filters});
+    Value packed = packChannels(rewriter, op.getLoc(), byPoint, plan.product.vectors * lanes);
+    rewriter.replaceOpWithNewOp<WinogradConvOp>(op, op.getType(), op.getInput(), packed, filters,
+                                                plan.tile, op.getPaddingLow(), op.getPaddingHigh());
     return success();
   }
 };
@@ -265,7 +296,7 @@ struct SinkReshape : OpRewritePattern<MapOp> {
   /// shape.
   static bool isContractionOrEpilogue(Value value) {
     Operation *op = value.getDefiningOp();
-    if (isa_and_nonnull<PackedConvOp, PackedMatmulOp>(op))
+    if (isa_and_nonnull<PackedConvOp, PackedMatmulOp, WinogradConvOp>(op))
       return true;
     return isa_and_nonnull<MapOp>(op) && llvm::any_of(op->getOperands(), [&](Value operand) {
              return typeOf(operand).getShape() == typeOf(value).getShape() && operand.hasOneUse() &&
@@ -313,6 +344,8 @@ struct PlanContractions : sylvite::impl::PlanContractionsBase<PlanContractions> 
     MLIRContext *context = &getContext();
     RewritePatternSet patterns(context);
     patterns.add<PointwiseConv>(context, /*benefit=*/2);
+    if (!exact)
+      patterns.add<Winograd>(context, machine, /*benefit=*/2);
     patterns.add<PackConv, PackMatmul>(context, machine);
     patterns.add<SinkReshape>(context);
     ReshapeOp::getCanonicalizationPatterns(patterns, context);

@@ -130,9 +130,13 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
     write.unroll(p, stage, c);
     write.unroll(p, stage, x);
   }
-  // Per channel, the window is all there is to reduce: written out, its loads are shared.
-  if (operands->inputIsVector)
-    for (StringRef r : rvars)
-      write.unroll(p, 1, r);
+  // Per channel, the window is all there is to reduce: written out, its loads are shared. So is a short
+  // innermost loop, such as over the channels of an image.
+  for (size_t i = 0; i < rvars.size(); ++i) {
+    auto end = dyn_cast<IntegerAttr>(update.getEnds()[i]);
+    bool isShort = i + 1 == rvars.size() && end && end.getInt() <= 4;
+    if (operands->inputIsVector || isShort)
+      write.unroll(p, 1, rvars[i]);
+  }
   return true;
 }

@@ -22,7 +22,8 @@ double sylvite::estimateCycles(const Contraction &contraction, Tile tile) {
   }
   int64_t accumulators = tile.vectors * tile.rows;
   double loads = contraction.inputIsVector ? accumulators + tile.vectors : tile.vectors + tile.rows;
-  double step = std::max({accumulators / 2.0, 4.0, loads / 2.0});
+  // Ten accumulators in flight: eight would do if every multiply-add issued at once.
+  double step = std::max({accumulators / 2.0, 5.0, loads / 2.0});
   // Fewer loads leave room for what else the core does.
   step += 0.01 * loads;
   double ends = 2.0 * accumulators + 16; // zeroes, the epilogue and its stores, the loops
@@ -49,6 +50,47 @@ Tile sylvite::chooseTile(const Contraction &contraction, const Machine &machine,
         best = tile;
         leastCycles = cycles;
       }
+    }
+  }
+  return best;
+}
+
+// Bytes a cycle that a core reads from the last cache and from memory, while it computes.
+static constexpr double cacheBytes = 12, memoryBytes = 5;
+
+double sylvite::estimateWeightCycles(double bytes) { return bytes / memoryBytes; }
+
+WinogradPlan sylvite::planWinograd(const WinogradShape &shape, const Machine &machine, int64_t tile,
+                                   int64_t vectors) {
+  WinogradPlan best{0, {1, 1}, 1, std::numeric_limits<double>::infinity()};
+  for (int64_t m : {2, 4}) {
+    if (tile && m != tile)
+      continue;
+    int64_t points = (m + 2) * (m + 2), tileRows = llvm::divideCeil(shape.height, m),
+            tilesInRow = llvm::divideCeil(shape.width, m);
+    // Of a vector of one tile: loads, about as many additions as the matrices have entries, stores.
+    double inputCycles = m == 2 ? 36 : 110, outputCycles = m == 2 ? 20 : 64;
+    double filterBytes = 4.0 * points * shape.channels * shape.filters;
+    for (int64_t rows = 1; rows <= tileRows; ++rows) {
+      if (tileRows % rows)
+        continue;
+      int64_t groups = tileRows / rows, tiles = rows * tilesInRow;
+      Contraction product{shape.filters, tiles, shape.channels, shape.lanes};
+      Tile registerTile = chooseTile(product, machine, vectors);
+      double compute = groups * (points * estimateCycles(product, registerTile) +
+                                 tiles * (inputCycles * llvm::divideCeil(shape.channels, shape.lanes) +
+                                          outputCycles * llvm::divideCeil(shape.filters, shape.lanes)));
+      // Every block of filters reads the transformed input again, every group the filters.
+      double inputBytes = 4.0 * points * tiles * shape.channels;
+      double blocks = llvm::divideCeil(shape.filters, registerTile.vectors * shape.lanes);
+      double streamed = filterBytes / memoryBytes;
+      if (filterBytes > machine.l2Bytes / 2)
+        streamed += (groups - 1) * filterBytes / cacheBytes;
+      if (inputBytes > machine.l2Bytes / 2)
+        streamed += groups * blocks * inputBytes / cacheBytes;
+      double cycles = std::max(compute, streamed) + 0.3 * std::min(compute, streamed);
+      if (cycles < best.cycles)
+        best = {m, registerTile, rows, cycles};
     }
   }
   return best;

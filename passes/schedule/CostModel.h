@@ -15,6 +15,7 @@ namespace sylvite {
 struct Machine {
   unsigned vectorBytes;     ///< size of a vector register
   unsigned vectorRegisters; ///< how many there are
+  int64_t l2Bytes = 512 << 10; ///< per core; where a target has more, blocks are smaller than they could be
   unsigned lanes(mlir::Type elementType) const {
     return std::max(1u, vectorBytes * 8 / elementType.getIntOrFloatBitWidth());
   }
@@ -44,6 +45,28 @@ double estimateCycles(const Contraction &contraction, Tile tile);
 /// The tile with the least estimate among those whose registers suffice; of `vectors` registers of
 /// channels, if that is given.
 Tile chooseTile(const Contraction &contraction, const Machine &machine, int64_t vectors = 0);
+
+/// A 3x3 convolution of stride one: `height` by `width` positions of `filters` from `channels`.
+struct WinogradShape {
+  int64_t height, width, channels, filters, lanes;
+};
+
+/// How Winograd's algorithm runs: F(tile x tile, 3x3), products in register tiles, `groupRows` rows of
+/// tiles transformed, multiplied and transformed back before the next.
+struct WinogradPlan {
+  int64_t tile;
+  Tile product;
+  int64_t groupRows;
+  double cycles;
+};
+
+/// The plan with the least estimated cycles: products, transforms, and the transformed filter, which is
+/// read once per group from wherever it fits. Restricted to `tile` and to `vectors` if they are given.
+WinogradPlan planWinograd(const WinogradShape &shape, const Machine &machine, int64_t tile = 0,
+                          int64_t vectors = 0);
+
+/// Cycles to read `bytes` of weights, which nothing has read before in this run.
+double estimateWeightCycles(double bytes);
 
 } // namespace sylvite
 

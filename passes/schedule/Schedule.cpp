@@ -33,6 +33,15 @@ halide::UpdateOp PipelineView::singleUpdate(halide::FuncOp func) {
   return updates.size() == 1 ? updates.front() : halide::UpdateOp();
 }
 
+StringRef PipelineView::weightsOf(halide::UpdateOp update) {
+  StringRef name;
+  update.getBody().walk([&](halide::AtOp at) {
+    if (pipeline.lookupInput(at.getFunc()))
+      name = at.getFunc();
+  });
+  return name;
+}
+
 bool sylvite::dependsOn(Value value, Value source) {
   if (value == source)
     return true;
@@ -169,8 +178,8 @@ struct Schedule : sylvite::impl::ScheduleBase<Schedule> {
   void runOnOperation() override {
     Machine machine{vectorWidth * 4, vectorRegisters};
     static constexpr bool (*families[])(PipelineView &, const Machine &) = {
-        scheduleContraction, scheduleChannelReduction, scheduleRowReduction, scheduleJoin,
-        schedulePointwise,   scheduleDefault};
+        scheduleWinograd,   scheduleContraction, scheduleChannelReduction, scheduleRowReduction,
+        scheduleJoin,       schedulePointwise,   scheduleDefault};
     for (auto pipeline : getOperation().getOps<halide::PipelineOp>()) {
       if (pipeline.getSchedule())
         continue;

@@ -24,6 +24,9 @@ struct PipelineView {
 
   /// The only update of `func`, or null when it has none or several.
   halide::UpdateOp singleUpdate(halide::FuncOp func);
+
+  /// The input that `update` reads, where it reads one.
+  llvm::StringRef weightsOf(halide::UpdateOp update);
 };
 
 /// Whether `value` is computed from `source`.
@@ -78,6 +81,7 @@ private:
 halide::TailStrategy tailFor(int64_t extent, int64_t factor);
 
 /// Each returns whether it wrote a schedule. In the order in which they are tried.
+bool scheduleWinograd(PipelineView &view, const Machine &machine);
 bool scheduleContraction(PipelineView &view, const Machine &machine);
 bool scheduleChannelReduction(PipelineView &view, const Machine &machine);
 bool scheduleRowReduction(PipelineView &view, const Machine &machine);

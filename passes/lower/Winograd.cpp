@@ -1,0 +1,226 @@
+//===- Winograd.cpp - Winograd's convolution to halide ---------------------===//
+//
+// F(m x m, 3x3): tiles of m x m outputs from overlapping tiles of (m + 2) x (m + 2) inputs. Inputs and
+// filters go to a domain where the convolution of a tile is one product per point, summed over channels:
+// (m + 2)^2 matrix products over all tiles. Lavin, Gray: Fast Algorithms for Convolutional Neural
+// Networks, arXiv 1509.09308; matrices for the points 0, 1, -1 (2, -2) and infinity.
+//
+// A matrix of a transform is constant, so a transform of one dimension is a choice among linear
+// combinations by the point's index; the schedule unrolls that index, and the choice is gone.
+//
+//===----------------------------------------------------------------------===//
+#include "passes/lower/Lowering.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+using namespace mlir;
+using namespace sylvite;
+
+namespace {
+/// The transforms of one F(m, 3): rows of `input` are points over tile positions, of `filter` points over
+/// taps, of `output` outputs over points.
+struct Transforms {
+  ArrayRef<ArrayRef<double>> input, filter, output;
+};
+} // namespace
+
+static Transforms transformsOf(int64_t tile) {
+  using Row = ArrayRef<double>;
+  static const double input2[][4] = {{1, 0, -1, 0}, {0, 1, 1, 0}, {0, -1, 1, 0}, {0, 1, 0, -1}};
+  static const double filter2[][3] = {{1, 0, 0}, {.5, .5, .5}, {.5, -.5, .5}, {0, 0, 1}};
+  static const double output2[][4] = {{1, 1, 1, 0}, {0, 1, -1, -1}};
+  static const double input4[][6] = {{4, 0, -5, 0, 1, 0},  {0, -4, -4, 1, 1, 0},
+                                     {0, 4, -4, -1, 1, 0}, {0, -2, -1, 2, 1, 0},
+                                     {0, 2, -1, -2, 1, 0}, {0, 4, 0, -5, 0, 1}};
+  static const double filter4[][3] = {{1. / 4, 0, 0},
+                                      {-1. / 6, -1. / 6, -1. / 6},
+                                      {-1. / 6, 1. / 6, -1. / 6},
+                                      {1. / 24, 1. / 12, 1. / 6},
+                                      {1. / 24, -1. / 12, 1. / 6},
+                                      {0, 0, 1}};
+  static const double output4[][6] = {
+      {1, 1, 1, 1, 1, 0}, {0, 1, -1, 2, -2, 0}, {0, 1, 1, 4, 4, 0}, {0, 1, -1, 8, -8, 1}};
+  static const Row inputRows2[] = {input2[0], input2[1], input2[2], input2[3]},
+                   filterRows2[] = {filter2[0], filter2[1], filter2[2], filter2[3]},
+                   outputRows2[] = {output2[0], output2[1]},
+                   inputRows4[] = {input4[0], input4[1], input4[2],
+                                   input4[3], input4[4], input4[5]},
+                   filterRows4[] = {filter4[0], filter4[1], filter4[2],
+                                    filter4[3], filter4[4], filter4[5]},
+                   outputRows4[] = {output4[0], output4[1], output4[2], output4[3]};
+  if (tile == 2)
+    return {inputRows2, filterRows2, outputRows2};
+  return {inputRows4, filterRows4, outputRows4};
+}
+
+/// Row `i` of `matrix` times the values that `value` gives, where `i` is a loop variable.
+static Value applyRow(OpBuilder &b, Location loc, ArrayRef<ArrayRef<double>> matrix, Value i,
+                      function_ref<Value(int64_t)> value) {
+  IndexBuilder index(b, loc);
+  SmallVector<Value> values(matrix.front().size());
+  for (size_t k = 0; k < values.size(); ++k)
+    values[k] = value(k);
+  Value result;
+  for (int64_t row = matrix.size() - 1; row >= 0; --row) {
+    Value sum;
+    for (auto [factor, term] : llvm::zip(matrix[row], values)) {
+      if (factor == 0)
+        continue;
+      auto scaled = [&](double by) -> Value {
+        return by == 1 ? term
+                       : Value(arith::MulFOp::create(
+                             b, loc, term, GroupLowering::scalar(b, loc, term.getType(), by)));
+      };
+      if (!sum)
+        sum = scaled(factor);
+      else if (factor < 0)
+        sum = arith::SubFOp::create(b, loc, sum, scaled(-factor));
+      else
+        sum = arith::AddFOp::create(b, loc, sum, scaled(factor));
+    }
+    if (!result) {
+      result = sum;
+      continue;
+    }
+    Value isRow =
+        arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, i, index.constant(row));
+    result = arith::SelectOp::create(b, loc, isRow, sum, result);
+  }
+  return result;
+}
+
+/// G g G^T in two steps, each an update per point, so that every element is computed once.
+static LogicalResult lowerWinogradFilter(nn::WinogradFilterOp op, GroupLowering &lowering) {
+  ArrayRef<ArrayRef<double>> matrix = transformsOf(op.getTile()).filter;
+  Type element = lowering.typeOf(op).getElementType();
+  auto zero = [&](OpBuilder &b, Location loc, ValueRange) {
+    halide::YieldOp::create(b, loc, lowering.scalar(b, loc, element, 0));
+  };
+  // Defines rows of `func` along `dim` as combinations of what `source` reads at taps along `dim`.
+  auto transform = [&](halide::FuncOp func, unsigned dim,
+                       function_ref<Value(OpBuilder &, Location, ValueRange)> source) {
+    for (auto [point, row] : llvm::enumerate(matrix))
+      halide::UpdateOp::create(
+          lowering.builder, op.getLoc(), func, ArrayRef<halide::ReductionVariable>(),
+          [&](OpBuilder &b, Location loc, ValueRange vars) {
+            IndexBuilder index(b, loc);
+            SmallVector<Value> to(vars), from(vars);
+            to[dim] = index.constant(point);
+            Value sum = applyRow(b, loc, ArrayRef<ArrayRef<double>>(row), {}, [&](int64_t tap) {
+              from[dim] = index.constant(tap);
+              return source(b, loc, from);
+            });
+            halide::YieldOp::create(b, loc, sum, to);
+          });
+  };
+  halide::FuncOp rows = lowering.createFunc(op.getLoc(), "rows", 4, element, zero);
+  transform(rows, 0, [&](OpBuilder &b, Location loc, ValueRange at) {
+    return lowering.at(b, loc, op.getFilter(), at);
+  });
+  halide::FuncOp whole = lowering.defineFunc(op, "winograd_filter", zero);
+  transform(whole, 1, [&](OpBuilder &b, Location loc, ValueRange at) {
+    return lowering.at(b, loc, rows, at);
+  });
+  return success();
+}
+
+static LogicalResult lowerWinogradConv(nn::WinogradConvOp op, GroupLowering &lowering) {
+  Transforms transforms = transformsOf(op.getTile());
+  RankedTensorType input = lowering.typeOf(op.getInput()), filter = lowering.typeOf(op.getFilter()),
+                   result = lowering.typeOf(op);
+  Type element = input.getElementType();
+  int64_t tile = op.getTile(), points = tile + 2, block = filter.getDimSize(3),
+          tilesInRow = llvm::divideCeil(result.getDimSize(2), tile);
+  Location loc = op.getLoc();
+  OpBuilder &builder = lowering.builder;
+  auto create = [&](StringRef name, ArrayRef<StringRef> vars, halide::BodyBuilder body) {
+    return halide::FuncOp::create(builder, loc, name, vars, element, body);
+  };
+
+  // The input in the padding, and beyond it where tiles overhang, is zero.
+  halide::FuncOp padded =
+      create("padded", {"n", "y", "x", "c"}, [&](OpBuilder &b, Location loc, ValueRange point) {
+        IndexBuilder index(b, loc);
+        SmallVector<Value> at(point);
+        Value inside;
+        for (unsigned i : {0u, 1u}) {
+          int64_t size = input.getDimSize(i + 1);
+          Value position = index.add(point[i + 1], -op.getPaddingLow()[i]);
+          Value here = index.both(index.greaterEqual(position, 0),
+                                  index.lessThan(position, index.constant(size)));
+          inside = inside ? index.both(inside, here) : here;
+          at[i + 1] = index.clamp(position, 0, index.constant(size - 1));
+        }
+        Value zero = lowering.scalar(b, loc, element, 0);
+        Value value = lowering.at(b, loc, op.getInput(), at);
+        halide::YieldOp::create(
+            b, loc,
+            Value(arith::SelectOp::create(b, loc, halide::LikelyOp::create(b, loc, inside), value,
+                                          zero)));
+      });
+  // Tiles are numbered row by row: t.
+  halide::FuncOp rows = create(
+      "input_rows", {"n", "t", "a", "j", "c"}, [&](OpBuilder &b, Location loc, ValueRange v) {
+        IndexBuilder index(b, loc);
+        Value y = index.mul(index.floorDiv(v[1], tilesInRow), tile),
+              x = index.add(index.mul(index.mod(v[1], tilesInRow), tile), v[3]);
+        halide::YieldOp::create(b, loc, applyRow(b, loc, transforms.input, v[2], [&](int64_t i) {
+                                  return lowering.at(b, loc, padded,
+                                                     {v[0], index.add(y, i), x, v[4]});
+                                }));
+      });
+  halide::FuncOp transformed = create(
+      "input_points", {"n", "a", "b", "t", "c"}, [&](OpBuilder &b, Location loc, ValueRange v) {
+        IndexBuilder index(b, loc);
+        halide::YieldOp::create(b, loc, applyRow(b, loc, transforms.input, v[2], [&](int64_t j) {
+                                  return lowering.at(b, loc, rows,
+                                                     {v[0], v[3], v[1], index.constant(j), v[4]});
+                                }));
+      });
+  halide::FuncOp products = create(
+      "products", {"n", "a", "b", "t", "c"}, [&](OpBuilder &b, Location loc, ValueRange) {
+        halide::YieldOp::create(b, loc, lowering.scalar(b, loc, element, 0));
+      });
+  halide::UpdateOp::create(
+      builder, loc, products, halide::ReductionVariable{"rc", 0, filter.getDimSize(2)},
+      [&](OpBuilder &b, Location loc, ValueRange vars) {
+        IndexBuilder index(b, loc);
+        ValueRange v = vars.drop_back();
+        Value r = vars.back(), point = index.add(index.mul(v[1], points), v[2]);
+        yieldProductSum(b, loc, lowering.at(b, loc, products, v),
+                        lowering.at(b, loc, transformed, {v[0], v[1], v[2], v[3], r}),
+                        lowering.at(b, loc, op.getFilter(),
+                                    {index.floorDiv(v[4], block), point, r,
+                                     index.mod(v[4], block)}));
+      });
+  halide::FuncOp outputRows = create(
+      "output_rows", {"n", "t", "i", "b", "c"}, [&](OpBuilder &b, Location loc, ValueRange v) {
+        IndexBuilder index(b, loc);
+        halide::YieldOp::create(b, loc, applyRow(b, loc, transforms.output, v[2], [&](int64_t a) {
+                                  return lowering.at(b, loc, products,
+                                                     {v[0], index.constant(a), v[3], v[1], v[4]});
+                                }));
+      });
+  halide::FuncOp tiles = create(
+      "output_tiles", {"n", "t", "i", "j", "c"}, [&](OpBuilder &b, Location loc, ValueRange v) {
+        IndexBuilder index(b, loc);
+        halide::YieldOp::create(b, loc, applyRow(b, loc, transforms.output, v[3], [&](int64_t k) {
+                                  return lowering.at(b, loc, outputRows,
+                                                     {v[0], v[1], v[2], index.constant(k), v[4]});
+                                }));
+      });
+  lowering.defineFunc(op, "winograd", [&](OpBuilder &b, Location loc, ValueRange v) {
+    IndexBuilder index(b, loc);
+    Value t = index.add(index.mul(index.floorDiv(v[1], tile), tilesInRow),
+                        index.floorDiv(v[2], tile));
+    halide::YieldOp::create(
+        b, loc,
+        lowering.at(b, loc, tiles, {v[0], t, index.mod(v[1], tile), index.mod(v[2], tile), v[3]}));
+  });
+  return success();
+}
+
+void sylvite::addWinogradLowerings(LoweringTable &table) {
+  table.add<nn::WinogradConvOp, lowerWinogradConv>();
+  table.add<nn::WinogradFilterOp, lowerWinogradFilter>();
+}

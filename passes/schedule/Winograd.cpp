@@ -1,0 +1,97 @@
+//===- Winograd.cpp - the schedule of Winograd's convolution ---------------===//
+//
+// A group of rows of tiles at a time: its input is copied with zeros around, transformed, and stays in
+// the second cache; then a block of filters at a time, whose products with all tiles of the group are
+// register tiles, and whose outputs are transformed back and meet the epilogue. Each transformed filter
+// is read once per group.
+//
+//===----------------------------------------------------------------------===//
+#include "passes/schedule/Scheduling.h"
+
+using namespace mlir;
+using namespace sylvite;
+using halide::TailStrategy;
+
+bool sylvite::scheduleWinograd(PipelineView &view, const Machine &machine) {
+  auto winograd = view.pipeline.lookupFunc("winograd"), products = view.pipeline.lookupFunc("products");
+  if (!winograd || !products)
+    return false;
+  halide::UpdateOp update = view.singleUpdate(products);
+  ArrayRef<int64_t> shape = view.outputType.getShape();
+  RankedTensorType filter = view.pipeline.lookupInput(view.weightsOf(update)).getBufferType();
+  int64_t points = filter.getDimSize(1), tile = points == 16 ? 2 : 4, channels = filter.getDimSize(2),
+          width = filter.getDimSize(3), height = shape[1], filters = shape[3];
+  int64_t lanes = std::min<int64_t>(machine.lanes(filter.getElementType()), filters);
+  WinogradPlan plan = planWinograd({height, shape[2], channels, filters, lanes}, machine, tile,
+                                   width / lanes);
+  int64_t inputLanes = std::min<int64_t>(machine.lanes(filter.getElementType()), channels);
+
+  ScheduleWriter write(view.pipeline);
+  StringRef out = view.output.getSymName();
+  SmallVector<StringRef> vars = view.output.getVarNames();
+  StringRef n = vars[0], y = vars[1], x = vars[2], c = vars[3];
+  auto tailOf = [](int64_t extent, int64_t factor) {
+    return extent % factor ? TailStrategy::GuardWithIf : TailStrategy::RoundUp;
+  };
+  write.split(out, 0, c, "co", "cb", width, tailOf(filters, width));
+  write.split(out, 0, "cb", "cv", "ci", lanes, TailStrategy::RoundUp);
+  write.split(out, 0, x, "xo", "xi", tile, tailOf(shape[2], tile));
+  write.split(out, 0, y, "yo", "yi", tile, tailOf(height, tile));
+  write.split(out, 0, "yo", "yg", "yt", plan.groupRows, TailStrategy::RoundUp);
+  write.reorder(out, 0, {"ci", "xi", "yi", "cv", "xo", "yt", "co", "yg", n});
+  if (lanes > 1)
+    write.vectorize(out, 0, "ci");
+  write.unroll(out, 0, "xi");
+  write.unroll(out, 0, "yi");
+  int64_t groups = llvm::divideCeil(llvm::divideCeil(height, tile), plan.groupRows);
+  write.fuse(out, 0, n, "yg", "task");
+  write.parallel(out, 0, "task");
+  // Few groups leave cores idle: then blocks of filters are tasks too.
+  bool fewGroups = groups < 4;
+  if (fewGroups)
+    write.parallel(out, 0, "co");
+
+  for (StringRef name : {"output_tiles", "output_rows"}) {
+    write.computeAt(name, out, "cv");
+    SmallVector<StringRef> own = view.pipeline.lookupFunc(name).getVarNames();
+    if (lanes > 1)
+      write.vectorize(name, 0, own.back());
+    write.unroll(name, 0, own[2]);
+    write.unroll(name, 0, own[3]);
+  }
+
+  write.computeAt("products", out, "co");
+  write.boundExtent("products", "c", width);
+  for (int64_t stage : {0, 1}) {
+    write.split("products", stage, "t", "to", "ti", plan.product.rows, TailStrategy::RoundUp);
+    SmallVector<StringRef> order{"c", "ti", "to", "b", "a"};
+    if (stage == 1)
+      order.insert(order.begin() + 2, "rc");
+    write.reorder("products", stage, order);
+    if (lanes > 1)
+      write.vectorize("products", stage, "c", lanes);
+    write.unroll("products", stage, "c");
+    write.unroll("products", stage, "ti");
+  }
+
+  write.computeAt("input_points", out, "task");
+  write.split("input_points", 0, "c", "co", "ci", inputLanes,
+              channels % inputLanes ? TailStrategy::ShiftInwards : TailStrategy::RoundUp);
+  write.reorder("input_points", 0, {"ci", "b", "a", "co", "t"});
+  if (inputLanes > 1)
+    write.vectorize("input_points", 0, "ci");
+  write.unroll("input_points", 0, "b");
+  write.unroll("input_points", 0, "a");
+  if (fewGroups)
+    write.parallel("input_points", 0, "t");
+
+  write.computeAt("input_rows", "input_points", "co");
+  if (inputLanes > 1)
+    write.vectorize("input_rows", 0, "c");
+  write.unroll("input_rows", 0, "a");
+  write.unroll("input_rows", 0, "j");
+
+  write.computeAt("padded", out, "task");
+  write.vectorizeInnermost("padded", 0, "c", channels, inputLanes);
+  return true;
+}
