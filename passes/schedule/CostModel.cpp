@@ -13,13 +13,6 @@ using namespace mlir;
 using namespace sylvite;
 
 double sylvite::estimateCycles(const Contraction &contraction, Tile tile) {
-  if (ShapedType::isDynamic(contraction.positions)) {
-    // One position, or many: what one costs in both.
-    Contraction one = contraction, many = contraction;
-    one.positions = 1;
-    many.positions = 240;
-    return estimateCycles(one, tile) + estimateCycles(many, tile) / many.positions;
-  }
   int64_t accumulators = tile.vectors * tile.rows;
   double loads = contraction.inputIsVector ? accumulators + tile.vectors : tile.vectors + tile.rows;
   // Ten accumulators in flight: eight would do if every multiply-add issued at once.
@@ -27,10 +20,16 @@ double sylvite::estimateCycles(const Contraction &contraction, Tile tile) {
   // Fewer loads leave room for what else the core does.
   step += 0.01 * loads;
   double ends = 2.0 * accumulators + 16; // zeroes, the epilogue and its stores, the loops
-  double tiles = double(llvm::divideCeil(contraction.channels, tile.vectors * contraction.lanes)) *
-                 llvm::divideCeil(contraction.positions, tile.rows);
+  // A free number of positions is taken to be large: a single one has a kernel of its own.
+  double rowTiles = ShapedType::isDynamic(contraction.positions)
+                        ? 1.0 / tile.rows
+                        : llvm::divideCeil(contraction.positions, tile.rows);
+  double tiles = llvm::divideCeil(contraction.channels, tile.vectors * contraction.lanes) * rowTiles;
   return tiles * (contraction.depth * step + ends);
 }
+
+/// Rows a page apart share a set of the first cache, which holds eight of them.
+static constexpr int64_t mostRows = 8;
 
 Tile sylvite::chooseTile(const Contraction &contraction, const Machine &machine, int64_t vectors) {
   Tile best{std::max<int64_t>(vectors, 1), 1};
@@ -39,10 +38,11 @@ Tile sylvite::chooseTile(const Contraction &contraction, const Machine &machine,
   for (Tile tile{1, 1}; tile.vectors <= std::min<int64_t>(mostVectors, 8); ++tile.vectors) {
     if (vectors && tile.vectors != vectors)
       continue;
-    for (tile.rows = 1; tile.rows <= 14; ++tile.rows) {
+    for (tile.rows = 1; tile.rows <= mostRows; ++tile.rows) {
       if (!ShapedType::isDynamic(contraction.positions) && tile.rows > contraction.positions)
         break;
-      int64_t live = tile.vectors * tile.rows + tile.vectors + (contraction.inputIsVector ? 2 : 1);
+      // One register more than the loop needs keeps loads out of the multiply-adds.
+      int64_t live = tile.vectors * tile.rows + tile.vectors + (contraction.inputIsVector ? 3 : 2);
       if (live > machine.vectorRegisters)
         break;
       double cycles = estimateCycles(contraction, tile);

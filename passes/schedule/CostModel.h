@@ -38,8 +38,7 @@ struct Contraction {
 
 /// The estimated cycles of `contraction`, computed in tiles: per step of the reduction the multiply-adds
 /// (two a cycle, four cycles of latency) or the loads, whichever takes longer, and what a tile costs to
-/// begin and to end. For a free number of positions, the mean cost of a position alone and of one among
-/// many.
+/// begin and to end. For a free number of positions, the cost of one among many.
 double estimateCycles(const Contraction &contraction, Tile tile);
 
 /// The tile with the least estimate among those whose registers suffice; of `vectors` registers of

@@ -7,17 +7,3 @@ func.func @conv(%x: tensor<?x5x5x2xf32>, %w: tensor<3x3x2x4xf32>) -> tensor<?x5x
   %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 1>, padding_high = array<i64: 2, 1>} : (tensor<?x5x5x2xf32>, tensor<3x3x2x4xf32>) -> tensor<?x5x5x4xf32>
   return %0 : tensor<?x5x5x4xf32>
 }
-
-// Weights are turned once; what is no weight stays.
-// CHECK-LABEL: func.func @weights
-// CHECK: %[[W:.*]] = nn.get @w
-// CHECK: %[[T:.*]] = nn.transpose %[[W]] [1, 0] : (tensor<4x8xf32>) -> tensor<8x4xf32>
-// CHECK: nn.matmul %arg0, %[[T]] : (tensor<?x8xf32>, tensor<8x4xf32>) -> tensor<?x4xf32>
-// CHECK: nn.matmul %arg0, %arg0 {transpose_rhs}
-nn.parameter @w : tensor<4x8xf32>
-func.func @weights(%x: tensor<?x8xf32>) -> (tensor<?x4xf32>, tensor<?x?xf32>) {
-  %w = nn.get @w : tensor<4x8xf32>
-  %0 = nn.matmul %x, %w {transpose_rhs} : (tensor<?x8xf32>, tensor<4x8xf32>) -> tensor<?x4xf32>
-  %1 = nn.matmul %x, %x {transpose_rhs} : (tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x?xf32>
-  return %0, %1 : tensor<?x4xf32>, tensor<?x?xf32>
-}

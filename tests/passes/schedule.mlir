@@ -23,7 +23,7 @@
 // CHECK-NEXT: halide.vectorize @conv stage 1, "c" by 8
 // AVX512-LABEL: halide.pipeline @conv_map {
 // AVX512: halide.split @map, "c" into ("co", "ci") by 32
-// AVX512-NEXT: halide.split @map, "x" into ("xo", "xi") by 12 tail round_up
+// AVX512-NEXT: halide.split @map, "x" into ("xo", "xi") by 8 tail round_up
 func.func @convolution(%x: tensor<?x26x26x8xf32>, %w: tensor<3x3x8x32xf32>, %b: tensor<32xf32>) -> tensor<?x24x24x32xf32> {
   %0 = nn.group (%a = %x, %f = %w, %c = %b) : (tensor<?x26x26x8xf32>, tensor<3x3x8x32xf32>, tensor<32xf32>) -> tensor<?x24x24x32xf32> {
     %1 = nn.conv %a, %f {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x26x26x8xf32>, tensor<3x3x8x32xf32>) -> tensor<?x24x24x32xf32>
@@ -53,13 +53,13 @@ func.func @depthwise(%x: tensor<?x9x9x32xf32>, %w: tensor<3x3x1x32xf32>) -> tens
 
 // Rows may be one: a low tile, guarded.
 // CHECK-LABEL: halide.pipeline @matmul {
-// CHECK: halide.split @out, "n" into ("xo", "xi") by 4 tail guard_with_if
+// CHECK: halide.split @out, "n" into ("xo", "xi") by 6 tail guard_with_if
 // CHECK: halide.parallel @out, "co"
 // AVX512-LABEL: halide.pipeline @matmul {
 // AVX512: halide.split @out, "c" into ("co", "ci") by 48 tail round_up
-// AVX512-NEXT: halide.split @out, "n" into ("xo", "xi") by 4 tail guard_with_if
+// AVX512-NEXT: halide.split @out, "n" into ("xo", "xi") by 8 tail guard_with_if
 // AVX512: halide.bound_extent @matmul, "c" to 48
-// AVX512-NEXT: halide.bound_extent @matmul, "n" to 4
+// AVX512-NEXT: halide.bound_extent @matmul, "n" to 8
 // AVX512-NEXT: halide.vectorize @matmul, "c" by 16
 func.func @dense(%x: tensor<?x64xf32>, %w: tensor<64x48xf32>) -> tensor<?x48xf32> {
   %0 = nn.group (%a = %x, %f = %w) : (tensor<?x64xf32>, tensor<64x48xf32>) -> tensor<?x48xf32> {
@@ -165,4 +165,36 @@ func.func @row_norm(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
     nn.yield %1 : tensor<?x64xf32>
   }
   return %0 : tensor<?x64xf32>
+}
+
+// Packed weights are read block by block: blocks do not overlap, so the last one is guarded.
+// CHECK-LABEL: halide.pipeline @packed_matmul {
+// CHECK: halide.at @in1[%{{.*}}, %rk, %{{.*}}]
+// CHECK: halide.split @out, "c" into ("co", "ci") by 16 tail guard_with_if
+// CHECK: halide.split @out, "x" into ("xo", "xi") by 5 tail shift_inwards
+func.func @packed(%x: tensor<?x49x64xf32>, %w: tensor<2x64x16xf32>) -> tensor<?x49x24xf32> {
+  %0 = nn.group (%a = %x, %f = %w) : (tensor<?x49x64xf32>, tensor<2x64x16xf32>) -> tensor<?x49x24xf32> {
+    %1 = nn.packed_matmul %a, %f {columns = 24 : i64} : (tensor<?x49x64xf32>, tensor<2x64x16xf32>) -> tensor<?x49x24xf32>
+    nn.yield %1 : tensor<?x49x24xf32>
+  }
+  return %0 : tensor<?x49x24xf32>
+}
+
+// Winograd: transforms in registers, products of a block of filters with the tiles of a group, and a
+// group's input transformed once.
+// CHECK-LABEL: halide.pipeline @winograd_conv {
+// CHECK: halide.split @winograd, "y" into ("yo", "yi") by 4 tail round_up
+// CHECK: halide.split @winograd, "yo" into ("yg", "yt") by
+// CHECK: halide.parallel @winograd, "task"
+// CHECK: halide.compute_at @output_tiles, @winograd, "cv"
+// CHECK: halide.compute_at @products, @winograd, "co"
+// CHECK: halide.compute_at @input_points, @winograd, "task"
+// CHECK: halide.compute_at @input_rows, @input_points, "co"
+// CHECK: halide.compute_at @padded, @winograd, "task"
+func.func @winograd(%x: tensor<?x28x28x64xf32>, %w: tensor<4x36x64x16xf32>) -> tensor<?x28x28x64xf32> {
+  %0 = nn.group (%a = %x, %f = %w) : (tensor<?x28x28x64xf32>, tensor<4x36x64x16xf32>) -> tensor<?x28x28x64xf32> {
+    %1 = nn.winograd_conv %a, %f {filters = 64 : i64, tile = 4 : i64, padding_low = array<i64: 1, 1>, padding_high = array<i64: 1, 1>} : (tensor<?x28x28x64xf32>, tensor<4x36x64x16xf32>) -> tensor<?x28x28x64xf32>
+    nn.yield %1 : tensor<?x28x28x64xf32>
+  }
+  return %0 : tensor<?x28x28x64xf32>
 }

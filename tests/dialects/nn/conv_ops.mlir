@@ -37,3 +37,21 @@ func.func @transposed_groups(%x: tensor<?x5x4xf32>, %w: tensor<3x3x4xf32>) -> te
   %0 = nn.conv_transpose %x, %w {strides = array<i64: 1>, dilations = array<i64: 1>, padding_low = array<i64: -1>, padding_high = array<i64: 0>, output_padding = array<i64: 0>, groups = 2 : i64} : (tensor<?x5x4xf32>, tensor<3x3x4xf32>) -> tensor<?x8x6xf32>
   return %0 : tensor<?x8x6xf32>
 }
+
+// CHECK-LABEL: func.func @packed
+// CHECK: nn.packed_conv %arg0, %arg1 {dilations = array<i64: 1, 1>, filters = 20 : i64, strides = array<i64: 1, 1>} : (tensor<?x9x9x4xf32>, tensor<2x2x3x3x2x8xf32>) -> tensor<?x7x7x2x10xf32>
+// CHECK: nn.packed_conv %arg0, %arg2 {dilations = array<i64: 2, 2>, filters = 8 : i64, flatten, strides = array<i64: 2, 2>} : (tensor<?x9x9x4xf32>, tensor<1x1x3x3x4x8xf32>) -> tensor<?x9x8xf32>
+func.func @packed(%x: tensor<?x9x9x4xf32>, %w: tensor<2x2x3x3x2x8xf32>, %v: tensor<1x1x3x3x4x8xf32>) {
+  %0 = nn.packed_conv %x, %w {filters = 20 : i64, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>} : (tensor<?x9x9x4xf32>, tensor<2x2x3x3x2x8xf32>) -> tensor<?x7x7x2x10xf32>
+  %1 = nn.packed_conv %x, %v {filters = 8 : i64, strides = array<i64: 2, 2>, dilations = array<i64: 2, 2>, flatten} : (tensor<?x9x9x4xf32>, tensor<1x1x3x3x4x8xf32>) -> tensor<?x9x8xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @winograd
+// CHECK: nn.winograd_filter %arg1 {tile = 2 : i64} : (tensor<3x3x4x12xf32>) -> tensor<4x4x4x12xf32>
+// CHECK: nn.winograd_conv %arg0, %arg2 {filters = 12 : i64, padding_high = array<i64: 2, 0>, padding_low = array<i64: 1, 0>, tile = 4 : i64} : (tensor<?x9x9x4xf32>, tensor<2x36x4x8xf32>) -> tensor<?x10x7x12xf32>
+func.func @winograd(%x: tensor<?x9x9x4xf32>, %w: tensor<3x3x4x12xf32>, %u: tensor<2x36x4x8xf32>) {
+  %0 = nn.winograd_filter %w {tile = 2 : i64} : (tensor<3x3x4x12xf32>) -> tensor<4x4x4x12xf32>
+  %1 = nn.winograd_conv %x, %u {filters = 12 : i64, tile = 4 : i64, padding_low = array<i64: 1, 0>, padding_high = array<i64: 2, 0>} : (tensor<?x9x9x4xf32>, tensor<2x36x4x8xf32>) -> tensor<?x10x7x12xf32>
+  return
+}

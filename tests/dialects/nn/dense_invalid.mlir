@@ -37,3 +37,33 @@ func.func @f(%x: tensor<2x4x4xf32>, %y: tensor<3x4x4xf32>) {
   %0 = nn.matmul %x, %y : (tensor<2x4x4xf32>, tensor<3x4x4xf32>) -> tensor<3x4x4xf32>
   return
 }
+
+// -----
+
+// packed_matmul_c1
+func.func @f(%x: tensor<?x4xf32>, %w: tensor<4x8xf32>) {
+  // expected-error @+2 {{packed_matmul_c1: expected a left side of rank two or more and a right side (blocks, K, block)}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = nn.packed_matmul %x, %w {columns = 8 : i64} : (tensor<?x4xf32>, tensor<4x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// packed_matmul_c2
+func.func @f(%x: tensor<?x4xf32>, %w: tensor<1x5x8xf32>) {
+  // expected-error @+2 {{packed_matmul_c2: cannot contract a dimension of 4 with one of 5}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = nn.packed_matmul %x, %w {columns = 8 : i64} : (tensor<?x4xf32>, tensor<1x5x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// packed_matmul_c3
+func.func @f(%x: tensor<?x4xf32>, %w: tensor<1x4x8xf32>) {
+  // expected-error @+2 {{packed_matmul_c3: 1 blocks of 8 do not hold 10 columns}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = nn.packed_matmul %x, %w {columns = 10 : i64} : (tensor<?x4xf32>, tensor<1x4x8xf32>) -> tensor<?x10xf32>
+  return
+}

@@ -13,3 +13,10 @@ func.func @batched(%x: tensor<?x1x8x5xi32>, %y: tensor<6x4x8xi32>) -> tensor<?x6
   %0 = nn.matmul %x, %y {transpose_lhs, transpose_rhs} : (tensor<?x1x8x5xi32>, tensor<6x4x8xi32>) -> tensor<?x6x5x4xi32>
   return %0 : tensor<?x6x5x4xi32>
 }
+
+// CHECK-LABEL: func.func @packed
+// CHECK: nn.packed_matmul %arg0, %arg1 {columns = 10 : i64} : (tensor<?x7x4xf32>, tensor<2x4x8xf32>) -> tensor<?x7x10xf32>
+func.func @packed(%x: tensor<?x7x4xf32>, %w: tensor<2x4x8xf32>) {
+  %0 = nn.packed_matmul %x, %w {columns = 10 : i64} : (tensor<?x7x4xf32>, tensor<2x4x8xf32>) -> tensor<?x7x10xf32>
+  return
+}

@@ -1,0 +1,94 @@
+// RUN: sylvite-opt %s -split-input-file -pass-pipeline='builtin.module(func.func(nn-plan-contractions))' | FileCheck %s
+// RUN: sylvite-opt %s -split-input-file -pass-pipeline='builtin.module(func.func(nn-plan-contractions{exact=true}))' | FileCheck %s --check-prefix=EXACT
+
+// Pointwise convolutions are products over all positions of an image; the bias meets them before the
+// shape of the image comes back, and shapes between two of them are gone.
+// CHECK-LABEL: func.func @pointwise
+// CHECK: %[[ROWS:.*]] = nn.reshape %arg0 from [0, -1, -1] : tensor<?x14x14x32xf32> to tensor<?x196x32xf32>
+// CHECK: %[[FIRST:.*]] = nn.packed_matmul %[[ROWS]], %{{.*}} {columns = 64 : i64} : (tensor<?x196x32xf32>, tensor<4x32x16xf32>) -> tensor<?x196x64xf32>
+// CHECK: %[[BIASED:.*]] = nn.map(%[[FIRST]], %{{.*}}) : (tensor<?x196x64xf32>, tensor<64xf32>) -> tensor<?x196x64xf32>
+// CHECK: %[[SECOND:.*]] = nn.packed_matmul %[[BIASED]], %{{.*}} : (tensor<?x196x64xf32>, tensor<2x64x16xf32>) -> tensor<?x196x32xf32>
+// CHECK: nn.reshape %[[SECOND]] from [0, -1, -1, -1] : tensor<?x196x32xf32> to tensor<?x14x14x32xf32>
+nn.parameter @a : tensor<1x1x32x64xf32>
+nn.parameter @b : tensor<1x1x64x32xf32>
+nn.parameter @bias : tensor<64xf32>
+func.func @pointwise(%x: tensor<?x14x14x32xf32>) -> tensor<?x14x14x32xf32> {
+  %a = nn.get @a : tensor<1x1x32x64xf32>
+  %b = nn.get @b : tensor<1x1x64x32xf32>
+  %bias = nn.get @bias : tensor<64xf32>
+  %0 = nn.conv %x, %a {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x14x14x32xf32>, tensor<1x1x32x64xf32>) -> tensor<?x14x14x64xf32>
+  %1 = nn.map (%0, %bias) : (tensor<?x14x14x64xf32>, tensor<64xf32>) -> tensor<?x14x14x64xf32> {
+  ^bb0(%e: f32, %f: f32):
+    %s = arith.addf %e, %f : f32
+    nn.yield %s : f32
+  }
+  %2 = nn.conv %1, %b {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x14x14x64xf32>, tensor<1x1x64x32xf32>) -> tensor<?x14x14x32xf32>
+  return %2 : tensor<?x14x14x32xf32>
+}
+
+// -----
+
+// Weights are packed by ops on parameters: channels in blocks, the last one filled up with zeros.
+// CHECK-LABEL: func.func @dense
+// CHECK: %[[T:.*]] = nn.transpose %{{.*}} [1, 0] : (tensor<20x8xf32>) -> tensor<8x20xf32>
+// CHECK: %[[P:.*]] = nn.pad %[[T]] low [0, 0] high [0, 4]
+// CHECK: %[[B:.*]] = nn.reshape %[[P]] from [-1, -1, -1] : tensor<8x24xf32> to tensor<8x1x24xf32>
+// CHECK: %[[W:.*]] = nn.transpose %[[B]] [1, 0, 2] : (tensor<8x1x24xf32>) -> tensor<1x8x24xf32>
+// CHECK: nn.packed_matmul %arg0, %[[W]] {columns = 20 : i64}
+// What is no weight stays.
+// CHECK: nn.matmul %arg0, %arg0 {transpose_rhs}
+nn.parameter @w : tensor<20x8xf32>
+func.func @dense(%x: tensor<?x8xf32>) -> (tensor<?x20xf32>, tensor<?x?xf32>) {
+  %w = nn.get @w : tensor<20x8xf32>
+  %0 = nn.matmul %x, %w {transpose_rhs} : (tensor<?x8xf32>, tensor<20x8xf32>) -> tensor<?x20xf32>
+  %1 = nn.matmul %x, %x {transpose_rhs} : (tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x?xf32>
+  return %0, %1 : tensor<?x20xf32>, tensor<?x?xf32>
+}
+
+// -----
+
+// A 3x3 convolution of stride one with enough channels takes Winograd's algorithm; not an exact one.
+// CHECK-LABEL: func.func @winograd
+// CHECK: %[[U:.*]] = nn.winograd_filter %{{.*}} {tile = 4 : i64} : (tensor<3x3x64x64xf32>) -> tensor<6x6x64x64xf32>
+// CHECK: nn.reshape %[[U]] from [-1, -1, -1, -1] : tensor<6x6x64x64xf32> to tensor<36x64x4x16xf32>
+// CHECK: nn.winograd_conv %arg0, %{{.*}} {filters = 64 : i64, padding_high = array<i64: 1, 1>, padding_low = array<i64: 1, 1>, tile = 4 : i64}
+// EXACT-LABEL: func.func @winograd
+// EXACT-NOT: winograd_
+// EXACT: nn.pad
+// EXACT: nn.packed_conv
+nn.parameter @w : tensor<3x3x64x64xf32>
+func.func @winograd(%x: tensor<?x28x28x64xf32>) -> tensor<?x28x28x64xf32> {
+  %w = nn.get @w : tensor<3x3x64x64xf32>
+  %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 1, 1>, padding_high = array<i64: 1, 1>} : (tensor<?x28x28x64xf32>, tensor<3x3x64x64xf32>) -> tensor<?x28x28x64xf32>
+  return %0 : tensor<?x28x28x64xf32>
+}
+
+// -----
+
+// Rows of seven waste part of a tile: positions become one dimension.
+// CHECK-LABEL: func.func @strided
+// CHECK: %[[P:.*]] = nn.pad %arg0 low [0, 0, 0, 0] high [0, 1, 1, 0]
+// CHECK: %[[C:.*]] = nn.packed_conv %[[P]], %{{.*}} {dilations = array<i64: 1, 1>, filters = 64 : i64, flatten, strides = array<i64: 2, 2>} : (tensor<?x15x15x32xf32>, tensor<1x4x3x3x32x16xf32>) -> tensor<?x49x64xf32>
+// CHECK: nn.reshape %[[C]] from [0, -1, -1, -1] : tensor<?x49x64xf32> to tensor<?x7x7x64xf32>
+nn.parameter @w : tensor<3x3x32x64xf32>
+func.func @strided(%x: tensor<?x14x14x32xf32>) -> tensor<?x7x7x64xf32> {
+  %w = nn.get @w : tensor<3x3x32x64xf32>
+  %0 = nn.conv %x, %w {strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 1, 1>} : (tensor<?x14x14x32xf32>, tensor<3x3x32x64xf32>) -> tensor<?x7x7x64xf32>
+  return %0 : tensor<?x7x7x64xf32>
+}
+
+// -----
+
+// Groups are a dimension of their own until the maps are done; a depthwise convolution stays.
+// CHECK-LABEL: func.func @grouped
+// CHECK: nn.packed_conv %arg0, %{{.*}} flatten, {{.*}} : (tensor<?x9x24x32xf32>, tensor<2x1x1x3x16x16xf32>) -> tensor<?x198x2x16xf32>
+// CHECK: nn.conv %{{.*}} groups = 32
+nn.parameter @w : tensor<1x3x16x32xf32>
+nn.parameter @d : tensor<3x3x1x32xf32>
+func.func @grouped(%x: tensor<?x9x24x32xf32>) -> tensor<?x7x20x32xf32> {
+  %w = nn.get @w : tensor<1x3x16x32xf32>
+  %d = nn.get @d : tensor<3x3x1x32xf32>
+  %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>, groups = 2 : i64} : (tensor<?x9x24x32xf32>, tensor<1x3x16x32xf32>) -> tensor<?x9x22x32xf32>
+  %1 = nn.conv %0, %d {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>, groups = 32 : i64} : (tensor<?x9x22x32xf32>, tensor<3x3x1x32xf32>) -> tensor<?x7x20x32xf32>
+  return %1 : tensor<?x7x20x32xf32>
+}
