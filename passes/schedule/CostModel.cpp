@@ -18,7 +18,7 @@ double sylvite::estimateCycles(const Contraction &contraction, Tile tile) {
   // Ten accumulators in flight: eight would do if every multiply-add issued at once.
   double step = std::max({accumulators / 2.0, 5.0, loads / 2.0});
   // Fewer loads leave room for what else the core does.
-  step += 0.01 * loads;
+  step += 0.06 * loads;
   double ends = 2.0 * accumulators + 16; // zeroes, the epilogue and its stores, the loops
   // A free number of positions is taken to be large: a single one has a kernel of its own.
   double rowTiles = ShapedType::isDynamic(contraction.positions)
@@ -41,8 +41,7 @@ Tile sylvite::chooseTile(const Contraction &contraction, const Machine &machine,
     for (tile.rows = 1; tile.rows <= mostRows; ++tile.rows) {
       if (!ShapedType::isDynamic(contraction.positions) && tile.rows > contraction.positions)
         break;
-      // One register more than the loop needs keeps loads out of the multiply-adds.
-      int64_t live = tile.vectors * tile.rows + tile.vectors + (contraction.inputIsVector ? 3 : 2);
+      int64_t live = tile.vectors * tile.rows + tile.vectors + (contraction.inputIsVector ? 2 : 1);
       if (live > machine.vectorRegisters)
         break;
       double cycles = estimateCycles(contraction, tile);
