@@ -53,7 +53,7 @@ func.func @depthwise(%x: tensor<?x9x9x32xf32>, %w: tensor<3x3x1x32xf32>) -> tens
 
 // Rows may be one: a low tile, guarded.
 // CHECK-LABEL: halide.pipeline @matmul {
-// CHECK: halide.split @out, "n" into ("xo", "xi") by 6 tail guard_with_if
+// CHECK: halide.split @out, "n" into ("xo", "xi") by 4 tail guard_with_if
 // CHECK: halide.parallel @out, "co"
 // AVX512-LABEL: halide.pipeline @matmul {
 // AVX512: halide.split @out, "c" into ("co", "ci") by 48 tail round_up

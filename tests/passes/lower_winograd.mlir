@@ -1,0 +1,38 @@
+// RUN: sylvite-opt %s -lower-to-halide | FileCheck %s
+
+// A transform is a choice among linear combinations by the point's index: rows of B^T, last one first.
+// CHECK-LABEL: halide.pipeline @winograd_conv {
+// CHECK: halide.func @padded(%n, %y, %x, %c)
+// CHECK: halide.likely
+// CHECK: halide.func @input_rows(%n, %t, %a, %j, %c)
+// CHECK: arith.floordivsi %t, %c3
+// CHECK: arith.remui %t, %c3
+// CHECK: %[[IS2:.*]] = arith.cmpi eq, %a, %c2
+// CHECK: arith.select %[[IS2]]
+// CHECK: halide.func @input_points(%n, %a, %b, %t, %c)
+// CHECK: halide.at @input_rows[%n, %t, %a, %c0{{[_0-9]*}}, %c]
+// CHECK: halide.update @products(%n, %a, %b, %t, %c) over (%rc in 0 to 4)
+// CHECK: halide.at @in1[
+// CHECK: halide.func @output_rows(%n, %t, %i, %b, %c)
+// CHECK: halide.func @output_tiles(%n, %t, %i, %j, %c)
+// CHECK: halide.func @winograd(%n, %y, %x, %c)
+func.func @conv(%x: tensor<?x6x6x4xf32>, %u: tensor<1x16x4x8xf32>) -> tensor<?x6x6x8xf32> {
+  %0 = nn.group (%a = %x, %f = %u) : (tensor<?x6x6x4xf32>, tensor<1x16x4x8xf32>) -> tensor<?x6x6x8xf32> {
+    %1 = nn.winograd_conv %a, %f {filters = 8 : i64, tile = 2 : i64, padding_low = array<i64: 1, 1>, padding_high = array<i64: 1, 1>} : (tensor<?x6x6x4xf32>, tensor<1x16x4x8xf32>) -> tensor<?x6x6x8xf32>
+    nn.yield %1 : tensor<?x6x6x8xf32>
+  }
+  return %0 : tensor<?x6x6x8xf32>
+}
+
+// The filter's transform is an update per point: first along rows, then along columns.
+// CHECK-LABEL: halide.pipeline @winograd_filter {
+// CHECK-COUNT-4: halide.update @rows
+// CHECK-COUNT-4: halide.update @winograd_filter
+// CHECK: halide.output @out : tensor<4x4x4x8xf32>
+func.func @filter(%w: tensor<3x3x4x8xf32>) -> tensor<4x4x4x8xf32> {
+  %0 = nn.group (%a = %w) : (tensor<3x3x4x8xf32>) -> tensor<4x4x4x8xf32> {
+    %1 = nn.winograd_filter %a {tile = 2 : i64} : (tensor<3x3x4x8xf32>) -> tensor<4x4x4x8xf32>
+    nn.yield %1 : tensor<4x4x4x8xf32>
+  }
+  return %0 : tensor<4x4x4x8xf32>
+}
