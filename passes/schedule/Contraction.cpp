@@ -130,13 +130,15 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
     write.unroll(p, stage, c);
     write.unroll(p, stage, x);
   }
-  // Per channel, the window is all there is to reduce: written out, its loads are shared. So is a short
-  // innermost loop, such as over the channels of an image.
-  for (size_t i = 0; i < rvars.size(); ++i) {
+  // Short inner loops are written out: over the channels of an image, and per channel over a row of the
+  // window, whose positions share inputs, or the whole window while registers hold what is shared.
+  int64_t written = 1, mostWritten = operands->inputIsVector ? 9 : 4;
+  for (size_t i = rvars.size(); i-- > 0;) {
     auto end = dyn_cast<IntegerAttr>(update.getEnds()[i]);
-    bool isShort = i + 1 == rvars.size() && end && end.getInt() <= 4;
-    if (operands->inputIsVector || isShort)
-      write.unroll(p, 1, rvars[i]);
+    if (!end || written * end.getInt() > mostWritten)
+      break;
+    written *= end.getInt();
+    write.unroll(p, 1, rvars[i]);
   }
   return true;
 }

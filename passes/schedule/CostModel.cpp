@@ -34,7 +34,10 @@ static constexpr int64_t mostRows = 8;
 Tile sylvite::chooseTile(const Contraction &contraction, const Machine &machine, int64_t vectors) {
   Tile best{std::max<int64_t>(vectors, 1), 1};
   double leastCycles = std::numeric_limits<double>::infinity();
-  int64_t mostVectors = llvm::divideCeil(contraction.channels, contraction.lanes);
+  // Neighbouring positions share inputs of a channel; two vectors of channels share nothing.
+  int64_t mostVectors = contraction.inputIsVector
+                            ? 1
+                            : llvm::divideCeil(contraction.channels, contraction.lanes);
   for (Tile tile{1, 1}; tile.vectors <= std::min<int64_t>(mostVectors, 8); ++tile.vectors) {
     if (vectors && tile.vectors != vectors)
       continue;
