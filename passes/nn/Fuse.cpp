@@ -77,6 +77,23 @@ bool readsElementsOnce(Operation *op) {
          (isa<ReduceOp>(op) && cast<RankedTensorType>(op->getResult(0).getType()).getRank() > 0);
 }
 
+/// Whether `op` is a pooling or a depthwise convolution, whose vectors run along channels: padding costs
+/// it a comparison per position, out of the inner loops, where a padded copy would cost its size in
+/// memory traffic.
+bool readsWindowPerChannel(Operation *op) {
+  if (auto conv = dyn_cast<ConvOp>(op))
+    return cast<RankedTensorType>(conv.getFilter().getType()).getShape().drop_back().back() == 1 &&
+           conv.getGroups() > 1;
+  return isa<MaxPoolOp, AvgPoolOp>(op);
+}
+
+/// Whether `op` is padding, of a static size, that the only op to read it takes into its kernel.
+bool isPartOfWindow(Operation *op) {
+  auto pad = dyn_cast<PadOp>(op);
+  return pad && !ShapedType::isDynamicShape(pad.getType().getShape().drop_front()) &&
+         op->hasOneUse() && readsWindowPerChannel(*op->user_begin());
+}
+
 /// Ops that stand outside kernels: they compute nothing.
 bool isView(Operation *op) { return isa<ReshapeOp, GetOp, GroupOp>(op); }
 
@@ -101,10 +118,15 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
         return signalPassFailure();
       }
       SmallVector<Operation *> group{&op};
+      if (isPartOfWindow(&op))
+        continue;
+      if (readsWindowPerChannel(&op))
+        if (Operation *pad = op.getOperand(0).getDefiningOp(); pad && isPartOfWindow(pad))
+          group.insert(group.begin(), pad);
       if (isa<MapOp>(op)) {
         // A map waits for the op that can compute it on the way; that op comes later in the block.
         Operation *user = op.hasOneUse() ? *op.user_begin() : nullptr;
-        if (user && readsElementsOnce(user))
+        if (user && readsElementsOnce(user) && !isPartOfWindow(user))
           continue;
       }
       if (readsElementsOnce(&op))

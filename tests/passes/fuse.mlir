@@ -126,3 +126,30 @@ func.func @reduce(%x: tensor<?x4x4x8xf32>) -> tensor<?x8xf32> {
   %1 = nn.reduce mean %0 dims [1, 2] : (tensor<?x4x4x8xf32>) -> tensor<?x8xf32>
   return %1 : tensor<?x8xf32>
 }
+
+// Padding before a window that slides over each channel alone is part of its kernel; before a convolution
+// over channels it is a kernel of its own. A map before the padding stays where it is.
+// CHECK-LABEL: func.func @padding
+// CHECK: nn.group
+// CHECK: nn.map
+// CHECK: nn.group
+// CHECK: nn.pad
+// CHECK-NEXT: nn.conv {{.*}}groups = 8
+// CHECK-NEXT: nn.yield
+// CHECK: nn.group
+// CHECK: nn.pad
+// CHECK-NEXT: nn.yield
+// CHECK: nn.group
+// CHECK: nn.conv
+func.func @padding(%x: tensor<?x8x8x8xf32>, %d: tensor<3x3x1x8xf32>, %w: tensor<3x3x8x8xf32>) -> tensor<?x8x8x8xf32> {
+  %0 = nn.map (%x) : (tensor<?x8x8x8xf32>) -> tensor<?x8x8x8xf32> {
+  ^bb0(%e: f32):
+    %s = math.exp %e : f32
+    nn.yield %s : f32
+  }
+  %1 = nn.pad %0 low [0, 1, 1, 0] high [0, 1, 1, 0] : (tensor<?x8x8x8xf32>) -> tensor<?x10x10x8xf32>
+  %2 = nn.conv %1, %d {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>, groups = 8 : i64} : (tensor<?x10x10x8xf32>, tensor<3x3x1x8xf32>) -> tensor<?x8x8x8xf32>
+  %3 = nn.pad %2 low [0, 1, 1, 0] high [0, 1, 1, 0] : (tensor<?x8x8x8xf32>) -> tensor<?x10x10x8xf32>
+  %4 = nn.conv %3, %w {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x10x10x8xf32>, tensor<3x3x8x8xf32>) -> tensor<?x8x8x8xf32>
+  return %4 : tensor<?x8x8x8xf32>
+}

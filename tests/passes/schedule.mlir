@@ -40,9 +40,9 @@ func.func @convolution(%x: tensor<?x26x26x8xf32>, %w: tensor<3x3x8x32xf32>, %b: 
 // Depthwise: the window is written out, so that loads are shared.
 // CHECK-LABEL: halide.pipeline @conv {
 // CHECK: halide.compute_at @conv, @out, "xo"
-// CHECK: halide.unroll @conv stage 1, "ry"
+// CHECK: halide.unroll @conv stage 1, "rc"
 // CHECK-NEXT: halide.unroll @conv stage 1, "rx"
-// CHECK-NEXT: halide.unroll @conv stage 1, "rc"
+// CHECK-NEXT: halide.unroll @conv stage 1, "ry"
 func.func @depthwise(%x: tensor<?x9x9x32xf32>, %w: tensor<3x3x1x32xf32>) -> tensor<?x7x7x32xf32> {
   %0 = nn.group (%a = %x, %f = %w) : (tensor<?x9x9x32xf32>, tensor<3x3x1x32xf32>) -> tensor<?x7x7x32xf32> {
     %1 = nn.conv %a, %f {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>, groups = 32 : i64} : (tensor<?x9x9x32xf32>, tensor<3x3x1x32xf32>) -> tensor<?x7x7x32xf32>
