@@ -153,7 +153,7 @@ struct PackConv : PlanPattern<ConvOp> {
       Contraction whole{groupFilters, positions, depth, lanes};
       Tile flat = chooseTile(whole, machine);
       // A position of its own per row of the tile costs registers and index arithmetic.
-      flatten = 1.04 * estimateCycles(whole, flat) <
+      flatten = 1.01 * estimateCycles(whole, flat) <
                 estimateCycles(byRow, tile) * positions / spatial.back();
       tile = flatten ? flat : tile;
     }

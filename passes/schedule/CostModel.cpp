@@ -12,11 +12,19 @@
 using namespace mlir;
 using namespace sylvite;
 
+// Typical of x86 and ARM cores alike: bytes of a first data cache, bytes a cycle from the second.
+static constexpr int64_t firstCacheBytes = 32 << 10;
+static constexpr double secondCacheBandwidth = 20;
+
 double sylvite::estimateCycles(const Contraction &contraction, Tile tile) {
   int64_t accumulators = tile.vectors * tile.rows;
   double loads = contraction.inputIsVector ? accumulators + tile.vectors : tile.vectors + tile.rows;
   // Ten accumulators in flight: eight would do if every multiply-add issued at once.
   double step = std::max({accumulators / 2.0, 5.0, loads / 2.0});
+  // A panel of weights that leaves the first cache comes from the second for every tile.
+  int64_t panelWidth = tile.vectors * contraction.lanes * 4;
+  if (contraction.depth * panelWidth > firstCacheBytes)
+    step = std::max(step, panelWidth / secondCacheBandwidth);
   // Fewer loads leave room for what else the core does.
   step += 0.06 * loads;
   double ends = 2.0 * accumulators + 16; // zeroes, the epilogue and its stores, the loops
