@@ -203,9 +203,9 @@ struct Winograd : PlanPattern<ConvOp> {
     int64_t lanes = lanesOf(op.getFilter(), filters);
     WinogradPlan plan = planWinograd({height, width, channels, filters, lanes}, machine);
     Contraction direct{filters, height * width, 9 * channels, lanes};
-    double compute = estimateCycles(direct, chooseTile(direct, machine)),
-           streamed = estimateWeightCycles(4.0 * 9 * channels * filters);
-    if (plan.cycles > 0.95 * (std::max(compute, streamed) + 0.3 * std::min(compute, streamed)))
+    double directCycles = overlapped(estimateCycles(direct, chooseTile(direct, machine)),
+                                     estimateWeightCycles(4.0 * 9 * channels * filters));
+    if (plan.cycles > 0.95 * directCycles)
       return failure();
     auto transformed = WinogradFilterOp::create(rewriter, op.getLoc(), op.getFilter(), plan.tile);
     Value byPoint = reshapeTo(rewriter, op.getLoc(), transformed,

@@ -70,38 +70,52 @@ static constexpr double cacheBytes = 12, memoryBytes = 5;
 
 double sylvite::estimateWeightCycles(double bytes) { return bytes / memoryBytes; }
 
+double sylvite::overlapped(double compute, double memory) {
+  return std::max(compute, memory) + 0.3 * std::min(compute, memory);
+}
+
 WinogradPlan sylvite::planWinograd(const WinogradShape &shape, const Machine &machine, int64_t tile,
                                    int64_t vectors) {
-  WinogradPlan best{0, {1, 1}, 1, std::numeric_limits<double>::infinity()};
+  WinogradPlan best{0, {1, 1}, 1, 1, std::numeric_limits<double>::infinity()};
+  // The cost of groups of `rows` by `columns` tiles of m x m outputs.
+  auto consider = [&](int64_t m, int64_t rows, int64_t columns) {
+    int64_t points = (m + 2) * (m + 2), tiles = rows * columns;
+    double groups = llvm::divideCeil(llvm::divideCeil(shape.height, m), rows) *
+                    llvm::divideCeil(llvm::divideCeil(shape.width, m), columns);
+    // Of a vector of one tile: loads, about as many additions as the matrices have entries, stores.
+    double inputCycles = m == 2 ? 50 : 150, outputCycles = m == 2 ? 40 : 150;
+    Contraction product{shape.filters, tiles, shape.channels, shape.lanes};
+    Tile registerTile = chooseTile(product, machine, vectors);
+    double compute = groups * (points * estimateCycles(product, registerTile) +
+                               tiles * (inputCycles * llvm::divideCeil(shape.channels, shape.lanes) +
+                                        outputCycles * llvm::divideCeil(shape.filters, shape.lanes)));
+    // What does not stay in the second cache: the filters, which every group reads, the transformed input,
+    // which every block of filters reads, the products, which are written and read.
+    int64_t width = registerTile.vectors * shape.lanes;
+    double filterBytes = 4.0 * points * shape.channels * shape.filters,
+           inputBytes = 4.0 * points * tiles * shape.channels, productBytes = 4.0 * points * tiles * width,
+           blocks = llvm::divideCeil(shape.filters, width), streamedBytes = 0;
+    if (filterBytes > machine.l2Bytes / 2)
+      streamedBytes += (groups - 1) * filterBytes;
+    if (inputBytes > machine.l2Bytes / 2)
+      streamedBytes += groups * (blocks + 1) * inputBytes;
+    if (productBytes > machine.l2Bytes / 4)
+      streamedBytes += groups * blocks * 2 * productBytes;
+    double cycles = overlapped(compute + 0.5 * streamedBytes / cacheBytes,
+                               estimateWeightCycles(filterBytes));
+    if (cycles < best.cycles)
+      best = {m, registerTile, rows, columns, cycles};
+  };
   for (int64_t m : {2, 4}) {
     if (tile && m != tile)
       continue;
-    int64_t points = (m + 2) * (m + 2), tileRows = llvm::divideCeil(shape.height, m),
-            tilesInRow = llvm::divideCeil(shape.width, m);
-    // Of a vector of one tile: loads, about as many additions as the matrices have entries, stores.
-    double inputCycles = m == 2 ? 36 : 110, outputCycles = m == 2 ? 20 : 64;
-    double filterBytes = 4.0 * points * shape.channels * shape.filters;
-    for (int64_t rows = 1; rows <= tileRows; ++rows) {
-      if (tileRows % rows)
-        continue;
-      int64_t groups = tileRows / rows, tiles = rows * tilesInRow;
-      Contraction product{shape.filters, tiles, shape.channels, shape.lanes};
-      Tile registerTile = chooseTile(product, machine, vectors);
-      double compute = groups * (points * estimateCycles(product, registerTile) +
-                                 tiles * (inputCycles * llvm::divideCeil(shape.channels, shape.lanes) +
-                                          outputCycles * llvm::divideCeil(shape.filters, shape.lanes)));
-      // Every block of filters reads the transformed input again, every group the filters.
-      double inputBytes = 4.0 * points * tiles * shape.channels;
-      double blocks = llvm::divideCeil(shape.filters, registerTile.vectors * shape.lanes);
-      double streamed = filterBytes / memoryBytes;
-      if (filterBytes > machine.l2Bytes / 2)
-        streamed += (groups - 1) * filterBytes / cacheBytes;
-      if (inputBytes > machine.l2Bytes / 2)
-        streamed += groups * blocks * inputBytes / cacheBytes;
-      double cycles = std::max(compute, streamed) + 0.3 * std::min(compute, streamed);
-      if (cycles < best.cycles)
-        best = {m, registerTile, rows, cycles};
-    }
+    int64_t tileRows = llvm::divideCeil(shape.height, m), tilesInRow = llvm::divideCeil(shape.width, m);
+    for (int64_t rows = 1; rows <= tileRows; ++rows)
+      if (tileRows % rows == 0)
+        consider(m, rows, tilesInRow);
+    for (int64_t columns = 1; columns < tilesInRow; ++columns)
+      if (tilesInRow % columns == 0)
+        consider(m, 1, columns);
   }
   return best;
 }

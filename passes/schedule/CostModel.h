@@ -50,12 +50,13 @@ struct WinogradShape {
   int64_t height, width, channels, filters, lanes;
 };
 
-/// How Winograd's algorithm runs: F(tile x tile, 3x3), products in register tiles, `groupRows` rows of
-/// tiles transformed, multiplied and transformed back before the next.
+/// How Winograd's algorithm runs: F(tile x tile, 3x3), products in register tiles, a group of `groupRows`
+/// by `groupColumns` tiles transformed, multiplied and transformed back before the next. A group is part
+/// of one row of tiles, or of whole rows.
 struct WinogradPlan {
   int64_t tile;
   Tile product;
-  int64_t groupRows;
+  int64_t groupRows, groupColumns;
   double cycles;
 };
 
@@ -66,6 +67,9 @@ WinogradPlan planWinograd(const WinogradShape &shape, const Machine &machine, in
 
 /// Cycles to read `bytes` of weights, which nothing has read before in this run.
 double estimateWeightCycles(double bytes);
+
+/// Cycles of work whose computation and memory traffic overlap for the most part.
+double overlapped(double compute, double memory);
 
 } // namespace sylvite
 

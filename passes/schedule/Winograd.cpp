@@ -1,6 +1,7 @@
 //===- Winograd.cpp - the schedule of Winograd's convolution ---------------===//
 //
-// A group of rows of tiles at a time: its input is copied with zeros around, transformed, and stays in
+// A group of tiles at a time, whole rows or part of one: its input is copied with zeros around,
+// transformed, and stays in
 // the second cache; then a block of filters at a time, whose products with all tiles of the group are
 // register tiles, and whose outputs are transformed back and meet the epilogue. Each transformed filter
 // is read once per group.
@@ -38,14 +39,15 @@ bool sylvite::scheduleWinograd(PipelineView &view, const Machine &machine) {
   write.split(out, 0, x, "xo", "xi", tile, tailOf(shape[2], tile));
   write.split(out, 0, y, "yo", "yi", tile, tailOf(height, tile));
   write.split(out, 0, "yo", "yg", "yt", plan.groupRows, TailStrategy::RoundUp);
-  write.reorder(out, 0, {"ci", "xi", "yi", "cv", "xo", "yt", "co", "yg", n});
+  write.split(out, 0, "xo", "xg", "xt", plan.groupColumns, TailStrategy::RoundUp);
+  write.reorder(out, 0, {"ci", "xi", "yi", "cv", "xt", "yt", "co", "xg", "yg", n});
   if (lanes > 1)
     write.vectorize(out, 0, "ci");
   write.unroll(out, 0, "xi");
   write.unroll(out, 0, "yi");
-  int64_t groups = llvm::divideCeil(llvm::divideCeil(height, tile), plan.groupRows);
-  write.fuse(out, 0, n, "yg", "task");
-  write.parallel(out, 0, "task");
+  int64_t groups = llvm::divideCeil(llvm::divideCeil(height, tile), plan.groupRows) *
+                   llvm::divideCeil(llvm::divideCeil(shape[2], tile), plan.groupColumns);
+  write.parallelFused(out, 0, {"xg", "yg", n});
   // Few groups leave cores idle: then blocks of filters are tasks too.
   bool fewGroups = groups < 4;
   if (fewGroups)
