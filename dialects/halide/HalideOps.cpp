@@ -645,24 +645,31 @@ static LogicalResult verifyBuffers(Operation *op, StringRef label, StringRef wha
   return success();
 }
 
-LogicalResult CallOp::verifySymbolUses(SymbolTableCollection &symbolTable) {
-  auto pipeline = symbolTable.lookupNearestSymbolFrom<PipelineOp>(*this, getPipelineAttr());
+/// Checks that `name` is a pipeline whose buffers take `inputs` and `outputs`: constraints 1 to 3 of
+/// `label`.
+static LogicalResult verifyRun(Operation *op, StringRef label, FlatSymbolRefAttr name, TypeRange inputs,
+                               TypeRange outputs, SymbolTableCollection &symbolTable) {
+  auto pipeline = symbolTable.lookupNearestSymbolFrom<PipelineOp>(op, name);
   if (!pipeline)
-    return emitOpError("call_c1: @") << getPipeline() << " is not a pipeline";
-  return failure(failed(verifyBuffers(*this, "call", "input", getInputs().getTypes(),
-                                      pipeline.getInputTypes())) ||
-                 failed(verifyBuffers(*this, "call", "output", getOutputs().getTypes(),
-                                      pipeline.getOutputTypes())));
+    return op->emitOpError(label) << "_c1: @" << name.getValue() << " is not a pipeline";
+  return failure(failed(verifyBuffers(op, label, "input", inputs, pipeline.getInputTypes())) ||
+                 failed(verifyBuffers(op, label, "output", outputs, pipeline.getOutputTypes())));
+}
+
+LogicalResult CallOp::verifySymbolUses(SymbolTableCollection &symbolTable) {
+  for (FlatSymbolRefAttr name : {getPipelineAttr(), getSingleAttr()})
+    if (name && failed(verifyRun(*this, "call", name, getInputs().getTypes(),
+                                 getOutputs().getTypes(), symbolTable)))
+      return failure();
+  return success();
 }
 
 LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbolTable) {
-  auto pipeline = symbolTable.lookupNearestSymbolFrom<PipelineOp>(*this, getPipelineAttr());
-  if (!pipeline)
-    return emitOpError("launch_c1: @") << getPipeline() << " is not a pipeline";
-  return failure(failed(verifyBuffers(*this, "launch", "input", getIns().getTypes(),
-                                      pipeline.getInputTypes())) ||
-                 failed(verifyBuffers(*this, "launch", "output", getOuts().getTypes(),
-                                      pipeline.getOutputTypes())));
+  for (FlatSymbolRefAttr name : {getPipelineAttr(), getSingleAttr()})
+    if (name && failed(verifyRun(*this, "launch", name, getIns().getTypes(), getOuts().getTypes(),
+                                 symbolTable)))
+      return failure();
+  return success();
 }
 
 void LaunchOp::getEffects(

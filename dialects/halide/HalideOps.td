@@ -306,11 +306,15 @@ def Halide_CallOp : Halide_Op<"call", [
     - call_c1: it names a pipeline of the module.
     - call_c2: there is one operand per input and one result per output buffer.
     - call_c3: types are compatible with those of the pipeline's buffers.
+
+    `single` names a pipeline for the case that the first dimension of the first output is one, under the
+    same constraints.
   }];
-  let arguments = (ins FlatSymbolRefAttr:$pipeline, Variadic<Halide_Buffer>:$inputs);
+  let arguments = (ins FlatSymbolRefAttr:$pipeline, OptionalAttr<FlatSymbolRefAttr>:$single,
+                       Variadic<Halide_Buffer>:$inputs);
   let results = (outs Variadic<Halide_Buffer>:$outputs);
   let assemblyFormat = [{
-    $pipeline `(` $inputs `)` attr-dict `:` functional-type($inputs, $outputs)
+    $pipeline (`single` $single^)? `(` $inputs `)` attr-dict `:` functional-type($inputs, $outputs)
   }];
 }
 
@@ -329,10 +333,13 @@ def Halide_LaunchOp : Halide_Op<"launch", [
     - launch_c1: it names a pipeline of the module.
     - launch_c2: there is one `ins` buffer per input and one `outs` buffer per output.
     - launch_c3: types are compatible with those of the pipeline's buffers.
+
+    `single` is that of `halide.call`.
   }];
-  let arguments = (ins FlatSymbolRefAttr:$pipeline, Variadic<AnyMemRef>:$ins, Variadic<AnyMemRef>:$outs);
+  let arguments = (ins FlatSymbolRefAttr:$pipeline, OptionalAttr<FlatSymbolRefAttr>:$single,
+                       Variadic<AnyMemRef>:$ins, Variadic<AnyMemRef>:$outs);
   let assemblyFormat = [{
-    $pipeline (`ins` `(` $ins^ `:` type($ins) `)`)? `outs` `(` $outs `:` type($outs) `)` attr-dict
+    $pipeline (`single` $single^)? (`ins` `(` $ins^ `:` type($ins) `)`)? `outs` `(` $outs `:` type($outs) `)` attr-dict
   }];
 }
 

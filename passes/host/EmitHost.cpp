@@ -179,12 +179,19 @@ LogicalResult HostEmitter::emitLaunch(halide::LaunchOp launch) {
     LLVM::StoreOp::create(b, loc, buffer, offsetBy(arguments, int64_t(i) * 8));
     dimensionOffset += type.getRank() * dimensionBytes;
   }
-  auto pipeline = SymbolTable::lookupNearestSymbolFrom<halide::PipelineOp>(
-      launch, launch.getPipelineAttr());
-  auto symbol = pipeline ? pipeline->getAttrOfType<StringAttr>("symbol") : StringAttr();
-  std::string name = ((symbol ? symbol.getValue() : launch.getPipeline()) + "_argv").str();
-  declare(name, i32, {pointer});
-  Value kernel = LLVM::AddressOfOp::create(b, loc, pointer, name);
+  auto addressOf = [&](FlatSymbolRefAttr name) -> Value {
+    auto pipeline = SymbolTable::lookupNearestSymbolFrom<halide::PipelineOp>(launch, name);
+    auto symbol = pipeline ? pipeline->getAttrOfType<StringAttr>("symbol") : StringAttr();
+    std::string function = ((symbol ? symbol.getValue() : name.getValue()) + "_argv").str();
+    declare(function, i32, {pointer});
+    return LLVM::AddressOfOp::create(b, loc, pointer, function);
+  };
+  Value kernel = addressOf(launch.getPipelineAttr());
+  if (FlatSymbolRefAttr single = launch.getSingleAttr()) {
+    Value rows = memories[launch.getOuts().front()].freeSizes.front();
+    Value isSingle = LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::eq, rows, constant(i64, 1));
+    kernel = LLVM::SelectOp::create(b, loc, isSingle, addressOf(single), kernel);
+  }
   // After a failure the runtime runs nothing, so the last status is the first one.
   status = LLVM::CallOp::create(
                b, loc, launchFunction,

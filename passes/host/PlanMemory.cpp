@@ -394,8 +394,8 @@ void FunctionPlanner::emit() {
         addBytes(input);
       }
       addBytes(value);
-      auto launch = halide::LaunchOp::create(b, call.getLoc(), call.getPipelineAttr(), ins,
-                                             mapping.lookup(value));
+      auto launch = halide::LaunchOp::create(b, call.getLoc(), call.getPipelineAttr(),
+                                             call.getSingleAttr(), ins, mapping.lookup(value));
       launch->setAttr("layers", call->getAttr("layers"));
       auto [constant, free] = sizeOf(value);
       int64_t perElement = call->getAttrOfType<IntegerAttr>("flops_per_element").getInt();

@@ -225,6 +225,23 @@ static int64_t flopsPerElement(nn::GroupOp group) {
   return flops;
 }
 
+/// Whether `group` has a product of as many rows as the batch has items, and no other free size. One row
+/// wants a register tile of its own: taller ones would compute rows that nobody wants.
+static bool wantsSingleRow(nn::GroupOp group) {
+  bool isProduct = false;
+  auto isBatch = [](Value value) {
+    auto type = cast<RankedTensorType>(value.getType());
+    return type.getRank() == 0 || !ShapedType::isDynamicShape(type.getShape().drop_front());
+  };
+  for (Operation &op : group.getBody().front().without_terminator()) {
+    if (!llvm::all_of(op.getResults(), isBatch))
+      return false;
+    if (auto matmul = dyn_cast<nn::PackedMatmulOp>(op))
+      isProduct |= matmul.getType().getRank() == 2 && matmul.getType().isDynamicDim(0);
+  }
+  return isProduct && llvm::all_of(group.getBody().getArguments(), isBatch);
+}
+
 /// A short name for a kernel: its ops, joined.
 static std::string kernelName(nn::GroupOp group) {
   SmallVector<StringRef> parts;
@@ -294,18 +311,26 @@ struct LowerToHalide : sylvite::impl::LowerToHalideBase<LowerToHalide> {
     getOperation().walk([&](nn::GroupOp group) { groups.push_back(group); });
     LoweringTable table;
     SymbolTable symbols(getOperation());
-    llvm::StringMap<halide::PipelineOp> pipelines;
+    llvm::StringMap<std::pair<halide::PipelineOp, halide::PipelineOp>> pipelines; // and for one row
     for (nn::GroupOp group : groups) {
-      halide::PipelineOp &pipeline = pipelines[textOf(group)];
+      auto &[pipeline, single] = pipelines[textOf(group)];
       if (!pipeline) {
         pipeline = lower(group, table);
         if (!pipeline)
           return signalPassFailure();
         symbols.insert(pipeline, std::prev(getOperation().getBody()->end()));
+        if (wantsSingleRow(group)) {
+          single = lowerSingleRow(group, table);
+          if (!single)
+            return signalPassFailure();
+          symbols.insert(single, std::prev(getOperation().getBody()->end()));
+        }
       }
       OpBuilder builder(group);
       auto call = halide::CallOp::create(builder, group.getLoc(), group.getResultTypes(),
-                                         FlatSymbolRefAttr::get(pipeline), group.getOperands());
+                                         FlatSymbolRefAttr::get(pipeline),
+                                         single ? FlatSymbolRefAttr::get(single) : nullptr,
+                                         group.getOperands());
       auto shape = resultShapeMap(group);
       if (failed(shape))
         return signalPassFailure();
@@ -317,6 +342,26 @@ struct LowerToHalide : sylvite::impl::LowerToHalideBase<LowerToHalide> {
       group.replaceAllUsesWith(call.getResults());
       group.erase();
     }
+  }
+
+  /// The pipeline of `group` for a batch of one, not yet in the module; null after a diagnostic.
+  halide::PipelineOp lowerSingleRow(nn::GroupOp group, const LoweringTable &table) {
+    auto copy = cast<nn::GroupOp>(group->clone());
+    auto one = [](Value value) {
+      auto type = cast<RankedTensorType>(value.getType());
+      SmallVector<int64_t> shape(type.getShape());
+      if (!shape.empty() && ShapedType::isDynamic(shape.front()))
+        shape.front() = 1;
+      value.setType(type.clone(shape));
+    };
+    for (BlockArgument argument : copy.getBody().getArguments())
+      one(argument);
+    for (Operation &op : copy.getBody().front().without_terminator())
+      for (Value result : op.getResults())
+        one(result);
+    halide::PipelineOp pipeline = lower(copy, table);
+    copy->destroy();
+    return pipeline;
   }
 
   /// The pipeline of `group`, not yet in the module; null after a diagnostic.

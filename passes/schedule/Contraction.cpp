@@ -96,6 +96,13 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
   Tile tile = chooseTile({channels, positions, depth, lanes, operands->inputIsVector}, machine,
                          operands->block / lanes);
   int64_t width = tile.vectors * lanes;
+  // One row leaves registers for several blocks of weights at a time.
+  if (operands->block && positions == 1)
+    for (int64_t blocks = llvm::divideCeil(channels, width), n = 8 / tile.vectors; n > 1; --n)
+      if (blocks % n == 0) {
+        width *= n;
+        break;
+      }
 
   ScheduleWriter write(view.pipeline);
   StringRef out = output.getSymName(), p = sum.getSymName();
@@ -121,6 +128,30 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
   write.boundExtent(p, x, tile.rows);
   SmallVector<StringRef> reduction{c, x};
   SmallVector<StringRef> rvars = update.getReductionNames();
+  // Few sums do not hide the latency of multiply-adds: each is kept in parts, which meet at the end.
+  constexpr int64_t parts = 4;
+  std::string partial = (p + "_parts").str();
+  if (width / lanes * tile.rows < 5 && rvars.size() == 1 && depth >= 16 * parts &&
+      depth % parts == 0) {
+    write.split(p, 1, rvars[0], "ro", "ri", parts);
+    write.rfactor(p, 1, "ri", "part", partial);
+    write.computeAt(partial, out, "xo");
+    write.boundExtent(partial, c, width);
+    for (int64_t stage : {0, 1}) {
+      if (stage == 1)
+        write.reorder(partial, 1, {c, x, "part", "ro"});
+      if (lanes > 1)
+        write.vectorize(partial, stage, c, lanes);
+      for (StringRef var : {c, x, StringRef("part")})
+        write.unroll(partial, stage, var);
+      if (lanes > 1)
+        write.vectorize(p, stage, c, lanes);
+      write.unroll(p, stage, c);
+      write.unroll(p, stage, x);
+    }
+    write.unroll(p, 1, "ri");
+    return true;
+  }
   reduction.append(rvars.rbegin(), rvars.rend());
   for (int64_t stage : {0, 1}) {
     if (stage == 1)

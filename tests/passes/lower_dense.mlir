@@ -31,3 +31,20 @@ func.func @transposed_lhs(%x: tensor<?x8x6xf32>, %y: tensor<8x4xf32>) -> tensor<
   }
   return %0 : tensor<?x6x4xf32>
 }
+
+// -----
+
+// Rows by the batch: a pipeline for any number of them, one for a single row.
+// CHECK: halide.pipeline @packed_matmul {
+// CHECK: halide.input @in0 : tensor<?x16xf32>
+// CHECK: halide.pipeline @packed_matmul_0 {
+// CHECK: halide.input @in0 : tensor<1x16xf32>
+// CHECK: halide.output @out : tensor<1x24xf32>
+// CHECK: halide.call @packed_matmul single @packed_matmul_0(%arg0, %arg1)
+func.func @rows(%x: tensor<?x16xf32>, %w: tensor<3x16x8xf32>) -> tensor<?x24xf32> {
+  %0 = nn.group (%a = %x, %f = %w) : (tensor<?x16xf32>, tensor<3x16x8xf32>) -> tensor<?x24xf32> {
+    %1 = nn.packed_matmul %a, %f {columns = 24 : i64} : (tensor<?x16xf32>, tensor<3x16x8xf32>) -> tensor<?x24xf32>
+    nn.yield %1 : tensor<?x24xf32>
+  }
+  return %0 : tensor<?x24xf32>
+}

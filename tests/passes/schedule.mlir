@@ -198,3 +198,21 @@ func.func @winograd(%x: tensor<?x28x28x64xf32>, %w: tensor<4x36x64x16xf32>) -> t
   }
   return %0 : tensor<?x28x28x64xf32>
 }
+
+// One row: as many blocks of weights at a time as registers hold sums; where they are few, sums in parts.
+// CHECK-LABEL: halide.pipeline @packed_matmul_1 {
+// CHECK: halide.split @out, "c" into ("co", "ci") by 64 tail round_up
+// CHECK-LABEL: halide.pipeline @packed_matmul_3 {
+// CHECK: halide.split @matmul stage 1, "rk" into ("ro", "ri") by 4
+// CHECK: halide.rfactor @matmul stage 1
+func.func @single(%x: tensor<?x64xf32>, %w: tensor<4x64x16xf32>, %v: tensor<1x64x8xf32>) -> (tensor<?x64xf32>, tensor<?x8xf32>) {
+  %0 = nn.group (%a = %x, %f = %w) : (tensor<?x64xf32>, tensor<4x64x16xf32>) -> tensor<?x64xf32> {
+    %1 = nn.packed_matmul %a, %f {columns = 64 : i64} : (tensor<?x64xf32>, tensor<4x64x16xf32>) -> tensor<?x64xf32>
+    nn.yield %1 : tensor<?x64xf32>
+  }
+  %2 = nn.group (%a = %x, %f = %v) : (tensor<?x64xf32>, tensor<1x64x8xf32>) -> tensor<?x8xf32> {
+    %1 = nn.packed_matmul %a, %f {columns = 8 : i64} : (tensor<?x64xf32>, tensor<1x64x8xf32>) -> tensor<?x8xf32>
+    nn.yield %1 : tensor<?x8xf32>
+  }
+  return %0, %2 : tensor<?x64xf32>, tensor<?x8xf32>
+}
