@@ -25,7 +25,7 @@ int main(void) {
     CHECK(mnist_cnn_forward(again, images + i * PIXELS, 1, item) == SYLVITE_OK);
     for (int c = 0; c < CLASSES; ++c) {
       float difference = item[c] - first[i * CLASSES + c];
-      CHECK(difference < 1e-5f && difference > -1e-5f); /* a single item sums in another order */
+      CHECK(difference < 1e-4f && difference > -1e-4f); /* a single item sums in another order */
       sum += item[c];
     }
     CHECK(sum > 0.9999f && sum < 1.0001f);
