@@ -10,6 +10,7 @@
 #include "passes/Passes.h"
 
 #include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/Remarks.h"
 #include "mlir/Transforms/Passes.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Support/FileSystem.h"
@@ -78,6 +79,8 @@ LogicalResult Compilation::report(Diagnostic &diagnostic) {
     return success();
   llvm::raw_ostream &out = diagnostic.getSeverity() == DiagnosticSeverity::Error
                                ? llvm::WithColor::error(llvm::errs())
+                           : diagnostic.getSeverity() == DiagnosticSeverity::Remark
+                               ? llvm::WithColor::remark(llvm::errs())
                                : llvm::WithColor::warning(llvm::errs());
   std::string message = diagnostic.str();
   StringRef layer = layerOf(diagnostic.getLocation());
@@ -131,6 +134,12 @@ LogicalResult Compilation::importAndFuse(bool evaluate) {
     return success();
 
   announce("simplifying");
+  const remark::RemarkCategories everything{".*", ".*", ".*", ".*", ".*"};
+  if (options.remarks &&
+      failed(remark::enableOptimizationRemarks(
+          context, nullptr, std::make_unique<remark::RemarkEmittingPolicyAll>(), everything,
+          /*printAsEmitRemarks=*/true)))
+    return failure();
   PassManager passes(&context);
   backend.configure(passes);
   passes.addPass(createCanonicalizerPass());

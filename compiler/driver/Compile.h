@@ -34,6 +34,7 @@ struct CompileOptions {
   Emit emit = Emit::Library;
   std::string output = "."; // directory; for text a file, or "-" for standard output
   bool externalWeights = false;
+  bool remarks = false; ///< report what was fused and how contractions are computed, and why not otherwise
   bool exact = false; ///< convolutions by their definition only
   bool singleThreaded = false;
   bool printAfterAll = false; // the IR after every pass, to standard error

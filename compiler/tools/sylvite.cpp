@@ -80,6 +80,8 @@ static int runCommandLine(int argc, char **argv) {
   compileCommand->add_flag("--single-threaded", compile.singleThreaded, "A library without threads of its own");
   compileCommand->add_option("--jobs", compile.jobs, "Kernels compiled at once; 0: one per processor");
   compileCommand->add_flag("--print-after-all", compile.printAfterAll, "Print the IR after every pass");
+  compileCommand->add_flag("--remarks", compile.remarks,
+                           "Say what was fused and how convolutions are computed, and why");
   compileCommand->add_flag("--time", compile.time, "Print the time of passes and kernels");
 
   RunOptions run;

@@ -397,7 +397,6 @@ struct LowerToHalide : sylvite::impl::LowerToHalideBase<LowerToHalide> {
                                })
                    .getSymName();
     halide::OutputOp::create(builder, group.getLoc(), output, result.getType());
-    expandScalarMath(pipeline);
     return pipeline;
   }
 };

@@ -127,9 +127,6 @@ void addWinogradLowerings(LoweringTable &table);
 void yieldProductSum(mlir::OpBuilder &b, mlir::Location loc, mlir::Value accumulator, mlir::Value x,
                      mlir::Value y);
 
-/// Expands scalar functions that Halide would send to libm (tanh) into arithmetic, within `root`.
-void expandScalarMath(mlir::Operation *root);
-
 } // namespace sylvite
 
 #endif // SYLVITE_PASSES_LOWER_LOWERING_H

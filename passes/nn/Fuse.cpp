@@ -9,7 +9,9 @@
 #include "passes/Passes.h"
 
 #include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Remarks.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "llvm/ADT/StringExtras.h"
 
 namespace sylvite {
 #define GEN_PASS_DEF_FUSE
@@ -97,6 +99,23 @@ bool isPartOfWindow(Operation *op) {
 /// Ops that stand outside kernels: they compute nothing.
 bool isView(Operation *op) { return isa<ReshapeOp, GetOp, GroupOp>(op); }
 
+/// Says what became one kernel, and why the maps that read its result did not join it.
+void remarkGroup(ArrayRef<Operation *> group) {
+  Operation *last = group.back();
+  auto about = remark::RemarkOpts::name("Fusion").category("fusion");
+  if (group.size() > 1) {
+    std::string ops = llvm::join(
+        llvm::map_range(group, [](Operation *op) { return op->getName().stripDialect().str(); }),
+        ", ");
+    remark::passed(last->getLoc(), about) << remark::add("one kernel: {0}", ops);
+  }
+  if (llvm::any_of(last->getUsers(), [](Operation *user) { return isa<MapOp>(user); }))
+    remark::missed(last->getLoc(), about)
+        << remark::add("the map that reads it stays apart: {0}",
+                       last->hasOneUse() ? "it has another shape, or belongs to an earlier kernel"
+                                         : "others read the result too");
+}
+
 struct Fuse : sylvite::impl::FuseBase<Fuse> {
   using FuseBase::FuseBase;
 
@@ -143,6 +162,7 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
           break;
         group.push_back(last = map);
       }
+      remarkGroup(group);
       taken.insert(group.begin(), group.end());
       groups.push_back(std::move(group));
     }

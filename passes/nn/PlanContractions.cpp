@@ -12,7 +12,7 @@
 #include "passes/nn/Utils.h"
 #include "passes/schedule/CostModel.h"
 
-#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Remarks.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 namespace sylvite {
@@ -55,6 +55,13 @@ static Value packChannels(OpBuilder &b, Location loc, Value weights, int64_t blo
   }
   order.push_back(rank);
   return TransposeOp::create(b, loc, reshapeTo(b, loc, weights, shape), order);
+}
+
+/// Says which register tile a contraction got.
+static void remarkTile(Location loc, Tile tile, bool flatten) {
+  remark::analysis(loc, remark::RemarkOpts::name("Tile").category("contractions"))
+      << remark::add("{0} vectors of channels by {1} positions{2}", tile.vectors, tile.rows,
+                     flatten ? ", over the ends of rows" : "");
 }
 
 namespace {
@@ -119,6 +126,7 @@ struct PackMatmul : PlanPattern<MatmulOp> {
     int64_t depth = typeOf(weights).getDimSize(0), columns = typeOf(weights).getDimSize(1);
     int64_t rows = lhs.getShape()[lhs.getRank() - 2], lanes = lanesOf(weights, columns);
     Tile tile = chooseTile({columns, rows, depth, lanes}, machine);
+    remarkTile(op.getLoc(), tile, /*flatten=*/false);
     Value packed = packChannels(rewriter, op.getLoc(), weights, tile.vectors * lanes);
     rewriter.replaceOpWithNewOp<PackedMatmulOp>(op, op.getType(), op.getLhs(), packed,
                                                 rewriter.getI64IntegerAttr(columns));
@@ -158,6 +166,7 @@ struct PackConv : PlanPattern<ConvOp> {
       tile = flatten ? flat : tile;
     }
     int64_t block = tile.vectors * lanes;
+    remarkTile(op.getLoc(), tile, flatten);
 
     // (spatial..., C, O) to (spatial..., C, groups, O / groups) to (groups, blocks, spatial..., C, block).
     Value weights = op.getFilter();
@@ -205,8 +214,16 @@ struct Winograd : PlanPattern<ConvOp> {
     Contraction direct{filters, height * width, 9 * channels, lanes};
     double directCycles = overlapped(estimateCycles(direct, chooseTile(direct, machine)),
                                      estimateWeightCycles(4.0 * 9 * channels * filters));
-    if (plan.cycles > 0.95 * directCycles)
+    auto compare = [&](remark::detail::InFlightRemark remark) {
+      remark << remark::add("F({0}x{0}, 3x3) is estimated at {1:f0} cycles an image, the definition at {2:f0}",
+                            plan.tile, plan.cycles, directCycles);
+    };
+    auto about = remark::RemarkOpts::name("Winograd").category("contractions");
+    if (plan.cycles > 0.95 * directCycles) {
+      compare(remark::missed(op.getLoc(), about));
       return failure();
+    }
+    compare(remark::passed(op.getLoc(), about));
     auto transformed = WinogradFilterOp::create(rewriter, op.getLoc(), op.getFilter(), plan.tile);
     Value byPoint = reshapeTo(rewriter, op.getLoc(), transformed,
                               {(plan.tile + 2) * (plan.tile + 2), channels, filters});
