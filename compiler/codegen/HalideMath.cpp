@@ -35,6 +35,21 @@ Expr tanh32(const Expr &value) {
   return numerator / denominator;
 }
 
+/// erf as an odd polynomial of degree 13 over an even one of degree 8 on [-4, 4] (Eigen's). Error 5e-7,
+/// absolute and relative; one by way of exp takes more than twice as many operations.
+Expr erf32(const Expr &value) {
+  Expr x = Halide::clamp(value, -4.0f, 4.0f);
+  Expr square = x * x;
+  Expr numerator =
+      x * polynomial(square, {-1.60960333262415e-02, -2.95459980854025e-03, -7.34990630326855e-04,
+                              -5.69250639462346e-05, -2.10102402082508e-06, 2.77068142495902e-08,
+                              -2.72614225801306e-10});
+  Expr denominator =
+      polynomial(square, {-1.42647390514189e-02, -7.37332916720468e-03, -1.68282697438203e-03,
+                          -2.13374055278905e-04, -1.45660718464996e-05});
+  return numerator / denominator;
+}
+
 /// exp(x) - 1: a Taylor polynomial where exp would cancel. Relative error 3e-7.
 Expr expm1_32(const Expr &x) {
   Expr near = x * polynomial(x, {1.0, 1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120, 1.0 / 720, 1.0 / 5040,
@@ -124,7 +139,7 @@ Expr expand32(UnaryOp op, const Expr &x) {
     return Halide::select(x < 0.0f, -value, value);
   }
   case UnaryOp::Erf:
-    return Halide::erf(x);
+    return erf32(x);
   case UnaryOp::Asin:
     return Halide::asin(x);
   case UnaryOp::Acos:
