@@ -12,6 +12,8 @@ namespace sylvite {
 
 namespace {
 using Clock = std::chrono::steady_clock;
+// The chains tend to -1 and begin at 0, 1, ...: one that began where it tends to would be folded to a
+// constant, and counted without being computed.
 constexpr int chains = 12, rounds = 20000;
 } // namespace
 
@@ -19,7 +21,7 @@ template <typename Vector> struct Chain {
   template <typename MultiplyAdd>
   __attribute__((always_inline)) static float run(MultiplyAdd multiplyAdd) {
     Vector sums[chains];
-    Vector factor = Vector{} + 0.9999f, term = Vector{} + 0.0001f;
+    Vector factor = Vector{} + 0.9999f, term = Vector{} - 0.0001f;
     for (int i = 0; i < chains; ++i)
       sums[i] = Vector{} + float(i);
     for (int round = 0; round < rounds; ++round)
@@ -51,7 +53,7 @@ typedef float Vector16 __attribute__((vector_size(64)));
 #define CHAIN(name, Vector, features)                                                                  \
   __attribute__((target(features), optimize("fp-contract=fast"))) static float name() {                \
     Vector sums[chains];                                                                               \
-    Vector factor = Vector{} + 0.9999f, term = Vector{} + 0.0001f;                                     \
+    Vector factor = Vector{} + 0.9999f, term = Vector{} - 0.0001f;                                     \
     for (int i = 0; i < chains; ++i)                                                                   \
       sums[i] = Vector{} + float(i);                                                                   \
     for (int round = 0; round < rounds; ++round) {                                                     \
