@@ -23,10 +23,10 @@ static double now(void) {
 }
 
 int main(void) {
-  const long iterations = 2000000;
+  const long iterations = 20000;
   double best = 0;
   float sum = 0;
-  for (int repetition = 0; repetition < 40; ++repetition) {
+  for (int repetition = 0; repetition < 3000; ++repetition) {
     vector accumulators[ACCUMULATORS], x = {0}, y = {0};
     x += 0.999f, y += 1e-6f;
     for (int i = 0; i < ACCUMULATORS; ++i)

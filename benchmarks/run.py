@@ -237,6 +237,7 @@ def session(workplace, arguments, results_file):
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # so that workers, stopped ones too, end with this program
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--models", type=listed(), default=MODELS, help="comma-separated; default: all")
     parser.add_argument("--peers", type=listed(), default=list(peers.PEERS), help="comma-separated; default: all")

@@ -113,8 +113,8 @@ class Converter:
     def Activation(self, layer, x):
         return self.activation(layer.activation.__name__, x)
 
-    def Add(self, layer, inputs):
-        return self.pointwise(torch.add, inputs)
+    def Add(self, layer, *inputs):
+        return self.pointwise(torch.add, *inputs)
 
     def AveragePooling2D(self, layer, x):
         x, sides = self.padded(layer, layer.pool_size, x)
@@ -173,8 +173,8 @@ class Converter:
         assert all(low == high for low, high in sides)
         return self.module(layer, nn.MaxPool2d(layer.pool_size, layer.strides, [low for low, _ in sides]), x)
 
-    def Multiply(self, layer, inputs):
-        return self.pointwise(torch.mul, inputs)
+    def Multiply(self, layer, *inputs):
+        return self.pointwise(torch.mul, *inputs)
 
     def Normalization(self, layer, x):
         deviation = np.maximum(np.sqrt(array(layer.variance)), 1e-7)
@@ -203,8 +203,10 @@ class Converter:
         assign(module, weight=kernel, bias=layer.bias if layer.use_bias else None)
         return self.module(layer, module, x)
 
-    def pointwise(self, function, inputs):
-        if len({x in self.channels_last for x in inputs}) > 1:
+    def pointwise(self, function, *inputs):
+        """Takes what Keras's layers do, a list, and what its operations do, two values of which the second may be a number."""
+        inputs = inputs[0] if len(inputs) == 1 else inputs
+        if len({x in self.channels_last for x in inputs if isinstance(x, torch.fx.Node)}) > 1:
             inputs = [self.first(x) for x in inputs]
         node = inputs[0]
         for other in inputs[1:]:
