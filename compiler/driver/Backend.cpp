@@ -105,7 +105,7 @@ static LibraryDescription describe(ModuleOp module, LLVM::LLVMFuncOp forward,
 
 FailureOr<LibraryDescription>
 sylvite::planProgram(ModuleOp module, const BackendOptions &options,
-                     std::pair<int64_t, int64_t> *workspace) {
+                     WorkspaceSize *workspace) {
   PassManager passes(module.getContext());
   if (options.configure)
     options.configure(passes);
@@ -115,17 +115,18 @@ sylvite::planProgram(ModuleOp module, const BackendOptions &options,
     return failure();
   auto forward = module.lookupSymbol<LLVM::LLVMFuncOp>("forward");
   if (workspace) {
-    AffineMap arena = forward->getAttrOfType<AffineMapAttr>("host.arena").getValue();
-    auto at = [&](int64_t batch) {
-      SmallVector<AffineExpr> symbols(arena.getNumSymbols(),
+    auto at = [&](StringRef attribute, int64_t batch) -> int64_t {
+      AffineMap size = forward->getAttrOfType<AffineMapAttr>(attribute).getValue();
+      SmallVector<AffineExpr> symbols(size.getNumSymbols(),
                                       getAffineConstantExpr(1, module.getContext()));
       if (!symbols.empty())
         symbols[0] = getAffineConstantExpr(batch, module.getContext());
       auto bytes = dyn_cast<AffineConstantExpr>(
-          simplifyAffineExpr(arena.getResult(0).replaceSymbols(symbols), 0, 0));
+          simplifyAffineExpr(size.getResult(0).replaceSymbols(symbols), 0, 0));
       return bytes ? bytes.getValue() : 0;
     };
-    *workspace = {at(1), at(2) - at(1)};
+    int64_t one = at("host.arena", 1);
+    *workspace = {one, at("host.arena", 2) - one, at("host.live", 1)};
   }
   return describe(module, forward, options.kernels.target);
 }

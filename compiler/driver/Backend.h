@@ -40,10 +40,16 @@ struct BackendOptions {
 /// Lowers the groups of `module` to scheduled pipelines.
 llvm::LogicalResult lowerToPipelines(mlir::ModuleOp module, const BackendOptions &options);
 
+/// Bytes of a call's arena for one item and for each further one; and what lives at once for one item,
+/// below which no plan gets.
+struct WorkspaceSize {
+  int64_t bytes = 0, bytesPerItem = 0, liveBytes = 0;
+};
+
 /// Plans the memory of `module`'s function `forward` and describes the program; `workspace` gets the bytes
 /// of the arena for one item and for each further one.
 mlir::FailureOr<LibraryDescription> planProgram(mlir::ModuleOp module, const BackendOptions &options,
-                                                std::pair<int64_t, int64_t> *workspace = nullptr);
+                                                WorkspaceSize *workspace = nullptr);
 
 /// Compiles the pipelines of `module`, plans the memory of its function `forward` and emits the host
 /// program. The parameters' data stay in `module`.

@@ -256,13 +256,15 @@ FailureOr<ModelSummary> Compilation::summarize() {
   if (failed(lowerToPipelines(*module, backend)))
     return failure();
   ModelSummary summary;
-  std::pair<int64_t, int64_t> workspace;
+  WorkspaceSize workspace;
   auto description = planProgram(*module, backend, &workspace);
   if (failed(description))
     return failure();
   summary.description = std::move(*description);
   summary.description.modelParameters = modelParameters;
-  std::tie(summary.workspace, summary.workspacePerItem) = workspace;
+  summary.workspace = workspace.bytes;
+  summary.workspacePerItem = workspace.bytesPerItem;
+  summary.workspaceLive = workspace.liveBytes;
   for (ParameterInfo &parameter : summary.description.parameters) {
     uint64_t bytes = getSizeInBytes(parameter.tensor.dtype);
     for (int64_t size : parameter.tensor.shape)

@@ -55,6 +55,7 @@ struct ModelSummary {
   uint64_t weightsBytes = 0;
   int64_t workspace = 0;        // bytes for one item
   int64_t workspacePerItem = 0; // bytes for each further item
+  int64_t workspaceLive = 0;    // bytes that live at once for one item: a lower bound of workspace, if known
 };
 
 /// Compiles as far as the memory plan, without code. Only `model`, `weights`, `name` and `target` matter.

@@ -89,6 +89,8 @@ static void printJSON(StringRef name, const ModelSummary &summary) {
       json.attribute("weights", static_cast<int64_t>(summary.weightsBytes));
       json.attribute("workspace", summary.workspace);
       json.attribute("workspace_per_item", summary.workspacePerItem);
+      if (summary.workspaceLive)
+        json.attribute("workspace_live", summary.workspaceLive);
     });
   });
   outs() << "\n";
@@ -121,6 +123,8 @@ static void printTable(const ModelSummary &summary, StringRef weights) {
   label("workspace") << summary.workspace << " bytes for one item";
   if (summary.workspacePerItem)
     outs() << ", " << summary.workspacePerItem << " for each further one";
+  if (summary.workspaceLive)
+    outs() << "; " << summary.workspaceLive << " live at once";
   outs() << "\n";
   label("kernels") << description.kernels.size() << "\n\n";
   size_t width = 6;

@@ -294,7 +294,7 @@ LogicalResult HostEmitter::emitForward(func::FuncOp function) {
     }
   }
   for (StringRef attribute : {"host.symbols", "host.input_tensors", "host.output_tensors",
-                              "host.parameters", "host.arena"})
+                              "host.parameters", "host.arena", "host.live"})
     forward->setAttr(attribute, function->getAttr(attribute));
   // The kernels in the order of their indices.
   SmallVector<Attribute> kernels;

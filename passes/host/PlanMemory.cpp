@@ -66,6 +66,19 @@ struct SizeClass {
       size = std::max(size, offset + allocation->size);
     }
   }
+
+  /// The largest sum of sizes that live at once: no plan needs less.
+  int64_t liveSize() const {
+    int64_t most = 0;
+    for (const Allocation &at : allocations) {
+      int64_t live = 0;
+      for (const Allocation &other : allocations)
+        if (other.begin <= at.begin && at.begin <= other.end)
+          live += other.size;
+      most = std::max(most, live);
+    }
+    return most;
+  }
 };
 
 /// Rewrites one function.
@@ -297,10 +310,13 @@ void FunctionPlanner::emit() {
   SmallVector<StringRef> parameterNames;
   for (nn::ParameterOp parameter : parameters)
     parameterNames.push_back(parameter.getSymName());
-  AffineExpr arenaExpr = getAffineConstantExpr(0, context);
-  for (auto &[free, sizeClass] : classes)
+  AffineExpr arenaExpr = getAffineConstantExpr(0, context), liveExpr = arenaExpr;
+  for (auto &[free, sizeClass] : classes) {
     arenaExpr = arenaExpr + free * sizeClass.size;
+    liveExpr = liveExpr + free * sizeClass.liveSize();
+  }
   host->setAttr("host.arena", AffineMapAttr::get(AffineMap::get(0, numSymbols, arenaExpr)));
+  host->setAttr("host.live", AffineMapAttr::get(AffineMap::get(0, numSymbols, liveExpr)));
   host->setAttr("host.symbols", names(symbols));
   host->setAttr("host.inputs", b.getI64IntegerAttr(numInputs));
   host->setAttr("host.outputs", b.getI64IntegerAttr(function.getNumResults()));
