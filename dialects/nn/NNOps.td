@@ -65,7 +65,7 @@ class NN_ShapedOp<string mnemonic, list<Trait> traits = []>
         DeclareOpInterfaceMethods<NN_ShapeOpInterface, ["resultShape"]>], traits)>;
 
 // An unranked or dynamically ranked tensor never occurs: importers know every rank.
-def NN_Tensor : RankedTensorOf<[AnyFloat, AnySignlessInteger, UI8, Index]>;
+def NN_Tensor : RankedTensorOf<[AnyFloat, AnySignlessInteger, UI8, UI16, UI32, UI64, Index]>;
 def NN_FloatTensor : RankedTensorOf<[AnyFloat]>;
 
 //===----------------------------------------------------------------------===//
@@ -164,8 +164,8 @@ def NN_MapOp : NN_ShapedOp<"map", [IsolatedFromAbove, SingleBlock]> {
 
     Constraints:
     - (map_c1) operands broadcast together to the result's shape;
-    - (map_c2) block arguments are the operands' element types (`ui8` comes as the same bits in `i8`), and
-      the yielded scalar is the result's;
+    - (map_c2) block arguments are the operands' element types (unsigned ones come as the same bits in a
+      signless type), and the yielded scalar is the result's;
     - (map_c3) the region holds only pure `arith` and `math` ops.
 
     ```mlir
@@ -187,6 +187,9 @@ def NN_MapOp : NN_ShapedOp<"map", [IsolatedFromAbove, SingleBlock]> {
     /// Builds the region with `body`, which gets one scalar per operand and returns the element; the
     /// result's shape is the broadcast of the operands', its element type that of the scalar.
     OpBuilder<(ins "::mlir::ValueRange":$operands,
+      "::llvm::function_ref<::mlir::Value(::mlir::OpBuilder &, ::mlir::Location, ::mlir::ValueRange)>":$body)>,
+    /// The same with elements of `elementType`, whose scalars `body` returns; an unsigned one has signless scalars.
+    OpBuilder<(ins "::mlir::Type":$elementType, "::mlir::ValueRange":$operands,
       "::llvm::function_ref<::mlir::Value(::mlir::OpBuilder &, ::mlir::Location, ::mlir::ValueRange)>":$body)>,
     OpBuilder<(ins "::mlir::Type":$result, "::mlir::ValueRange":$operands)>
   ];
@@ -633,13 +636,14 @@ def NN_Coordinates : I32EnumAttr<"Coordinates", "how output positions map to inp
 def NN_ResizeOp : NN_TensorOp<"resize"> {
   let summary = "interpolation on a finer or coarser grid";
   let description = [{
-    Resizes the spatial dimensions of `(N, spatial..., C)` to `sizes`. Output position `i` reads input
+    Resizes the spatial dimensions of `(N, spatial..., C)` to `sizes`; a negative size `-k` is `k` times the input's
+    extent, which may be free. Output position `i` reads input
     position `(i + 0.5) * in / out - 0.5` (`half_pixel`), `i * in / out` (`asymmetric`) or
     `i * (in - 1) / (out - 1)` (`align_corners`); positions beyond the border take the border's
     element. `nearest` rounds down under `asymmetric`, else to nearest with ties down.
 
     Constraints:
-    - (resize_c1) `sizes` has one positive entry per spatial dimension.
+    - (resize_c1) `sizes` has one entry per spatial dimension, none of them zero.
   }];
   let arguments = (ins NN_FloatTensor:$input, DenseI64ArrayAttr:$sizes, NN_ResizeMode:$mode,
                        NN_Coordinates:$coordinates);
@@ -661,6 +665,56 @@ def NN_GatherOp : NN_TensorOp<"gather"> {
   let arguments = (ins NN_Tensor:$data, NN_Tensor:$indices, I64Attr:$dim);
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = [{ $data `,` $indices `dim` $dim attr-dict `:` functional-type(operands, $result) }];
+}
+
+def NN_IotaOp : NN_ShapedOp<"iota"> {
+  let summary = "the index of each element along a dimension";
+  let description = [{
+    A tensor of the shape of `like`, whose elements do not matter, that holds each element's index along `dim`. It is
+    for free dimensions: indices along a static one are a parameter.
+
+    Constraints:
+    - (iota_c1) `dim` is a dimension of `like`, and the result has its shape and elements of `i64`.
+
+    ```mlir
+    %i = nn.iota %x dim 1 : (tensor<1x?xf32>) -> tensor<1x?xi64>
+    ```
+  }];
+  let arguments = (ins NN_Tensor:$like, I64Attr:$dim);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = [{ $like `dim` $dim attr-dict `:` functional-type(operands, $result) }];
+  let hasVerifier = 1;
+}
+
+def NN_ScatterSet : I32EnumAttrCase<"Set", 0, "set">;
+def NN_ScatterAdd : I32EnumAttrCase<"Add", 1, "add">;
+def NN_ScatterMul : I32EnumAttrCase<"Mul", 2, "mul">;
+def NN_ScatterMax : I32EnumAttrCase<"Max", 3, "max">;
+def NN_ScatterMin : I32EnumAttrCase<"Min", 4, "min">;
+def NN_ScatterKind : I32EnumAttr<"ScatterKind", "how an update combines with what is there",
+                                 [NN_ScatterSet, NN_ScatterAdd, NN_ScatterMul, NN_ScatterMax, NN_ScatterMin]> {
+  let cppNamespace = "::sylvite::nn";
+}
+
+def NN_ScatterOp : NN_TensorOp<"scatter"> {
+  let summary = "rows of `data` changed where `indices` say";
+  let description = [{
+    A copy of `data`, (rows, columns), in which row `indices[m]` is combined with row `m` of `updates`, for one `m`
+    after the other. An index beyond the rows is clamped to them.
+
+    Constraints:
+    - (scatter_c1) `data` and `updates` are matrices of one element type with as many columns;
+    - (scatter_c2) `indices` is a vector of integers, one per row of `updates`.
+
+    ```mlir
+    %y = nn.scatter add %x, %i, %u : (tensor<8x4xf32>, tensor<3xi64>, tensor<3x4xf32>) -> tensor<8x4xf32>
+    ```
+  }];
+  let arguments = (ins NN_Tensor:$data, NN_Tensor:$indices, NN_Tensor:$updates, NN_ScatterKind:$kind);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = [{
+    $kind $data `,` $indices `,` $updates attr-dict `:` functional-type(operands, $result)
+  }];
 }
 
 #endif // SYLVITE_NN_OPS_TD

@@ -41,6 +41,11 @@ void MapOp::build(OpBuilder &builder, OperationState &state, Type result, ValueR
 
 void MapOp::build(OpBuilder &builder, OperationState &state, ValueRange operands,
                   function_ref<Value(OpBuilder &, Location, ValueRange)> body) {
+  build(builder, state, Type(), operands, body);
+}
+
+void MapOp::build(OpBuilder &builder, OperationState &state, Type elementType, ValueRange operands,
+                  function_ref<Value(OpBuilder &, Location, ValueRange)> body) {
   state.addOperands(operands);
   Region *region = state.addRegion();
   SmallVector<Type> scalars;
@@ -54,7 +59,7 @@ void MapOp::build(OpBuilder &builder, OperationState &state, ValueRange operands
   auto shape = broadcastShapes(shapesOfOperands(operands));
   // Operands that conflict make a result the verifier rejects.
   state.addTypes(typeOfShape(succeeded(shape) ? *shape : shapesOfOperands(operands).front(),
-                             element.getType()));
+                             elementType ? elementType : element.getType()));
 }
 
 LogicalResult MapOp::verify() {
@@ -74,10 +79,11 @@ LogicalResult MapOp::verify() {
              << argument.getArgNumber() << " is " << argument.getType() << ", its operand is "
              << operand.getType();
   auto yield = cast<YieldOp>(block.getTerminator());
-  if (yield.getNumOperands() != 1 || yield.getOperand(0).getType() != type.getElementType())
-    return emitOpError("map_c2: expected to yield one ") << type.getElementType();
+  if (yield.getNumOperands() != 1 || yield.getOperand(0).getType() != scalarType(type))
+    return emitOpError("map_c2: expected to yield one ") << scalarType(type);
   for (Operation &op : block.without_terminator())
-    if (!isa<arith::ArithDialect, math::MathDialect>(op.getDialect()) || !isPure(&op))
+    // A division by zero gives what the hardware gives: no reason to refuse it.
+    if (!isa<arith::ArithDialect, math::MathDialect>(op.getDialect()) || !isMemoryEffectFree(&op))
       return emitOpError("map_c3: the region may not hold '") << op.getName() << "'";
   return success();
 }

@@ -1,6 +1,6 @@
 //===- Shape.cpp - ops that move elements ----------------------------------===//
 //
-// Shapes, checks and folds of nn.reshape, transpose, slice, concat, pad, broadcast, resize, gather.
+// Shapes, checks and folds of nn.reshape, transpose, slice, concat, pad, broadcast, resize, gather, iota, scatter.
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/nn/Windows.h"
@@ -280,11 +280,11 @@ FailureOr<ShapeExpr> ResizeOp::inferShape(Adaptor adaptor, std::optional<Locatio
                                           ArrayRef<ShapeExpr> shapes) {
   const ShapeExpr &input = shapes[0];
   if (input.size() < 3 || adaptor.getSizes().size() != input.size() - 2 ||
-      llvm::any_of(adaptor.getSizes(), [](int64_t size) { return size < 1; }))
-    return emitOptionalError(loc, "resize_c1: expected one positive size per spatial dimension");
+      llvm::any_of(adaptor.getSizes(), [](int64_t size) { return size == 0; }))
+    return emitOptionalError(loc, "resize_c1: expected one size per spatial dimension, none of them zero");
   ShapeExpr result = input;
   for (auto [i, size] : llvm::enumerate(adaptor.getSizes()))
-    result[i + 1] = getAffineConstantExpr(size, input[0].getContext());
+    result[i + 1] = size < 0 ? input[i + 1] * -size : getAffineConstantExpr(size, input[0].getContext());
   return result;
 }
 
@@ -299,4 +299,32 @@ FailureOr<ShapeExpr> GatherOp::inferShape(Adaptor adaptor, std::optional<Locatio
   result.append(shapes[1]);
   result.append(shapes[0].begin() + dim + 1, shapes[0].end());
   return result;
+}
+
+FailureOr<ShapeExpr> IotaOp::resultShape(std::optional<Location>, ArrayRef<ShapeExpr> shapes) {
+  return shapes[0];
+}
+
+LogicalResult IotaOp::verify() {
+  auto like = cast<RankedTensorType>(getLike().getType());
+  if (getDim() >= static_cast<uint64_t>(like.getRank()) || !getType().getElementType().isInteger(64) ||
+      getType().getShape() != like.getShape())
+    return emitOpError("iota_c1: ") << getType() << " does not hold indices along dimension "
+                                    << static_cast<int64_t>(getDim()) << " of " << like;
+  return success();
+}
+
+FailureOr<ShapeExpr> ScatterOp::inferShape(Adaptor adaptor, std::optional<Location> loc,
+                                           ArrayRef<ShapeExpr> shapes) {
+  const ShapeExpr &data = shapes[0], &indices = shapes[1], &updates = shapes[2];
+  auto differ = [](AffineExpr a, AffineExpr b) {
+    auto x = constantDim(a), y = constantDim(b);
+    return x && y && *x != *y;
+  };
+  if (data.size() != 2 || updates.size() != 2 || differ(data[1], updates[1]) ||
+      getElementTypeOrSelf(adaptor.getData()) != getElementTypeOrSelf(adaptor.getUpdates()))
+    return emitOptionalError(loc, "scatter_c1: data and updates are matrices of one element type with as many columns");
+  if (indices.size() != 1 || !getElementTypeOrSelf(adaptor.getIndices()).isInteger() || differ(indices[0], updates[0]))
+    return emitOptionalError(loc, "scatter_c2: indices are a vector of integers, one per row of the updates");
+  return data;
 }

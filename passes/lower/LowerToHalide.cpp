@@ -9,6 +9,8 @@
 
 #include "llvm/ADT/StringExtras.h"
 
+#include <cmath>
+
 namespace sylvite {
 #define GEN_PASS_DEF_LOWERTOHALIDE
 #include "passes/Passes.h.inc"
@@ -147,20 +149,29 @@ Value GroupLowering::extent(OpBuilder &b, Location loc, Value value, unsigned di
 halide::ReductionBound GroupLowering::extentBound(Value value, unsigned dim) {
   if (!typeOf(value).isDynamicDim(dim))
     return typeOf(value).getDimSize(dim);
-  // Follow maps, which keep shapes, up to a buffer.
+  // Follow maps up to a buffer: a free dimension is that of an operand.
   while (auto map = value.getDefiningOp<nn::MapOp>()) {
+    unsigned fromEnd = typeOf(map).getRank() - dim;
     auto same = llvm::find_if(map.getOperands(), [&](Value operand) {
-      return typeOf(operand).getShape() == typeOf(map).getShape();
+      return typeOf(operand).getRank() >= fromEnd && typeOf(operand).isDynamicDim(typeOf(operand).getRank() - fromEnd);
     });
     if (same == map.getOperands().end())
       break;
     value = *same;
+    dim = typeOf(value).getRank() - fromEnd;
   }
   assert(pipeline.lookupInput(symbolOf(value)) && "a free extent of a computed value");
   return halide::ReductionBound::extent(symbolOf(value), dim);
 }
 
 Value GroupLowering::scalar(OpBuilder &b, Location loc, Type type, double value) {
+  if (auto integer = dyn_cast<IntegerType>(type); integer && std::isinf(value)) {
+    unsigned width = integer.getWidth();
+    bool isUnsigned = integer.isUnsigned() || width == 1;
+    APInt extreme = value > 0 ? (isUnsigned ? APInt::getMaxValue(width) : APInt::getSignedMaxValue(width))
+                              : (isUnsigned ? APInt::getMinValue(width) : APInt::getSignedMinValue(width));
+    return arith::ConstantOp::create(b, loc, b.getIntegerAttr(halide::getScalarType(type), extreme));
+  }
   type = halide::getScalarType(type);
   if (isa<FloatType>(type))
     return arith::ConstantOp::create(b, loc, b.getFloatAttr(type, value));

@@ -81,7 +81,7 @@ public:
   mlir::Value extent(mlir::OpBuilder &b, mlir::Location loc, mlir::Value value, unsigned dim);
   /// The same as a bound of a reduction.
   halide::ReductionBound extentBound(mlir::Value value, unsigned dim);
-  /// A scalar constant of `type`, float or integer.
+  /// A scalar constant of `type`, float or integer; infinity stands for the extremes of an integer type.
   static mlir::Value scalar(mlir::OpBuilder &b, mlir::Location loc, mlir::Type type, double value);
 
   /// The func or input that holds `value`.

@@ -89,7 +89,7 @@ static LogicalResult lowerPad(nn::PadOp op, GroupLowering &lowering) {
         // Left of the input, -i; right of it, 2 * last - i.
         Value left = index.maximum(position, index.sub(index.constant(0), position));
         Value right = index.sub(index.mul(last, 2), left);
-        in.push_back(index.minimum(left, right));
+        in.push_back(index.clamp(index.minimum(left, right), 0, last)); // for bounds inference
         break;
       }
       case nn::PadMode::Wrap: {
@@ -165,14 +165,15 @@ static Value cubicWeight(OpBuilder &b, Location loc, Value t) {
   return arith::SelectOp::create(b, loc, isNear, near, far);
 }
 
-static Taps resizeTaps(OpBuilder &b, Location loc, nn::ResizeOp op, Value x, int64_t in,
-                       int64_t out) {
+/// `in` and `out` are the extents; of a free dimension their ratio, and `last` is its last position.
+static Taps resizeTaps(OpBuilder &b, Location loc, nn::ResizeOp op, Value x, int64_t in, int64_t out,
+                       Value last) {
   IndexBuilder index(b, loc);
   auto toIndex = [&](Value position) -> Value {
     Value asInt = arith::FPToSIOp::create(b, loc, b.getI32Type(), position);
     return arith::IndexCastOp::create(b, loc, b.getIndexType(), asInt);
   };
-  auto clamp = [&](Value position) { return index.clamp(position, 0, index.constant(in - 1)); };
+  auto clamp = [&](Value position) { return index.clamp(position, 0, last); };
   if (op.getMode() == nn::ResizeMode::Nearest && out % in == 0 &&
       op.getCoordinates() != nn::Coordinates::AlignCorners) // exact, without floats
     return {{index.floorDiv(x, out / in)}, {}};
@@ -207,14 +208,18 @@ static LogicalResult lowerResize(nn::ResizeOp op, GroupLowering &lowering) {
   RankedTensorType in = lowering.typeOf(op.getInput()), out = lowering.typeOf(op);
   size_t numSpatial = op.getSizes().size();
   for (size_t i = 0; i < numSpatial; ++i)
-    if (in.isDynamicDim(i + 1))
+    if (in.isDynamicDim(i + 1) && (op.getSizes()[i] > 0 || op.getCoordinates() == nn::Coordinates::AlignCorners))
       return op.emitError("resize: spatial dimension ")
-             << i << " is free; supported are static sizes";
+             << i << " is free; supported are static sizes, and multiples of free ones without aligned corners";
   lowering.defineFunc(op, "resize", [&](OpBuilder &b, Location loc, ValueRange point) {
     SmallVector<Taps> taps;
-    for (size_t i = 0; i < numSpatial; ++i)
-      taps.push_back(resizeTaps(b, loc, op, point[i + 1], in.getDimSize(i + 1),
-                                out.getDimSize(i + 1)));
+    for (size_t i = 0; i < numSpatial; ++i) {
+      bool isFree = in.isDynamicDim(i + 1);
+      Value extent = lowering.extent(b, loc, op.getInput(), i + 1);
+      taps.push_back(resizeTaps(b, loc, op, point[i + 1], isFree ? 1 : in.getDimSize(i + 1),
+                                isFree ? -op.getSizes()[i] : out.getDimSize(i + 1),
+                                IndexBuilder(b, loc).add(extent, -1)));
+    }
     SmallVector<Value> at(point);
     // The sum over the taps of dimension `i` and those after it.
     auto interpolate = [&](auto &&self, size_t i) -> Value {
@@ -255,12 +260,72 @@ static LogicalResult lowerGather(nn::GatherOp op, GroupLowering &lowering) {
   return success();
 }
 
+static LogicalResult lowerIota(nn::IotaOp op, GroupLowering &lowering) {
+  lowering.defineFunc(op, "iota", [&](OpBuilder &b, Location loc, ValueRange point) {
+    Value index = arith::IndexCastOp::create(b, loc, b.getI64Type(), point[op.getDim()]);
+    halide::YieldOp::create(b, loc, index);
+  });
+  return success();
+}
+
+/// `update` combined with what is `there`.
+static Value combineUpdate(OpBuilder &b, Location loc, nn::ScatterKind kind, Type type, Value there, Value update) {
+  bool isFloat = isa<FloatType>(type), isUnsigned = type.isUnsignedInteger();
+  switch (kind) {
+  case nn::ScatterKind::Set:
+    return update;
+  case nn::ScatterKind::Add:
+    return isFloat ? Value(arith::AddFOp::create(b, loc, there, update))
+                   : Value(arith::AddIOp::create(b, loc, there, update));
+  case nn::ScatterKind::Mul:
+    return isFloat ? Value(arith::MulFOp::create(b, loc, there, update))
+                   : Value(arith::MulIOp::create(b, loc, there, update));
+  case nn::ScatterKind::Max:
+    if (isUnsigned)
+      return arith::MaxUIOp::create(b, loc, there, update);
+    return isFloat ? Value(arith::MaximumFOp::create(b, loc, there, update))
+                   : Value(arith::MaxSIOp::create(b, loc, there, update));
+  case nn::ScatterKind::Min:
+    if (isUnsigned)
+      return arith::MinUIOp::create(b, loc, there, update);
+    return isFloat ? Value(arith::MinimumFOp::create(b, loc, there, update))
+                   : Value(arith::MinSIOp::create(b, loc, there, update));
+  }
+  llvm_unreachable("a kind of scatter");
+}
+
+static LogicalResult lowerScatter(nn::ScatterOp op, GroupLowering &lowering) {
+  RankedTensorType type = lowering.typeOf(op);
+  halide::FuncOp func = lowering.defineFunc(op, "scatter", [&](OpBuilder &b, Location loc, ValueRange point) {
+    halide::YieldOp::create(b, loc, lowering.at(b, loc, op.getData(), point));
+  });
+  auto body = [&](OpBuilder &b, Location loc, ValueRange vars) {
+    IndexBuilder index(b, loc);
+    Value column = vars[1], m = vars.back();
+    Value row = lowering.at(b, loc, op.getIndices(), m);
+    if (!row.getType().isIndex())
+      row = arith::IndexCastOp::create(b, loc, b.getIndexType(), row);
+    row = index.clamp(row, 0, index.add(lowering.extent(b, loc, op.getData(), 0), -1));
+    Value update = lowering.at(b, loc, op.getUpdates(), ValueRange{m, column});
+    if (op.getKind() != nn::ScatterKind::Set) {
+      Value there = lowering.at(b, loc, func, ValueRange{row, column});
+      update = combineUpdate(b, loc, op.getKind(), type.getElementType(), there, update);
+    }
+    halide::YieldOp::create(b, loc, update, ValueRange{row, column});
+  };
+  halide::UpdateOp::create(lowering.builder, op.getLoc(), func,
+                           halide::ReductionVariable{"rm", 0, lowering.extentBound(op.getIndices(), 0)}, body);
+  return success();
+}
+
 void sylvite::addShapeLowerings(LoweringTable &table) {
   table.add<nn::BroadcastOp, lowerBroadcast>();
   table.add<nn::ConcatOp, lowerConcat>();
   table.add<nn::GatherOp, lowerGather>();
+  table.add<nn::IotaOp, lowerIota>();
   table.add<nn::PadOp, lowerPad>();
   table.add<nn::ResizeOp, lowerResize>();
+  table.add<nn::ScatterOp, lowerScatter>();
   table.add<nn::SliceOp, lowerSlice>();
   table.add<nn::TransposeOp, lowerTranspose>();
 }

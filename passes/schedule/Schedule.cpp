@@ -170,6 +170,15 @@ StringRef ScheduleWriter::parallelFused(StringRef func, int64_t stage, ArrayRef<
 // The pass
 //===----------------------------------------------------------------------===//
 
+/// Whether an update of `func` writes elsewhere than at its variables.
+static bool scatters(PipelineView &view, halide::FuncOp func) {
+  for (halide::UpdateOp update : view.pipeline.getUpdates(func.getSymName()))
+    for (unsigned i = 0; i < func.getRank(); ++i)
+      if (!update.isPureVar(i))
+        return true;
+  return false;
+}
+
 namespace {
 
 struct Schedule : sylvite::impl::ScheduleBase<Schedule> {
@@ -184,6 +193,11 @@ struct Schedule : sylvite::impl::ScheduleBase<Schedule> {
       if (pipeline.getSchedule())
         continue;
       PipelineView view(pipeline);
+      // Writes to places that data decide: no tile of the result can be computed alone.
+      if (llvm::any_of(view.reductions, [&](halide::FuncOp func) { return func != view.output && scatters(view, func); })) {
+        scheduleDefault(view, machine);
+        continue;
+      }
       for (auto *family : families)
         if (family(view, machine))
           break;

@@ -7,7 +7,9 @@
 // CHECK: %[[ABSOLUTE:.*]] = arith.maxsi %[[X]], %[[NEGATIVE]]
 // CHECK: %[[TWICE:.*]] = arith.muli %c7, %c2
 // CHECK: %[[BACK:.*]] = arith.subi %[[TWICE]], %[[ABSOLUTE]]
-// CHECK: %[[AT:.*]] = arith.minsi %[[ABSOLUTE]], %[[BACK]]
+// CHECK: %[[MIRRORED:.*]] = arith.minsi %[[ABSOLUTE]], %[[BACK]]
+// CHECK: %[[LOW:.*]] = arith.maxsi %[[MIRRORED]], %c0
+// CHECK: %[[AT:.*]] = arith.minsi %[[LOW]], %c7
 // CHECK: halide.at @in0[%n, %[[AT]]]
 // CHECK-NOT: arith.select
 // CHECK: func.func @reflect(
@@ -164,4 +166,52 @@ func.func @broadcast(%x: tensor<?x1x3xf32>) -> tensor<?x4x3xf32> {
     nn.yield %1 : tensor<?x4x3xf32>
   }
   return %0 : tensor<?x4x3xf32>
+}
+
+// -----
+
+// A multiple of a free extent.
+// CHECK-LABEL: halide.pipeline @resize {
+// CHECK: %[[Y:.*]] = arith.floordivsi %y, %c2
+// CHECK: halide.at @in0[%n, %[[Y]], %{{.*}}, %c]
+// CHECK: func.func @multiple(
+func.func @multiple(%x: tensor<1x?x?x3xf32>) -> tensor<1x?x?x3xf32> {
+  %0 = nn.group (%a = %x) : (tensor<1x?x?x3xf32>) -> tensor<1x?x?x3xf32> {
+    %1 = nn.resize nearest %a sizes [-2, -2] asymmetric : (tensor<1x?x?x3xf32>) -> tensor<1x?x?x3xf32>
+    nn.yield %1 : tensor<1x?x?x3xf32>
+  }
+  return %0 : tensor<1x?x?x3xf32>
+}
+
+// -----
+
+// Updates one after the other, at rows that are within the data.
+// CHECK-LABEL: halide.pipeline @scatter {
+// CHECK: halide.update @scatter(%n, %c) over (%rm in 0 to 3)
+// CHECK: %[[I:.*]] = halide.at @in1[%rm]
+// CHECK: %[[ROW:.*]] = arith.minsi
+// CHECK: %[[U:.*]] = halide.at @in2[%rm, %c]
+// CHECK: %[[OLD:.*]] = halide.at @scatter[%[[ROW]], %c]
+// CHECK: %[[SUM:.*]] = arith.addf %[[OLD]], %[[U]]
+// CHECK: halide.yield %[[SUM]] at [%[[ROW]], %c] : f32
+// CHECK: func.func @scatter_add(
+func.func @scatter_add(%x: tensor<8x4xf32>, %i: tensor<3xi64>, %u: tensor<3x4xf32>) -> tensor<8x4xf32> {
+  %0 = nn.group (%a = %x, %b = %i, %c = %u) : (tensor<8x4xf32>, tensor<3xi64>, tensor<3x4xf32>) -> tensor<8x4xf32> {
+    %1 = nn.scatter add %a, %b, %c : (tensor<8x4xf32>, tensor<3xi64>, tensor<3x4xf32>) -> tensor<8x4xf32>
+    nn.yield %1 : tensor<8x4xf32>
+  }
+  return %0 : tensor<8x4xf32>
+}
+
+// -----
+
+// CHECK-LABEL: halide.pipeline @iota {
+// CHECK: arith.index_cast %c : index to i64
+// CHECK: func.func @positions(
+func.func @positions(%x: tensor<1x?xf32>) -> tensor<1x?xi64> {
+  %0 = nn.group (%a = %x) : (tensor<1x?xf32>) -> tensor<1x?xi64> {
+    %1 = nn.iota %a dim 1 : (tensor<1x?xf32>) -> tensor<1x?xi64>
+    nn.yield %1 : tensor<1x?xi64>
+  }
+  return %0 : tensor<1x?xi64>
 }

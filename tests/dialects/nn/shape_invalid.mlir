@@ -165,7 +165,7 @@ func.func @f(%x: tensor<1xf32>) {
 
 // resize_c1
 func.func @f(%x: tensor<?x2x2x1xf32>) {
-  // expected-error @+2 {{resize_c1: expected one positive size per spatial dimension}}
+  // expected-error @+2 {{resize_c1: expected one size per spatial dimension, none of them zero}}
   // expected-error @+1 {{failed to infer returned types}}
   %0 = nn.resize nearest %x sizes [4] half_pixel : (tensor<?x2x2x1xf32>) -> tensor<?x4x4x1xf32>
   return
@@ -188,5 +188,34 @@ func.func @f(%x: tensor<4x3xf32>, %i: tensor<?xf32>) {
   // expected-error @+2 {{gather_c1}}
   // expected-error @+1 {{failed to infer returned types}}
   %0 = nn.gather %x, %i dim 0 : (tensor<4x3xf32>, tensor<?xf32>) -> tensor<?x3xf32>
+  return
+}
+
+// -----
+
+// iota_c1
+func.func @f(%x: tensor<1x?xf32>) {
+  // expected-error @+1 {{iota_c1: 'tensor<1x?xi64>' does not hold indices along dimension 2 of 'tensor<1x?xf32>'}}
+  %0 = nn.iota %x dim 2 : (tensor<1x?xf32>) -> tensor<1x?xi64>
+  return
+}
+
+// -----
+
+// scatter_c1
+func.func @f(%x: tensor<8x4xf32>, %i: tensor<3xi64>, %u: tensor<3x5xf32>) {
+  // expected-error @+2 {{scatter_c1: data and updates are matrices of one element type with as many columns}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = nn.scatter set %x, %i, %u : (tensor<8x4xf32>, tensor<3xi64>, tensor<3x5xf32>) -> tensor<8x4xf32>
+  return
+}
+
+// -----
+
+// scatter_c2
+func.func @f(%x: tensor<8x4xf32>, %i: tensor<2xi64>, %u: tensor<3x4xf32>) {
+  // expected-error @+2 {{scatter_c2: indices are a vector of integers, one per row of the updates}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = nn.scatter add %x, %i, %u : (tensor<8x4xf32>, tensor<2xi64>, tensor<3x4xf32>) -> tensor<8x4xf32>
   return
 }

@@ -35,3 +35,14 @@ func.func @resizes(%x: tensor<?x2x3x1xf32>) {
   %2 = nn.resize cubic %x sizes [3, 3] asymmetric : (tensor<?x2x3x1xf32>) -> tensor<?x3x3x1xf32>
   return
 }
+
+// CHECK-LABEL: func.func @positions
+// CHECK: nn.iota %arg0 dim 1 : (tensor<1x?xf32>) -> tensor<1x?xi64>
+// CHECK: nn.scatter max %arg1, %arg2, %arg3 : (tensor<8x4xf32>, tensor<?xi64>, tensor<?x4xf32>) -> tensor<8x4xf32>
+// CHECK: nn.resize nearest %arg4 sizes [-2, 6] asymmetric : (tensor<1x?x3x1xf32>) -> tensor<1x?x6x1xf32>
+func.func @positions(%x: tensor<1x?xf32>, %d: tensor<8x4xf32>, %i: tensor<?xi64>, %u: tensor<?x4xf32>, %r: tensor<1x?x3x1xf32>) {
+  %0 = nn.iota %x dim 1 : (tensor<1x?xf32>) -> tensor<1x?xi64>
+  %1 = nn.scatter max %d, %i, %u : (tensor<8x4xf32>, tensor<?xi64>, tensor<?x4xf32>) -> tensor<8x4xf32>
+  %2 = nn.resize nearest %r sizes [-2, 6] asymmetric : (tensor<1x?x3x1xf32>) -> tensor<1x?x6x1xf32>
+  return
+}
