@@ -9,7 +9,6 @@
 #include "passes/Passes.h"
 #include "passes/nn/Utils.h"
 
-#include "mlir/IR/IRMapping.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 namespace sylvite {
@@ -135,48 +134,13 @@ struct FoldBatchNorm : OpRewritePattern<BatchNormOp> {
   }
 };
 
-/// map(transpose(x), transpose(y)) becomes transpose(map(x, y)), so that transposes meet.
-struct SinkTranspose : OpRewritePattern<MapOp> {
-  using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(MapOp map, PatternRewriter &rewriter) const override {
-    std::optional<ArrayRef<int64_t>> permutation;
-    SmallVector<Value> operands;
-    for (Value operand : map.getOperands()) {
-      auto type = cast<RankedTensorType>(operand.getType());
-      if (type.hasStaticShape() && type.getNumElements() == 1 && type.getRank() <= 1) {
-        operands.push_back(operand); // broadcasts along every dimension
-        continue;
-      }
-      auto transpose = operand.getDefiningOp<TransposeOp>();
-      if (!transpose || !transpose->hasOneUse() || type.getRank() != map.getType().getRank() ||
-          (permutation && *permutation != transpose.getPermutation()))
-        return failure();
-      permutation = transpose.getPermutation();
-      operands.push_back(transpose.getInput());
-    }
-    if (!permutation)
-      return failure();
-    SmallVector<int64_t> order(*permutation);
-    auto newMap = MapOp::create(rewriter, map.getLoc(), operands,
-                                [&](OpBuilder &b, Location, ValueRange scalars) {
-                                  Block &block = map.getBody().front();
-                                  IRMapping mapping;
-                                  mapping.map(block.getArguments(), scalars);
-                                  for (Operation &op : block.without_terminator())
-                                    b.clone(op, mapping);
-                                  return mapping.lookup(block.getTerminator()->getOperand(0));
-                                });
-    rewriter.replaceOpWithNewOp<TransposeOp>(map, map.getType(), newMap, order);
-    return success();
-  }
-};
-
 struct Simplify : sylvite::impl::SimplifyBase<Simplify> {
   using SimplifyBase::SimplifyBase;
   void runOnOperation() override {
     MLIRContext *context = &getContext();
     RewritePatternSet patterns(context);
-    patterns.add<FoldBatchNorm, SinkTranspose>(context);
+    patterns.add<FoldBatchNorm>(context);
+    populateSinkTransposes(patterns);
     MapOp::getCanonicalizationPatterns(patterns, context);
     ReshapeOp::getCanonicalizationPatterns(patterns, context);
     TransposeOp::getCanonicalizationPatterns(patterns, context);

@@ -6,7 +6,7 @@
 #ifndef SYLVITE_PASSES_NN_UTILS_H
 #define SYLVITE_PASSES_NN_UTILS_H
 
-#include "mlir/IR/Builders.h"
+#include "mlir/IR/PatternMatch.h"
 
 namespace sylvite {
 
@@ -16,6 +16,9 @@ bool dependsOnParametersOnly(mlir::Value value);
 /// `value`, `(N, spatial..., C)`, with zeros around its spatial dimensions.
 mlir::Value padSpatial(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value,
                        llvm::ArrayRef<int64_t> low, llvm::ArrayRef<int64_t> high);
+
+/// Patterns that move transposes below the ops that read them, until they cancel.
+void populateSinkTransposes(mlir::RewritePatternSet &patterns);
 
 } // namespace sylvite
 
