@@ -6,6 +6,7 @@
 #include "compiler/import/Import.h"
 #include "compiler/import/Bytes.h"
 #include "compiler/import/keras/KerasImport.h"
+#include "compiler/import/onnx/OnnxImport.h"
 #include "dialects/nn/NN.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Path.h"
@@ -76,8 +77,15 @@ FailureOr<OwningOpRef<ModuleOp>> sylvite::importModel(MLIRContext &context,
   named.name = toIdentifier(named.name);
   if (keras::isKerasModel(bytesOf(*contents)))
     return keras::importKeras(context, named, contents, weights);
+  if (onnx::isOnnxModel(bytesOf(*contents))) {
+    if (weights)
+      return emitError(UnknownLoc::get(&context))
+             << "'" << options.path << "' is an ONNX model, which carries its weights; '" << options.weightsPath
+             << "' cannot replace them";
+    return onnx::importOnnx(context, named, contents);
+  }
   return emitError(UnknownLoc::get(&context))
          << "'" << options.path
-         << "' is no model that is supported: a Keras archive (.keras), Keras JSON, or a whole-model HDF5 "
-            "file of Keras";
+         << "' is no model that is supported: a Keras archive (.keras), Keras JSON, a whole-model HDF5 file of "
+            "Keras, or an ONNX model";
 }

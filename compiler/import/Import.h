@@ -18,7 +18,7 @@
 namespace sylvite {
 
 struct ImportOptions {
-  /// The model: a Keras archive (.keras), Keras JSON, or a whole-model HDF5 file of Keras 2.
+  /// The model: a Keras archive (.keras), Keras JSON, a whole-model HDF5 file of Keras 2, or an ONNX model.
   std::string path;
   /// Weights for a model that comes as JSON: HDF5 or safetensors. Without it the initializers in the
   /// JSON give every variable its value.

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/import/Import.h"
 #include "compiler/import/keras/Layers.h"
+#include "compiler/import/onnx/Operators.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/raw_ostream.h"
@@ -23,10 +24,32 @@ static cl::opt<bool> withData("with-data", cl::desc("print the parameters' value
 static cl::opt<bool> withLocations("with-locations", cl::desc("print locations"));
 static cl::opt<bool> quiet("quiet", cl::desc("print nothing but errors"));
 static cl::opt<bool> listLayers("list-layers", cl::desc("print the table of supported Keras layers"));
+static cl::opt<bool> listOperators("list-operators", cl::desc("print the page of supported ONNX operators"));
+
+/// docs/onnx-operators.md: each family's operators with the operator sets that they are supported from and to.
+static void printOperators(raw_ostream &out) {
+  using namespace sylvite::onnx;
+  out << "# ONNX operators\n\nPrinted by `sylvite-import --list-operators`. Supported are models of the operator sets "
+      << kOldestOpset << " to " << kNewestOpset
+      << "; the\nnumbers are the operator sets of an operator, all that follow where there is one.\n";
+  for (const OperatorFamily &family : sylvite::onnx::listOperators()) {
+    out << "\n## " << family.title << "\n\n| operator | operator sets |\n|---|---|\n";
+    for (const OperatorRow &row : family.rows) {
+      out << "| " << row.name << " | " << row.since;
+      if (row.until != kNewest)
+        out << " to " << row.until;
+      out << " |\n";
+    }
+  }
+}
 
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   cl::ParseCommandLineOptions(argc, argv, "imports a model and prints it in the nn dialect\n");
+  if (listOperators) {
+    printOperators(llvm::outs());
+    return 0;
+  }
   if (listLayers) {
     for (const sylvite::keras::LayerFamily &family : sylvite::keras::listLayers()) {
       llvm::outs() << family.title << ":";

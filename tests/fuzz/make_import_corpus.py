@@ -1,17 +1,26 @@
-"""Writes a corpus for fuzz-import: the models of tests/errors/import and tests/import, small archives, weights files.
+"""Writes a corpus for fuzz-import: the models of tests/errors and tests/import, small archives, weights files.
 
 Usage: make_import_corpus.py DIRECTORY
 """
+import importlib.util
 import io
 import json
 import pathlib
 import sys
 import zipfile
 
-TESTS = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(TESTS / "errors" / "import"))
+import onnx.parser
 
-from cases import CASES  # noqa: E402
+TESTS = pathlib.Path(__file__).resolve().parents[1]
+
+
+def cases_of(suite):
+    spec = importlib.util.spec_from_file_location(f"{suite}_cases", TESTS / "errors" / suite / "cases.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(TESTS / "errors" / suite))
+    spec.loader.exec_module(module)
+    return module.CASES
+
 
 MODEL, WEIGHTS = b"\0", b"\1"
 
@@ -20,7 +29,7 @@ def main(directory):
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     seeds = {}
-    for name, (files, _, _) in CASES.items():
+    for name, (files, _, _) in [*cases_of("import").items(), *cases_of("onnx").items()]:
         for file, contents in files.items():
             if contents is None:
                 continue
@@ -31,6 +40,11 @@ def main(directory):
         for piece in test.read_text().split("//--- ")[1:]:
             name, text = piece.split("\n", 1)
             seeds[f"{test.stem}-{name}"] = MODEL + text.encode()
+    for test in sorted((TESTS / "import" / "onnx").glob("*.test")):
+        for i, piece in enumerate(test.read_text().split("# -----\n")):
+            lines = [line for line in piece.splitlines() if not line.startswith("#")]
+            if lines and lines[0].startswith("<"):
+                seeds[f"onnx-{test.stem}-{i}"] = MODEL + onnx.parser.parse_model("\n".join(lines)).SerializeToString()
     model = seeds["weights-model.json"][1:]
     for weights in sorted((TESTS / "import" / "keras" / "Inputs").glob("*.h5")):
         data = weights.read_bytes()

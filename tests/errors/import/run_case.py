@@ -1,6 +1,6 @@
-"""Runs one case of cases.py: sylvite-import must exit with 1 and say one error that holds the expected texts.
+"""Runs one case of a cases.py: sylvite-import must exit with 1 and say one error that holds the expected texts.
 
-Usage: run_case.py CASE DIRECTORY, where DIRECTORY is made anew for the case's files.
+Usage: run_case.py SUITE CASE DIRECTORY, where SUITE holds cases.py and DIRECTORY is made anew for the case's files.
 """
 import json
 import os
@@ -9,11 +9,9 @@ import shutil
 import subprocess
 import sys
 
-from cases import CASES
 
-
-def main(name, directory):
-    files, arguments, expected = CASES[name]
+def main(cases, name, directory):
+    files, arguments, expected = cases[name]
     directory = pathlib.Path(directory)
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
@@ -38,4 +36,6 @@ def main(name, directory):
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.path.insert(0, sys.argv[1])
+    from cases import CASES
+    sys.exit(main(CASES, *sys.argv[2:]))

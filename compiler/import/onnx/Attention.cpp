@@ -1,0 +1,309 @@
+//===- Attention.cpp - attention and what goes with it --------------------===//
+//
+// Rows for scaled dot-product attention, rotary embeddings, caches of keys and values, and causal convolution.
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/import/onnx/Folding.h"
+#include "compiler/import/onnx/Operators.h"
+#include <cmath>
+
+using namespace llvm;
+using namespace mlir;
+
+namespace sylvite::onnx {
+
+using nn::ReduceKind;
+using nn::ScalarBuilder;
+
+/// (N, T, heads * size) to (N, heads, T, size).
+static Value splitHeads(NodeBuilder &b, Value x, int64_t heads) {
+  if (b.failed())
+    return {};
+  int64_t width = b.extent(x, 2);
+  if (heads < 1 || width % heads) {
+    b.error() << "its input of shape " << b.text(b.shape(x)) << " does not split into " << heads << " heads";
+    return {};
+  }
+  ShapeExpr shape{b.shape(x)[0], b.shape(x)[1], b.expr(heads), b.expr(width / heads)};
+  return b.transpose(b.reshape(x, ArrayRef<AffineExpr>(shape)), {0, 2, 1, 3});
+}
+
+/// (N, heads, T, size) to (N, T, heads * size).
+static Value joinHeads(NodeBuilder &b, Value x) {
+  x = b.transpose(x, {0, 2, 1, 3});
+  if (b.failed())
+    return {};
+  const ShapeExpr &s = b.shape(x);
+  ShapeExpr shape{s[0], s[1], s[2] * s[3]};
+  return b.reshape(x, ArrayRef<AffineExpr>(shape));
+}
+
+/// Each head of (N, heads, T, size) `times` times in a row.
+static Value repeatHeads(NodeBuilder &b, Value x, int64_t times) {
+  if (times == 1 || b.failed())
+    return x;
+  ShapeExpr shape = b.shape(x), wide = shape;
+  wide.insert(wide.begin() + 2, b.expr(times));
+  x = b.broadcast(b.unsqueeze(x, 2), wide);
+  shape[1] = shape[1] * times;
+  return b.reshape(x, ArrayRef<AffineExpr>(shape));
+}
+
+/// Stands for minus infinity among the scores: kernels are compiled as if infinities did not occur.
+static constexpr double kMasked = -1e30;
+
+static void attention(NodeBuilder &b) {
+  bool causal = b.flag("is_causal", false);
+  double softcap = b.number("softcap", 0);
+  int64_t mode = b.integer("qk_matmul_output_mode", 0), left = b.integer("left_window_size", -1),
+          right = b.integer("right_window_size", -1);
+  Value q = b.value(0), k = b.value(1), v = b.value(2);
+  if (b.failed())
+    return;
+  Type type = b.type(q), real = type.getIntOrFloatBitWidth() < 32 ? Type(Float32Type::get(b.state.context)) : type,
+       i64 = IntegerType::get(b.state.context, 64), i1 = IntegerType::get(b.state.context, 1);
+  Type precise = b.elementType("softmax_precision", real);
+  if (precise.getIntOrFloatBitWidth() < 32)
+    precise = real;
+  bool joined = b.rank(q) == 3;
+  if (b.rank(q) != b.rank(k) || b.rank(q) != b.rank(v) || (b.rank(q) != 4 && !joined))
+    return void(b.error() << "its inputs have shapes " << b.text(b.shape(q)) << ", " << b.text(b.shape(k)) << " and "
+                          << b.text(b.shape(v)) << "; supported: (N, T, heads * size) or (N, heads, T, size)");
+  b.ignore({"q_num_heads", "kv_num_heads"});
+  if (joined) {
+    int64_t heads = b.integer("q_num_heads", std::nullopt), kvHeads = b.integer("kv_num_heads", std::nullopt);
+    q = splitHeads(b, q, heads);
+    k = splitHeads(b, k, kvHeads);
+    v = splitHeads(b, v, kvHeads);
+  }
+  if (b.has(4) && b.has(5)) {
+    k = b.concat({b.value(4), k}, 2);
+    v = b.concat({b.value(5), v}, 2);
+  }
+  if (b.failed())
+    return;
+  Value presentKey = k, presentValue = v;
+  int64_t heads = b.extent(q, 1), kvHeads = b.extent(k, 1);
+  if (b.failed() || heads % kvHeads)
+    return void(b.error() << "its " << heads << " heads are no multiple of the " << kvHeads << " heads of its keys");
+  k = repeatHeads(b, k, heads / kvHeads);
+  v = repeatHeads(b, v, heads / kvHeads);
+
+  double size = b.extent(q, 3), scale = std::sqrt(b.number("scale", 1 / std::sqrt(size)));
+  auto scaled = [&](Value x) {
+    return b.map(b.cast(x, real), [&](ScalarBuilder &s, Value e) { return s.mul(e, s.constant(scale, e)); });
+  };
+  Value scores = b.matmul(scaled(q), scaled(k), false, /*transposeRhs=*/true);
+  if (softcap > 0)
+    scores = b.map(scores, [&](ScalarBuilder &s, Value e) {
+      return s.mul(s.tanh(s.div(e, s.constant(softcap, e))), s.constant(softcap, e));
+    });
+  if (b.failed())
+    return;
+
+  // What is added to the scores: zero where a key may be attended to.
+  Value bias;
+  auto addBias = [&](Value part) { bias = bias ? b.add(bias, part) : part; };
+  auto fromAllowed = [&](ArrayRef<Operand> operands, llvm::function_ref<Value(OpBuilder &, Location, ValueRange)> allowed) {
+    addBias(b.map(operands, real, [&](OpBuilder &builder, Location at, ValueRange s) -> Value {
+      ScalarMath number(builder, at, real);
+      return number.select(allowed(builder, at, s), number.constant(int64_t(0)), number.constant(kMasked));
+    }));
+  };
+  if (b.has(3)) {
+    Value mask = b.value(3);
+    if (b.failed())
+      return;
+    int64_t last = b.rank(mask) - 1;
+    auto have = constantDim(b.shape(mask)[last]), want = constantDim(b.shape(k)[2]);
+    bool isBool = b.type(mask) == i1;
+    if (isBool)
+      fromAllowed({mask}, [](OpBuilder &, Location, ValueRange s) { return s[0]; });
+    else
+      addBias(b.map(b.cast(mask, real), [](ScalarBuilder &s, Value e) { return s.maximum(e, s.constant(kMasked, e)); }));
+    if (have && want && *have < *want && *have != 1) { // keys beyond the mask are masked
+      Dims low(last + 1, 0), high(last + 1, 0);
+      high[last] = *want - *have;
+      bias = b.pad(bias, low, high, kMasked);
+    }
+  }
+  ShapeExpr square{b.shape(q)[2], b.shape(k)[2]};
+  Value row = b.indices(square, 0, i64), column = b.indices(square, 1, i64);
+  // The position of the first query among the keys.
+  Operand offset = b.knownTensor(i64, {}, {integerScalar(b.expr(0))});
+  Value valid; // keys of each item that are no padding
+  if (b.has(6)) {
+    valid = b.cast(b.value(6), i64);
+    ShapeExpr items{b.failed() ? b.expr(1) : b.shape(valid)[0], b.expr(1), b.expr(1), b.expr(1)};
+    valid = b.reshape(valid, ArrayRef<AffineExpr>(items));
+  }
+  if (b.failed())
+    return;
+  if (b.has(4))
+    offset = b.knownTensor(i64, {}, {integerScalar(b.input(4)->shape[2])});
+  else if (valid)
+    offset = b.subtract(valid, b.knownTensor(i64, {}, {integerScalar(b.shape(q)[2])}));
+  if (causal || left >= 0 || right >= 0)
+    fromAllowed({row, column, offset}, [&](OpBuilder &builder, Location at, ValueRange s) {
+      ScalarMath index(builder, at, i64);
+      Value position = index.add(s[0], s[2]), allowed = arith::ConstantOp::create(builder, at, builder.getBoolAttr(true));
+      auto require = [&](Value condition) { allowed = index.both(allowed, condition); };
+      if (causal)
+        require(index.lessOrEqual(s[1], position));
+      if (left >= 0)
+        require(index.lessOrEqual(index.sub(position, s[1]), index.constant(left)));
+      if (right >= 0)
+        require(index.lessOrEqual(index.sub(s[1], position), index.constant(right)));
+      return allowed;
+    });
+  if (valid)
+    fromAllowed({column, valid}, [&](OpBuilder &builder, Location at, ValueRange s) {
+      return ScalarMath(builder, at, i64).less(s[0], s[1]);
+    });
+
+  Value biased = bias ? b.add(scores, bias) : scores;
+  Value probabilities = b.make<nn::SoftmaxOp>(b.cast(biased, precise), ArrayRef<int64_t>{3});
+  if (bias) { // a query that may attend to nothing
+    Value most = b.reduce(ReduceKind::Max, bias, {b.rank(bias) - 1}, true);
+    probabilities = b.map({probabilities, most}, precise, [&](OpBuilder &builder, Location at, ValueRange s) {
+      ScalarMath p(builder, at, precise), m(builder, at, real);
+      return p.select(m.less(s[1], m.constant(kMasked / 2)), p.constant(int64_t(0)), s[0]);
+    });
+  }
+  Value y = b.cast(b.matmul(b.cast(probabilities, b.type(v)), v), type);
+  b.result(joined ? joinHeads(b, y) : y);
+  b.result(presentKey);
+  b.result(presentValue);
+  if (mode < 0 || mode > 3)
+    b.refuse("qk_matmul_output_mode", "0 to 3");
+  if (mode == 2 && bias)
+    biased = b.map({biased, bias}, real, [&](OpBuilder &builder, Location at, ValueRange s) {
+      ScalarMath m(builder, at, real);
+      return m.select(m.less(s[1], m.constant(kMasked / 2)), m.constant(-INFINITY), s[0]);
+    });
+  b.result(b.cast(mode == 3 ? probabilities : mode == 2 ? biased : scores, type));
+}
+
+static void rotaryEmbedding(NodeBuilder &b) {
+  bool interleaved = b.flag("interleaved", false);
+  int64_t heads = b.integer("num_heads", 0), rotated = b.integer("rotary_embedding_dim", 0);
+  Value x = b.value(0), cosines = b.value(1), sines = b.value(2);
+  if (b.failed())
+    return;
+  bool joined = b.rank(x) == 3;
+  if (joined)
+    x = splitHeads(b, x, heads);
+  if (b.failed())
+    return;
+  int64_t size = b.extent(x, 3);
+  rotated = rotated ? rotated : size;
+  if (b.rank(x) != 4 || rotated < 2 || rotated % 2 || rotated > size)
+    return b.refuse("rotary_embedding_dim", "an even number up to the " + Twine(size) + " elements of a head");
+  if (b.has(3)) {
+    Value positions = b.value(3);
+    cosines = b.make<nn::GatherOp>(cosines, positions, 0);
+    sines = b.make<nn::GatherOp>(sines, positions, 0);
+  }
+  cosines = b.unsqueeze(cosines, 1);
+  sines = b.unsqueeze(sines, 1);
+  int64_t half = rotated / 2, stride = interleaved ? 2 : 1;
+  Value first = b.slice(x, 3, 0, half, stride), second = b.slice(x, 3, interleaved ? 1 : half, half, stride);
+  Value real = b.subtract(b.multiply(first, cosines), b.multiply(second, sines));
+  Value imaginary = b.add(b.multiply(first, sines), b.multiply(second, cosines));
+  if (b.failed())
+    return;
+  ShapeExpr shape = b.shape(x);
+  shape[3] = b.expr(rotated);
+  Value y = interleaved ? b.reshape(b.concat({b.unsqueeze(real, 4), b.unsqueeze(imaginary, 4)}, 4),
+                                    ArrayRef<AffineExpr>(shape))
+                        : b.concat({real, imaginary}, 3);
+  if (rotated < size)
+    y = b.concat({y, b.slice(x, 3, rotated, size - rotated)}, 3);
+  b.result(joined ? joinHeads(b, y) : y);
+}
+
+/// Writes `update` into a cache (N, ..., T, size) at a position per item.
+static void tensorScatter(NodeBuilder &b) {
+  bool circular = b.choice("mode", {"linear", "circular"}) == "circular";
+  int64_t axis = b.axis("axis", b.rank(0u), -2);
+  Value cache = b.value(0), update = b.value(1);
+  if (b.failed())
+    return;
+  Dims shape = b.extents(cache), part = b.extents(update);
+  if (b.failed())
+    return;
+  if (axis < 1 || part.size() != shape.size())
+    return b.refuse("axis", "a dimension after the first");
+  Type i64 = IntegerType::get(b.state.context, 64);
+  // (N, outer, T, inner): the row of (n, o, t) is that of (n, o, position of n + t).
+  int64_t outer = 1, inner = 1;
+  for (int64_t i = 1; i < axis; ++i)
+    outer *= shape[i];
+  for (size_t i = axis + 1; i < shape.size(); ++i)
+    inner *= shape[i];
+  Dims grid{shape[0], outer, part[axis]};
+  ShapeExpr places{b.expr(grid[0]), b.expr(grid[1]), b.expr(grid[2])};
+  Value step = b.indices(places, 2, i64), start;
+  if (b.has(2))
+    start = b.reshape(b.cast(b.value(2), i64), ArrayRef<int64_t>{shape[0], 1, 1});
+  else
+    start = b.parameter(i64, {1, 1, 1}, ArrayRef<double>{0});
+  Value plane = b.indices(places, 1, i64), item = b.indices(places, 0, i64);
+  Value rows = b.map({step, start, plane, item}, i64, [&](OpBuilder &builder, Location at, ValueRange v) {
+    ScalarMath s(builder, at, i64);
+    Value time = s.add(v[0], v[1]);
+    if (circular)
+      time = s.rem(time, s.constant(shape[axis]));
+    Value block = s.add(s.mul(v[3], s.constant(outer)), v[2]);
+    return s.add(s.mul(block, s.constant(shape[axis])), time);
+  });
+  rows = b.broadcast(rows, places);
+  int64_t count = grid[0] * grid[1] * grid[2];
+  Value y = b.make<nn::ScatterOp>(b.reshape(cache, ArrayRef<int64_t>{shape[0] * outer * shape[axis], inner}),
+                                  b.reshape(rows, ArrayRef<int64_t>{count}),
+                                  b.reshape(update, ArrayRef<int64_t>{count, inner}), nn::ScatterKind::Set);
+  b.result(b.reshape(y, ArrayRef<int64_t>(shape)));
+}
+
+static void causalConvWithState(NodeBuilder &b) {
+  StringRef activation = b.choice("activation", {"none", "silu", "swish"});
+  Value x = b.value(0), w = b.value(1);
+  if (b.failed())
+    return;
+  if (b.rank(x) != 3 || b.rank(w) != 3)
+    return void(b.error() << "its inputs have shapes " << b.text(b.shape(x)) << " and " << b.text(b.shape(w))
+                          << "; supported: (N, C, T) and (C, 1, k)");
+  int64_t k = b.extent(w, 2), channels = b.extent(x, 1);
+  if (b.failed())
+    return;
+  Value padded = b.has(3) ? (k > 1 ? b.concat({b.value(3), x}, 2) : x) : b.pad(x, {0, 0, k - 1}, {0, 0, 0});
+  Value y = b.make<nn::ConvOp>(b.transpose(padded, {0, 2, 1}), b.transpose(w, {2, 1, 0}), Dims{1}, Dims{1}, Dims{0},
+                               Dims{0}, channels);
+  if (b.has(2))
+    y = b.add(y, b.value(2));
+  if (activation != "none")
+    y = b.map(y, [](ScalarBuilder &s, Value e) { return s.silu(e); });
+  b.result(b.transpose(y, {0, 2, 1}));
+  if (b.wants(1))
+    b.result(b.slice(padded, 2, b.extent(padded, 2) - (k - 1), k - 1));
+}
+
+static void swiGlu(NodeBuilder &b) {
+  double alpha = b.number("alpha", 1);
+  b.result(b.map(b.input(0), b.input(1), [&](ScalarBuilder &s, Value gate, Value x) {
+    return s.mul(s.mul(gate, s.sigmoid(s.mul(s.constant(alpha, gate), gate))), x);
+  }));
+}
+
+ArrayRef<OperatorRow> attentionOperators() {
+  static const OperatorRow rows[] = {
+      {"Attention", 23, kNewest, attention},
+      {"CausalConvWithState", 26, kNewest, causalConvWithState},
+      {"RotaryEmbedding", 23, kNewest, rotaryEmbedding},
+      {"SwiGLU", 26, kNewest, swiGlu},
+      {"TensorScatter", 24, kNewest, tensorScatter},
+  };
+  return rows;
+}
+
+} // namespace sylvite::onnx

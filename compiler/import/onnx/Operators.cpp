@@ -1,0 +1,50 @@
+//===- Operators.cpp - The table of ONNX operators ------------------------===//
+//
+// Joins the families' rows.
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/import/onnx/Operators.h"
+
+using namespace llvm;
+
+namespace sylvite::onnx {
+
+ArrayRef<OperatorFamily> listOperators() {
+  static const OperatorFamily families[] = {
+      {"Convolution", convOperators()},
+      {"Pooling", poolOperators()},
+      {"Dense", denseOperators()},
+      {"Attention", attentionOperators()},
+      {"Normalization", normOperators()},
+      {"Reduction", reduceOperators()},
+      {"Pointwise", pointwiseOperators()},
+      {"Shape", shapeOperators()},
+      {"Indexing", indexOperators()},
+      {"Resizing", resizeOperators()},
+      {"Quantization", quantizeOperators()},
+      {"Signal", signalOperators()},
+      {"Loss", lossOperators()},
+      {"Training", trainingOperators()},
+      {"Control flow and sequences", controlOperators()},
+  };
+  return families;
+}
+
+const OperatorRow *findOperator(StringRef qualifiedType, int64_t opset) {
+  static const auto table = [] {
+    StringMap<SmallVector<const OperatorRow *, 1>> rows;
+    for (const OperatorFamily &family : listOperators())
+      for (const OperatorRow &row : family.rows)
+        rows[row.name].push_back(&row);
+    return rows;
+  }();
+  auto found = table.find(qualifiedType);
+  if (found == table.end())
+    return nullptr;
+  for (const OperatorRow *row : found->second)
+    if (row->since <= opset && opset <= row->until)
+      return row;
+  return nullptr;
+}
+
+} // namespace sylvite::onnx

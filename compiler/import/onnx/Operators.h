@@ -1,0 +1,73 @@
+//===- Operators.h - The table of ONNX operators --------------------------===//
+//
+// A row per operator and range of operator sets: its name and the function that turns a node into nn ops. Adding
+// an operator is adding a row to its family's table. Families are those of the dialect, one file each.
+//
+//===----------------------------------------------------------------------===//
+#ifndef SYLVITE_COMPILER_IMPORT_ONNX_OPERATORS_H
+#define SYLVITE_COMPILER_IMPORT_ONNX_OPERATORS_H
+
+#include "compiler/import/onnx/NodeBuilder.h"
+#include "compiler/import/onnx/ScalarMath.h"
+
+namespace sylvite::onnx {
+
+/// The operator sets of the default domain that are supported.
+constexpr int64_t kOldestOpset = 6, kNewestOpset = 28;
+
+struct OperatorRow {
+  llvm::StringLiteral name; // with its domain, unless it is the default one
+  int64_t since, until;     // operator sets, both included
+  void (*build)(NodeBuilder &);
+  /// Computes the results at import when the elements of inputs are known; gives no results when it cannot.
+  void (*fold)(NodeBuilder &) = nullptr;
+};
+constexpr int64_t kNewest = INT64_MAX; // `until` of a row that serves the newest operator set
+
+struct OperatorFamily {
+  llvm::StringLiteral title;
+  llvm::ArrayRef<OperatorRow> rows;
+};
+
+llvm::ArrayRef<OperatorRow> attentionOperators();
+llvm::ArrayRef<OperatorRow> controlOperators();
+llvm::ArrayRef<OperatorRow> convOperators();
+llvm::ArrayRef<OperatorRow> denseOperators();
+llvm::ArrayRef<OperatorRow> indexOperators();
+llvm::ArrayRef<OperatorRow> lossOperators();
+llvm::ArrayRef<OperatorRow> normOperators();
+llvm::ArrayRef<OperatorRow> pointwiseOperators();
+llvm::ArrayRef<OperatorRow> poolOperators();
+llvm::ArrayRef<OperatorRow> quantizeOperators();
+llvm::ArrayRef<OperatorRow> reduceOperators();
+llvm::ArrayRef<OperatorRow> resizeOperators();
+llvm::ArrayRef<OperatorRow> shapeOperators();
+llvm::ArrayRef<OperatorRow> signalOperators();
+llvm::ArrayRef<OperatorRow> trainingOperators();
+
+/// All families, for the page of supported operators.
+llvm::ArrayRef<OperatorFamily> listOperators();
+
+/// The row for an operator of an operator set; null when there is none.
+const OperatorRow *findOperator(llvm::StringRef qualifiedType, int64_t opset);
+
+//===----------------------------------------------------------------------===//
+// What families share
+//===----------------------------------------------------------------------===//
+
+/// Axes as an attribute up to an operator set, or as input `index` from `sinceInput` on; nothing when not given.
+std::optional<Dims> axesOf(NodeBuilder &b, unsigned index, int64_t sinceInput, int64_t rank);
+
+/// Softmax along one dimension, and its logarithm.
+Value softmax(NodeBuilder &b, Value x, int64_t dim);
+Value logSoftmax(NodeBuilder &b, Value x, int64_t dim);
+
+/// `x` at the positions that `linear`, of any shape, counts in row-major order; `x` is static but for dimension 0.
+Value gatherLinear(NodeBuilder &b, Value x, Value linear);
+
+/// `indices` with negative ones, which count from the end of an extent, made positive.
+Value wrapIndices(NodeBuilder &b, Value indices, AffineExpr extent);
+
+} // namespace sylvite::onnx
+
+#endif // SYLVITE_COMPILER_IMPORT_ONNX_OPERATORS_H

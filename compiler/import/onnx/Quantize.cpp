@@ -1,0 +1,238 @@
+//===- Quantize.cpp - quantized operators ---------------------------------===//
+//
+// Rows for conversions between numbers and integers, and for products of integers. Products are computed in 32 bits, as
+// the operators are defined.
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/import/onnx/Folding.h"
+#include "compiler/import/onnx/Operators.h"
+#include "compiler/import/onnx/Windows.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace llvm;
+using namespace mlir;
+
+namespace sylvite::onnx {
+
+Value multiplyMatrices(NodeBuilder &b, Value x, Value y);
+
+static Type int32(NodeBuilder &b) { return IntegerType::get(b.state.context, 32); }
+static Type uint8(NodeBuilder &b) { return IntegerType::get(b.state.context, 8, IntegerType::Unsigned); }
+
+/// A scale or zero point, aligned to `x`: of one element, one per element along `axis`, or one per block of them.
+static Operand aligned(NodeBuilder &b, unsigned index, Value x, int64_t axis, int64_t block) {
+  Tensor *tensor = b.input(index);
+  if (!tensor || !x)
+    return Value();
+  if (tensor->rank() == 0 || (tensor->rank() == 1 && constantDim(tensor->shape[0]) == 1))
+    return tensor->rank() == 0 ? Operand(tensor) : Operand(b.reshape(b.materialize(tensor), ArrayRef<int64_t>{}));
+  Value v = b.materialize(tensor);
+  if (tensor->rank() == 1)
+    return b.alignVector(v, axis, b.rank(x));
+  if (block < 1 || tensor->rank() != b.rank(x)) {
+    b.error() << "its input " << index << " has shape " << b.text(tensor->shape)
+              << "; supported: one element, one per element along the axis, or one per block";
+    return Value();
+  }
+  // Each element stands for a block.
+  ShapeExpr shape = b.shape(v), wide = shape;
+  v = b.unsqueeze(v, axis + 1);
+  wide.insert(wide.begin() + axis + 1, b.expr(block));
+  v = b.broadcast(v, wide);
+  shape[axis] = shape[axis] * block;
+  v = b.reshape(v, ArrayRef<AffineExpr>(shape));
+  return v ? b.slice(v, axis, 0, b.extent(x, axis)) : v;
+}
+
+static void dequantizeLinear(NodeBuilder &b) {
+  Value x = b.value(0);
+  Tensor *scale = b.input(1);
+  if (b.failed())
+    return;
+  int64_t axis = b.rank(x) > 0 && b.opset >= 13 ? b.integer("axis", 1) : 1, block = b.integer("block_size", 0);
+  axis += axis < 0 ? b.rank(x) : 0;
+  Type type = b.opset >= 23 ? b.elementType("output_dtype", scale->type) : scale->type, from = b.type(x);
+  bool perAxis = scale->rank() > 0 && constantDim(scale->shape[0]) != 1;
+  if (perAxis && (axis < 0 || axis >= b.rank(x)))
+    return b.refuse("axis", "a dimension of the input");
+  SmallVector<Operand> operands{x, aligned(b, 1, x, axis, block)};
+  if (b.has(2))
+    operands.push_back(aligned(b, 2, x, axis, block));
+  b.result(b.map(operands, type, [&](OpBuilder &builder, Location at, ValueRange v) {
+    ScalarMath s(builder, at, scale->type), wide(builder, at, int32(b));
+    Value value = castScalar(builder, at, v[0], from, int32(b));
+    if (v.size() > 2)
+      value = wide.sub(value, castScalar(builder, at, v[2], from, int32(b)));
+    value = castScalar(builder, at, value, int32(b), scale->type);
+    return castScalar(builder, at, s.mul(value, v[1]), scale->type, type);
+  }));
+}
+
+/// The range of an integer type.
+static std::pair<double, double> rangeOf(Type type) {
+  unsigned width = type.getIntOrFloatBitWidth();
+  if (type.isUnsignedInteger())
+    return {0, double((uint64_t(1) << width) - 1)};
+  return {-double(uint64_t(1) << (width - 1)), double((uint64_t(1) << (width - 1)) - 1)};
+}
+
+/// round(x) + zero, saturated; all in float.
+static Value quantizeScalar(OpBuilder &builder, Location at, Value scaled, Value zero, Type real, Type to) {
+  ScalarMath s(builder, at, real);
+  auto [low, high] = rangeOf(to);
+  Value rounded = math::RoundEvenOp::create(builder, at, scaled);
+  if (zero)
+    rounded = s.add(rounded, zero);
+  rounded = s.minimum(s.maximum(rounded, s.constant(low)), s.constant(high));
+  return castScalar(builder, at, rounded, real, to);
+}
+
+static void quantizeLinear(NodeBuilder &b) {
+  Value x = b.value(0);
+  Tensor *scale = b.input(1);
+  if (b.failed())
+    return;
+  int64_t axis = b.opset >= 13 ? b.integer("axis", 1) : 1, block = b.integer("block_size", 0);
+  b.ignore({"saturate", "precision"});
+  axis += axis < 0 ? b.rank(x) : 0;
+  Type type = b.has(2) ? b.type(2u) : b.opset >= 21 ? b.elementType("output_dtype", uint8(b)) : uint8(b);
+  b.ignore({"output_dtype"});
+  Type from = b.type(x), real = Float32Type::get(b.state.context);
+  if (b.failed())
+    return;
+  if (!isa<IntegerType>(type) || type.getIntOrFloatBitWidth() > 16)
+    return void(b.error() << "its result is of an unsupported type; supported: integers of 8 and 16 bits");
+  bool perAxis = scale->rank() > 0 && constantDim(scale->shape[0]) != 1;
+  if (perAxis && (axis < 0 || axis >= b.rank(x)))
+    return b.refuse("axis", "a dimension of the input");
+  SmallVector<Operand> operands{x, aligned(b, 1, x, axis, block)};
+  if (b.has(2))
+    operands.push_back(aligned(b, 2, x, axis, block));
+  b.result(b.map(operands, type, [&](OpBuilder &builder, Location at, ValueRange v) {
+    ScalarMath s(builder, at, real);
+    Value scaled = s.div(castScalar(builder, at, v[0], from, real), castScalar(builder, at, v[1], scale->type, real));
+    Value zero = v.size() > 2 ? castScalar(builder, at, v[2], type, real) : Value();
+    return quantizeScalar(builder, at, scaled, zero, real, type);
+  }));
+}
+
+/// Scale and zero point from the range of the input, which includes zero.
+static void dynamicQuantizeLinear(NodeBuilder &b) {
+  Value x = b.value(0);
+  if (b.failed())
+    return;
+  Type real = b.type(x);
+  Dims all;
+  for (int64_t i = 0; i < b.rank(x); ++i)
+    all.push_back(i);
+  Value most = b.reduce(nn::ReduceKind::Max, x, all, false), least = b.reduce(nn::ReduceKind::Min, x, all, false);
+  Value scale = b.map(most, least, [](nn::ScalarBuilder &s, Value high, Value low) {
+    Value zero = s.constant(0, high);
+    Value range = s.sub(s.maximum(high, zero), s.minimum(low, zero));
+    return s.div(range, s.constant(255, high));
+  });
+  Value zero = b.map({least, scale}, uint8(b), [&](OpBuilder &builder, Location at, ValueRange v) {
+    ScalarMath s(builder, at, real);
+    Value none = s.constant(int64_t(0));
+    Value shift = s.div(s.negate(s.minimum(v[0], none)), v[1]);
+    shift = s.select(s.equal(v[1], none), none, shift);
+    return quantizeScalar(builder, at, shift, Value(), real, uint8(b));
+  });
+  Value y = b.map({x, scale, zero}, uint8(b), [&](OpBuilder &builder, Location at, ValueRange v) {
+    ScalarMath s(builder, at, real);
+    Value scaled = s.select(s.equal(v[1], s.constant(int64_t(0))), s.constant(int64_t(0)), s.div(v[0], v[1]));
+    return quantizeScalar(builder, at, scaled, castScalar(builder, at, v[2], uint8(b), real), real, uint8(b));
+  });
+  b.result(y);
+  b.result(scale);
+  b.result(zero);
+}
+
+/// Input `index` minus its zero point, in 32 bits. A vector of zero points is aligned to `dim` of `rank`.
+static Value withoutZero(NodeBuilder &b, unsigned index, unsigned zeroIndex, int64_t dim, Type wide) {
+  Value x = b.value(index);
+  if (b.failed())
+    return {};
+  Type from = b.type(x);
+  if (!b.has(zeroIndex))
+    return b.cast(x, wide);
+  Operand zero = b.input(zeroIndex);
+  if (Tensor *tensor = b.input(zeroIndex); tensor && tensor->rank() == 1) {
+    if (constantDim(tensor->shape[0]) == 1)
+      zero = b.reshape(b.materialize(tensor), ArrayRef<int64_t>{});
+    else
+      zero = b.alignVector(b.materialize(tensor), dim, b.rank(x));
+  }
+  return b.map({x, zero}, wide, [&](OpBuilder &builder, Location at, ValueRange v) {
+    ScalarMath s(builder, at, wide);
+    return s.sub(castScalar(builder, at, v[0], from, wide), castScalar(builder, at, v[1], from, wide));
+  });
+}
+
+static void matMulInteger(NodeBuilder &b) {
+  Value x = withoutZero(b, 0, 2, std::max<int64_t>(b.rank(0u) - 2, 0), int32(b));
+  Value y = withoutZero(b, 1, 3, std::max<int64_t>(b.rank(1u) - 1, 0), int32(b));
+  b.result(multiplyMatrices(b, x, y));
+}
+
+/// Convolutions are of numbers: in double, sums of products of bytes are exact.
+static Value convolveIntegers(NodeBuilder &b, unsigned x, unsigned w, unsigned zeroX, unsigned zeroW) {
+  Type f64 = Float64Type::get(b.state.context);
+  return convolve(b, withoutZero(b, x, zeroX, 1, f64), withoutZero(b, w, zeroW, 0, f64));
+}
+
+static void convInteger(NodeBuilder &b) {
+  b.result(b.toChannelsFirst(b.cast(convolveIntegers(b, 0, 1, 2, 3), int32(b))));
+}
+
+/// `sum` of products in units of scaleX * scaleY as a quantized result.
+static Value requantize(NodeBuilder &b, Value sum, Operand scaleX, Operand scaleY, Operand scale, Operand zero,
+                        Type type) {
+  if (b.failed() || !sum)
+    return {};
+  Type from = b.type(sum), real = Float32Type::get(b.state.context);
+  return b.map({sum, scaleX, scaleY, scale, zero}, type, [&](OpBuilder &builder, Location at, ValueRange v) {
+    ScalarMath s(builder, at, real);
+    auto toReal = [&](Value x) { return castScalar(builder, at, x, x.getType(), real); };
+    Value scaled = s.mul(castScalar(builder, at, v[0], from, real), s.div(s.mul(toReal(v[1]), toReal(v[2])), toReal(v[3])));
+    return quantizeScalar(builder, at, scaled, castScalar(builder, at, v[4], type, real), real, type);
+  });
+}
+
+static void qLinearMatMul(NodeBuilder &b) {
+  Value x = withoutZero(b, 0, 2, std::max<int64_t>(b.rank(0u) - 2, 0), int32(b));
+  Value y = withoutZero(b, 3, 5, std::max<int64_t>(b.rank(3u) - 1, 0), int32(b));
+  Value sum = multiplyMatrices(b, x, y);
+  if (b.failed())
+    return;
+  int64_t rank = b.rank(sum);
+  b.result(requantize(b, sum, aligned(b, 1, sum, rank - 2, 0), aligned(b, 4, sum, rank - 1, 0), b.input(6), b.input(7),
+                      b.type(7u)));
+}
+
+static void qLinearConv(NodeBuilder &b) {
+  Value sum = convolveIntegers(b, 0, 3, 2, 5);
+  if (b.failed())
+    return;
+  if (b.has(8))
+    sum = b.add(sum, b.cast(b.value(8), b.type(sum)));
+  int64_t last = b.rank(sum) - 1;
+  Value y = requantize(b, sum, aligned(b, 1, sum, last, 0), aligned(b, 4, sum, last, 0), b.input(6), b.input(7),
+                       b.type(7u));
+  b.result(b.toChannelsFirst(y));
+}
+
+ArrayRef<OperatorRow> quantizeOperators() {
+  static const OperatorRow rows[] = {
+      {"ConvInteger", 10, kNewest, convInteger},
+      {"DequantizeLinear", 10, kNewest, dequantizeLinear},
+      {"DynamicQuantizeLinear", 11, kNewest, dynamicQuantizeLinear},
+      {"MatMulInteger", 10, kNewest, matMulInteger},
+      {"QLinearConv", 10, kNewest, qLinearConv},
+      {"QLinearMatMul", 10, kNewest, qLinearMatMul},
+      {"QuantizeLinear", 10, kNewest, quantizeLinear},
+  };
+  return rows;
+}
+
+} // namespace sylvite::onnx

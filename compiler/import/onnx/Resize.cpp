@@ -1,0 +1,506 @@
+//===- Resize.cpp - interpolation operators -------------------------------===//
+//
+// Rows for Resize, Upsample, GridSample and AffineGrid. What nn.resize does, it does; every other way to resize is
+// linear in the input and becomes a product with a constant matrix per dimension, or a gather.
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/import/onnx/Folding.h"
+#include "compiler/import/onnx/Operators.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include <cmath>
+
+using namespace llvm;
+using namespace mlir;
+
+namespace sylvite::onnx {
+
+namespace {
+/// How one dimension is resized.
+struct Axis {
+  int64_t in = 0, out = 0; // zero: free
+  double scale = 1;        // out / in, or as the model gives it
+  double start = 0, end = 1; // region of interest
+};
+
+struct Mode {
+  StringRef name, coordinates, nearest;
+  double cubic = -0.75;
+  bool excludeOutside = false, antialias = false;
+};
+} // namespace
+
+/// Where output position `x` lies in the input.
+static double sourcePosition(const Axis &a, StringRef mode, double x) {
+  double length = a.scale * a.in;
+  if (mode == "half_pixel")
+    return (x + 0.5) / a.scale - 0.5;
+  if (mode == "half_pixel_symmetric") {
+    double adjustment = a.out / length, center = a.in / 2.0;
+    return center * (1 - adjustment) + (x + 0.5) / a.scale - 0.5;
+  }
+  if (mode == "pytorch_half_pixel")
+    return a.out > 1 ? (x + 0.5) / a.scale - 0.5 : 0;
+  if (mode == "align_corners")
+    return a.out > 1 ? x * (a.in - 1) / (length - 1) : 0;
+  if (mode == "tf_crop_and_resize")
+    return a.out > 1 ? a.start * (a.in - 1) + x * (a.end - a.start) * (a.in - 1) / (a.out - 1)
+                     : 0.5 * (a.start + a.end) * (a.in - 1);
+  return x / a.scale; // asymmetric
+}
+
+static int64_t nearestPosition(StringRef mode, double x) {
+  if (mode == "floor")
+    return std::floor(x);
+  if (mode == "ceil")
+    return std::ceil(x);
+  if (mode == "round_prefer_ceil")
+    return std::floor(x + 0.5);
+  return std::ceil(x - 0.5);
+}
+
+static double cubicWeight(double a, double t) {
+  t = std::fabs(t);
+  if (t <= 1)
+    return ((a + 2) * t - (a + 3)) * t * t + 1;
+  return t < 2 ? ((a * t - 5 * a) * t + 8 * a) * t - 4 * a : 0;
+}
+
+/// The weights of all input elements in output `position`.
+static std::vector<double> interpolationRow(const Axis &a, const Mode &mode, double position) {
+  std::vector<double> row(a.in, 0);
+  bool cubic = mode.name == "cubic";
+  // When shrinking with antialiasing, the kernel is as wide as the step.
+  double stretch = mode.antialias && a.scale < 1 ? a.scale : 1, reach = (cubic ? 2 : 1) / stretch;
+  double sum = 0;
+  std::vector<std::pair<int64_t, double>> taps;
+  for (int64_t i = int64_t(std::floor(position - reach)) ; i <= int64_t(std::ceil(position + reach)); ++i) {
+    double t = (i - position) * stretch;
+    double weight = cubic ? cubicWeight(mode.cubic, t) : std::max(0.0, 1 - std::fabs(t));
+    if (mode.excludeOutside && (i < 0 || i >= a.in))
+      weight = 0;
+    if (mode.antialias && (i < 0 || i >= a.in))
+      weight = 0;
+    taps.push_back({i, weight});
+    sum += weight;
+  }
+  for (auto [i, weight] : taps)
+    row[std::clamp<int64_t>(i, 0, a.in - 1)] += sum != 0 ? weight / sum : 0;
+  return row;
+}
+
+/// Resizes dimension `dim` of `x`.
+static Value resizeAxis(NodeBuilder &b, Value x, int64_t dim, const Axis &a, const Mode &mode, Type type) {
+  Type i64 = IntegerType::get(b.state.context, 64);
+  if (mode.name == "nearest") {
+    std::vector<double> positions;
+    for (int64_t o = 0; o < a.out; ++o)
+      positions.push_back(std::clamp<int64_t>(
+          nearestPosition(mode.nearest, sourcePosition(a, mode.coordinates, o)), 0, a.in - 1));
+    return b.make<nn::GatherOp>(x, b.parameter(i64, {a.out}, positions), dim);
+  }
+  if (a.in * a.out > (1 << 26)) {
+    b.error() << "it resizes dimension " << dim << " from " << a.in << " to " << a.out
+              << " in a way that is supported for smaller tensors only";
+    return {};
+  }
+  std::vector<double> matrix;
+  for (int64_t o = 0; o < a.out; ++o) {
+    std::vector<double> row = interpolationRow(a, mode, sourcePosition(a, mode.coordinates, o));
+    matrix.insert(matrix.end(), row.begin(), row.end());
+  }
+  Value weights = b.parameter(type, {a.out, a.in}, matrix);
+  // (..., in, rest) by (out, in): the dimension moves to the end and back.
+  Dims there, back(b.rank(x));
+  for (int64_t i = 0; i < b.rank(x); ++i)
+    if (i != dim)
+      there.push_back(i);
+  there.push_back(dim);
+  for (auto [i, from] : enumerate(there))
+    back[from] = i;
+  bool flat = b.rank(x) == 1;
+  Value moved = b.transpose(x, there);
+  if (flat)
+    moved = b.unsqueeze(moved, 0);
+  Value y = b.matmul(moved, weights, false, /*transposeRhs=*/true);
+  if (flat)
+    y = b.squeeze(y, 0);
+  return b.transpose(y, back);
+}
+
+/// nn.resize on the spatial dimensions of (N, C, spatial...), if it does what is asked for; null otherwise.
+static Value resizeSpatial(NodeBuilder &b, Value x, ArrayRef<std::optional<Axis>> axes, const Mode &mode) {
+  int64_t rank = b.rank(x);
+  if (rank < 3 || rank > 5 || axes[0] || axes[1] || !isa<FloatType>(b.type(x)) || mode.antialias || mode.excludeOutside)
+    return {};
+  Dims sizes;
+  for (int64_t i = 2; i < rank; ++i) {
+    auto extent = constantDim(b.shape(x)[i]);
+    if (!axes[i]) {
+      sizes.push_back(extent ? *extent : -1);
+      continue;
+    }
+    double scale = axes[i]->scale;
+    bool isFactor = scale >= 1 && scale == std::floor(scale) && scale < INT32_MAX;
+    if (extent && axes[i]->out != scale * *extent)
+      return {};
+    if (!extent && !isFactor)
+      return {};
+    // Repetition: every output position lies nearest to the element that it repeats.
+    if (mode.name == "nearest" &&
+        !(isFactor && ((mode.coordinates == "asymmetric" && mode.nearest == "floor") ||
+                       (mode.coordinates == "half_pixel" && StringRef(mode.nearest).starts_with("round")))))
+      return {};
+    sizes.push_back(extent ? axes[i]->out : -int64_t(scale));
+  }
+  nn::Coordinates coordinates;
+  if (mode.coordinates == "half_pixel")
+    coordinates = nn::Coordinates::HalfPixel;
+  else if (mode.coordinates == "asymmetric")
+    coordinates = nn::Coordinates::Asymmetric;
+  else if (mode.coordinates == "align_corners" && none_of(sizes, [](int64_t size) { return size < 0; }))
+    coordinates = nn::Coordinates::AlignCorners;
+  else
+    return {};
+  if (mode.name == "cubic" && mode.cubic != -0.75)
+    return {};
+  nn::ResizeMode kind = mode.name == "nearest"  ? nn::ResizeMode::Nearest
+                        : mode.name == "linear" ? nn::ResizeMode::Linear
+                                                : nn::ResizeMode::Cubic;
+  return b.toChannelsFirst(b.make<nn::ResizeOp>(b.toChannelsLast(x), sizes, kind, coordinates));
+}
+
+static void resizeBy(NodeBuilder &b, Value x, MutableArrayRef<std::optional<Axis>> axes, const Mode &mode,
+                     double extrapolation) {
+  if (b.failed())
+    return;
+  for (auto [i, axis] : enumerate(axes)) { // what keeps its size stays as it is
+    auto extent = constantDim(b.shape(x)[i]);
+    if (axis && mode.coordinates != "tf_crop_and_resize" && axis->scale == 1 && (!extent || axis->out == *extent))
+      axis.reset();
+  }
+  if (Value y = resizeSpatial(b, x, axes, mode); y || b.failed())
+    return b.result(y);
+  Type type = b.type(x), real = isa<FloatType>(type) && type.getIntOrFloatBitWidth() >= 32
+                                    ? type : Type(Float32Type::get(b.state.context));
+  if (mode.name == "nearest")
+    real = type;
+  Value y = b.cast(x, real);
+  Value inside; // one where no dimension lies outside the input
+  for (auto [i, axis] : enumerate(axes)) {
+    if (!axis)
+      continue;
+    axis->in = b.extent(x, i);
+    if (b.failed())
+      return;
+    y = resizeAxis(b, y, i, *axis, mode, real);
+    if (mode.coordinates != "tf_crop_and_resize" || b.failed())
+      continue;
+    std::vector<double> flags;
+    for (int64_t o = 0; o < axis->out; ++o) {
+      double position = sourcePosition(*axis, mode.coordinates, o);
+      flags.push_back(position >= 0 && position <= axis->in - 1);
+    }
+    Dims aligned(b.rank(x) - i, 1);
+    aligned[0] = axis->out;
+    Value flag = b.parameter(real, aligned, flags);
+    inside = inside ? b.multiply(inside, flag) : flag;
+  }
+  if (inside)
+    y = b.map({y, inside}, real, [&](OpBuilder &builder, Location at, ValueRange v) {
+      ScalarMath s(builder, at, real);
+      return s.select(s.less(s.constant(int64_t(0)), v[1]), v[0], s.constant(extrapolation));
+    });
+  b.result(b.cast(y, type));
+}
+
+static void resize(NodeBuilder &b) {
+  Value x = b.value(0);
+  Mode mode;
+  mode.name = b.choice("mode", {"nearest", "linear", "cubic"});
+  unsigned scalesIndex = b.opset < 11 ? 1 : 2;
+  if (b.opset < 11) {
+    mode.coordinates = "asymmetric";
+    mode.nearest = "floor";
+  } else {
+    mode.coordinates = b.choice("coordinate_transformation_mode",
+                                {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners",
+                                 "asymmetric", "tf_crop_and_resize"});
+    mode.nearest = b.choice("nearest_mode", {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"});
+  }
+  mode.cubic = b.number("cubic_coeff_a", -0.75);
+  mode.excludeOutside = b.flag("exclude_outside", false);
+  mode.antialias = b.flag("antialias", false);
+  double extrapolation = b.number("extrapolation_value", 0);
+  StringRef policy = b.choice("keep_aspect_ratio_policy", {"stretch", "not_larger", "not_smaller"});
+  if (b.failed())
+    return;
+  int64_t rank = b.rank(x);
+  Dims resized = b.integers("axes").value_or(Dims());
+  if (resized.empty())
+    for (int64_t i = 0; i < rank; ++i)
+      resized.push_back(i);
+  b.normalizeAxes(resized, rank, "its axes");
+  std::vector<double> scales;
+  SmallVector<AffineExpr> sizes;
+  auto present = [&](unsigned index) {
+    return b.has(index) && !is_contained(b.inputTensor(index)->shape, b.expr(0));
+  };
+  if (present(scalesIndex))
+    scales = b.constantNumbers(scalesIndex, "scales");
+  else if (b.opset >= 11 && present(3))
+    sizes = b.expressions(3, "sizes");
+  std::vector<double> roi;
+  if (mode.coordinates == "tf_crop_and_resize" && b.opset >= 11)
+    roi = b.constantNumbers(1, "roi");
+  if (b.failed())
+    return;
+  if ((scales.size() != resized.size() && sizes.size() != resized.size()) ||
+      (!roi.empty() && roi.size() != 2 * resized.size()))
+    return void(b.error() << "it has " << scales.size() << " scales and " << sizes.size() << " sizes for "
+                          << resized.size() << " dimensions; supported: one of them for each");
+  SmallVector<std::optional<Axis>> axes(rank);
+  double common = policy == "not_larger" ? INFINITY : 0; // one scale for all, to keep the aspect
+  for (auto [i, dim] : enumerate(resized)) {
+    dim += dim < 0 ? rank : 0;
+    Axis axis;
+    AffineExpr extent = b.shape(x)[dim];
+    axis.in = constantDim(extent).value_or(0);
+    if (!scales.empty()) {
+      axis.scale = scales[i];
+      if (!(axis.scale > 0) || axis.scale > INT16_MAX)
+        return void(b.error() << "one of its scales is " << axis.scale << "; supported: positive numbers");
+      axis.out = std::floor(axis.in * axis.scale);
+    } else {
+      auto size = constantDim(sizes[i]);
+      AffineExpr factor = quotientOf({sizes[i]}, {extent}, b.state.context);
+      if (size && axis.in) {
+        axis.out = *size;
+        axis.scale = double(axis.out) / axis.in;
+        common = policy == "not_larger" ? std::min(common, axis.scale) : std::max(common, axis.scale);
+      } else if (factor && constantDim(factor)) {
+        axis.scale = *constantDim(factor);
+      } else {
+        return void(b.error() << "it resizes dimension " << dim << " of its input " << b.text(b.shape(x))
+                              << " to " << b.text(sizes)
+                              << "; supported: known sizes and multiples (fix free ones, as in --shape x=1x3x224x224)");
+      }
+    }
+    if (axis.in && (axis.out < 1 || axis.out > INT32_MAX))
+      return void(b.error() << "its result would have " << axis.out << " elements in dimension " << dim);
+    if (!roi.empty()) {
+      axis.start = roi[i];
+      axis.end = roi[resized.size() + i];
+    }
+    axes[dim] = axis;
+  }
+  if (policy != "stretch" && !sizes.empty())
+    for (int64_t dim : resized) {
+      axes[dim]->scale = common;
+      axes[dim]->out = std::floor(axes[dim]->in * common + 0.5);
+    }
+  resizeBy(b, x, axes, mode, extrapolation);
+}
+
+/// The forerunner of Resize.
+static void upsample(NodeBuilder &b) {
+  Value x = b.value(0);
+  Mode mode;
+  mode.name = b.choice("mode", {"nearest", "linear", "bilinear"});
+  mode.name = mode.name == "bilinear" ? "linear" : mode.name;
+  mode.coordinates = "asymmetric";
+  mode.nearest = "floor";
+  std::vector<double> scales = b.opset < 9 ? b.numbers("scales").value_or(std::vector<double>())
+                                           : b.constantNumbers(1, "scales");
+  if (b.failed())
+    return;
+  if (int64_t(scales.size()) != b.rank(x))
+    return void(b.error() << "it has " << scales.size() << " scales for an input of rank " << b.rank(x));
+  SmallVector<std::optional<Axis>> axes(scales.size());
+  for (auto [i, scale] : enumerate(scales)) {
+    Axis axis;
+    axis.in = constantDim(b.shape(x)[i]).value_or(0);
+    axis.scale = scale;
+    axis.out = std::floor(axis.in * scale);
+    if (!(scale > 0) || scale > INT16_MAX || (axis.in && axis.out < 1))
+      return void(b.error() << "one of its scales is " << scale << "; supported: positive numbers");
+    axes[i] = axis;
+  }
+  resizeBy(b, x, axes, mode, 0);
+}
+
+//===----------------------------------------------------------------------===//
+// Grids
+//===----------------------------------------------------------------------===//
+
+/// Positions in [-1, 1] for (N, spatial...): theta times (..., y, x, 1).
+static void affineGrid(NodeBuilder &b) {
+  bool alignCorners = b.flag("align_corners", false);
+  Value theta = b.value(0);
+  Dims size = b.constants(1, "size");
+  if (b.failed())
+    return;
+  int64_t n = int64_t(size.size()) - 2;
+  if (n < 2 || n > 3 || b.rank(theta) != 3)
+    return void(b.error() << "its size has " << size.size() << " elements; supported: 4 and 5");
+  Type type = b.type(theta);
+  Dims spatial(ArrayRef<int64_t>(size).drop_front(2));
+  std::vector<double> base;
+  int64_t count = 1;
+  for (int64_t extent : spatial)
+    count *= std::clamp<int64_t>(extent, 0, 1 << 16);
+  if (count < 1 || count > (1 << 24))
+    return void(b.error() << "its size is not supported: " << count << " positions");
+  forEachIndex(spatial, [&](ArrayRef<int64_t> index) {
+    for (int64_t i = n - 1; i >= 0; --i) {
+      double extent = spatial[i];
+      base.push_back(alignCorners ? (extent > 1 ? -1 + 2.0 * index[i] / (extent - 1) : -1)
+                                  : -1 + (2.0 * index[i] + 1) / extent);
+    }
+    base.push_back(1);
+  });
+  Value grid = b.parameter(type, {1, count, n + 1}, base);
+  Value y = b.matmul(grid, theta, false, /*transposeRhs=*/true);
+  Dims shape{size[0]};
+  shape.append(spatial);
+  shape.push_back(n);
+  b.result(b.reshape(y, ArrayRef<int64_t>(shape)));
+}
+
+/// Reads (N, C, spatial...) at the positions of a grid (N, out..., n), x first.
+static void gridSample(NodeBuilder &b) {
+  StringRef mode = b.opset < 20 ? b.choice("mode", {"bilinear", "nearest", "bicubic"})
+                                : b.choice("mode", {"linear", "nearest", "cubic"});
+  bool cubic = mode.contains("cubic"), nearest = mode == "nearest", alignCorners = b.flag("align_corners", false);
+  StringRef padding = b.choice("padding_mode", {"zeros", "border", "reflection"});
+  Value x = b.value(0), grid = b.value(1);
+  if (b.failed())
+    return;
+  int64_t n = b.rank(x) - 2;
+  if (n < 1 || n > 3 || b.rank(grid) != n + 2 || (cubic && n != 2))
+    return void(b.error() << "its input and grid have shapes " << b.text(b.shape(x)) << " and "
+                          << b.text(b.shape(grid)) << "; supported: one to three spatial dimensions, two with cubic");
+  Dims dims = b.extents(x), places = b.extents(grid);
+  if (b.failed())
+    return;
+  Type type = b.type(x), i64 = IntegerType::get(b.state.context, 64);
+  x = b.toChannelsLast(x);
+  int64_t points = 1, elements = dims[0];
+  for (int64_t i = 0; i < n; ++i)
+    points *= places[i + 1], elements *= dims[i + 2];
+  // Positions in units of elements, (N, points) for each spatial dimension.
+  SmallVector<Value> positions;
+  for (int64_t i = 0; i < n; ++i) {
+    Value column = b.slice(grid, n + 1, n - 1 - i, 1);
+    column = b.reshape(column, ArrayRef<int64_t>{dims[0], points});
+    double extent = dims[i + 2];
+    positions.push_back(b.map(column, [&](nn::ScalarBuilder &s, Value g) {
+      Value shifted = s.add(g, s.constant(1, g));
+      return alignCorners ? s.mul(shifted, s.constant((extent - 1) / 2, g))
+                          : s.sub(s.mul(shifted, s.constant(extent / 2, g)), s.constant(0.5, g));
+    }));
+  }
+  /// A position brought into the input as the padding says.
+  auto bound = [&](OpBuilder &builder, Location at, Value p, int64_t extent) -> Value {
+    nn::ScalarBuilder s(builder, at);
+    if (padding == "reflection") {
+      double low = alignCorners ? 0 : -0.5, high = alignCorners ? extent - 1 : extent - 0.5, range = high - low;
+      if (range > 0) {
+        // The distance from the lower border, folded into [0, range].
+        Value distance = s.abs(s.sub(p, s.constant(low, p)));
+        Value turns = math::FloorOp::create(builder, at, s.div(distance, s.constant(2 * range, p)));
+        Value rest = s.sub(distance, s.mul(turns, s.constant(2 * range, p)));
+        Value folded = s.sub(s.constant(range, p), s.abs(s.sub(rest, s.constant(range, p))));
+        p = s.add(folded, s.constant(low, p));
+      }
+    }
+    return p;
+  };
+  int64_t taps = nearest ? 1 : cubic ? 4 : 2;
+  Value total;
+  forEachIndex(Dims(n, taps), [&](ArrayRef<int64_t> tap) {
+    Value linear, weight;
+    for (int64_t i = 0; i < n; ++i) {
+      int64_t extent = dims[i + 2], offset = cubic ? tap[i] - 1 : tap[i], stride = 1;
+      for (int64_t j = i + 1; j < n; ++j)
+        stride *= dims[j + 2];
+      auto place = [&](OpBuilder &builder, Location at, Value p) -> std::pair<Value, Value> {
+        // The element's position, not yet within the input, and how far it is from the sample.
+        nn::ScalarBuilder s(builder, at);
+        if (!cubic) {
+          p = bound(builder, at, p, extent);
+          if (padding == "border" || padding == "reflection")
+            p = s.clamp(p, 0, extent - 1);
+        }
+        if (nearest)
+          return {math::RoundEvenOp::create(builder, at, p), p};
+        Value floor = math::FloorOp::create(builder, at, p);
+        Value element = s.add(floor, s.constant(double(offset), p));
+        Value distance = s.abs(s.sub(p, element));
+        if (cubic) {
+          element = bound(builder, at, element, extent);
+          if (padding != "zeros")
+            element = math::RoundEvenOp::create(builder, at, element);
+        }
+        return {element, distance};
+      };
+      Value index = b.map({positions[i]}, i64, [&](OpBuilder &builder, Location at, ValueRange v) {
+        nn::ScalarBuilder s(builder, at);
+        Value element = s.clamp(place(builder, at, v[0]).first, 0, extent - 1);
+        ScalarMath integer(builder, at, i64);
+        return integer.mul(castScalar(builder, at, element, b.type(positions[i]), i64), integer.constant(stride));
+      });
+      Value part = b.map({positions[i]}, type, [&](OpBuilder &builder, Location at, ValueRange v) {
+        ScalarMath s(builder, at, type);
+        nn::ScalarBuilder f(builder, at);
+        auto [element, distance] = place(builder, at, v[0]);
+        Value w = s.constant(int64_t(1));
+        if (cubic) {
+          auto polynomial = [&](ArrayRef<double> c) {
+            Value r = s.constant(c[0]);
+            for (double k : c.drop_front())
+              r = s.add(s.mul(r, distance), s.constant(k));
+            return r;
+          };
+          const double a = -0.75;
+          w = s.select(s.lessOrEqual(distance, s.constant(int64_t(1))), polynomial({a + 2, -(a + 3), 0, 1}),
+                       polynomial({a, -5 * a, 8 * a, -4 * a}));
+        } else if (!nearest) {
+          w = s.sub(w, distance);
+        }
+        if (padding != "zeros")
+          return w;
+        Value inside = s.both(s.lessOrEqual(s.constant(int64_t(0)), element),
+                              s.lessOrEqual(element, s.constant(double(extent - 1))));
+        return s.select(inside, w, s.constant(int64_t(0)));
+      });
+      linear = linear ? b.add(linear, index) : index;
+      weight = weight ? b.multiply(weight, part) : part;
+    }
+    // Items stand one after the other.
+    std::vector<double> starts;
+    for (int64_t item = 0; item < dims[0]; ++item)
+      starts.push_back(double(item) * (elements / dims[0]));
+    linear = b.add(linear, b.parameter(i64, {dims[0], 1}, starts));
+    Value rows = b.reshape(x, ArrayRef<int64_t>{elements, dims[1]});
+    Value read = b.make<nn::GatherOp>(rows, linear, 0); // (N, points, C)
+    Value term = b.multiply(read, b.unsqueeze(weight, 2));
+    total = total ? b.add(total, term) : term;
+  });
+  Dims shape{dims[0]};
+  for (int64_t i = 0; i < n; ++i)
+    shape.push_back(places[i + 1]);
+  shape.push_back(dims[1]);
+  b.result(b.toChannelsFirst(b.reshape(total, ArrayRef<int64_t>(shape))));
+}
+
+ArrayRef<OperatorRow> resizeOperators() {
+  static const OperatorRow rows[] = {
+      {"AffineGrid", 20, kNewest, affineGrid},
+      {"GridSample", 16, kNewest, gridSample},
+      {"Resize", 10, kNewest, resize},
+      {"Upsample", 7, 9, upsample},
+  };
+  return rows;
+}
+
+} // namespace sylvite::onnx
