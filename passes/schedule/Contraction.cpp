@@ -93,8 +93,9 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
     if (isa<IntegerAttr>(end) && isa<IntegerAttr>(min))
       depth *= cast<IntegerAttr>(end).getInt() - cast<IntegerAttr>(min).getInt();
   int64_t lanes = std::min<int64_t>(machine.lanes(view.outputType.getElementType()), channels);
-  Tile tile = chooseTile({channels, positions, depth, lanes, operands->inputIsVector}, machine,
-                         operands->block / lanes);
+  Tile tile = chooseTile(
+      {channels, positions, depth, lanes, operands->inputIsVector, /*packed=*/operands->block != 0},
+      machine, operands->block / lanes);
   int64_t width = tile.vectors * lanes;
   // One row leaves registers for several blocks of weights at a time.
   if (operands->block && positions == 1)

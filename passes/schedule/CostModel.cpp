@@ -43,9 +43,10 @@ Tile sylvite::chooseTile(const Contraction &contraction, const Machine &machine,
   Tile best{std::max<int64_t>(vectors, 1), 1};
   double leastCycles = std::numeric_limits<double>::infinity();
   // Neighbouring positions share inputs of a channel; two vectors of channels share nothing.
-  int64_t mostVectors = contraction.inputIsVector
-                            ? 1
-                            : llvm::divideCeil(contraction.channels, contraction.lanes);
+  int64_t mostVectors = contraction.inputIsVector ? 1
+                        : contraction.packed
+                            ? llvm::divideCeil(contraction.channels, contraction.lanes)
+                            : contraction.channels / contraction.lanes;
   for (Tile tile{1, 1}; tile.vectors <= std::min<int64_t>(mostVectors, 8); ++tile.vectors) {
     if (vectors && tile.vectors != vectors)
       continue;
@@ -84,7 +85,7 @@ WinogradPlan sylvite::planWinograd(const WinogradShape &shape, const Machine &ma
                     llvm::divideCeil(llvm::divideCeil(shape.width, m), columns);
     // Of a vector of one tile: loads, about as many additions as the matrices have entries, stores.
     double inputCycles = m == 2 ? 50 : 150, outputCycles = m == 2 ? 40 : 150;
-    Contraction product{shape.filters, tiles, shape.channels, shape.lanes};
+    Contraction product{shape.filters, tiles, shape.channels, shape.lanes, false, /*packed=*/true};
     Tile registerTile = chooseTile(product, machine, vectors);
     double compute = groups * (points * estimateCycles(product, registerTile) +
                                tiles * (inputCycles * llvm::divideCeil(shape.channels, shape.lanes) +

