@@ -23,7 +23,9 @@ def NN_Dialect : Dialect {
     Attributes of the function:
     - `nn.name` on arguments and results: the name a user knows the array by;
     - `nn.dims` on arguments: one string per dimension, the symbol of a free dimension or `""`.
-      Equal symbols have equal sizes.
+      Equal symbols have equal sizes;
+    - `nn.state` on an argument and on a result: together they are an array that the model keeps from call
+      to call under this name, zero at first.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
                            "::mlir::func::FuncDialect"];

@@ -16,6 +16,7 @@ include "mlir/IR/SymbolInterfaces.td"
 include "mlir/IR/RegionKindInterface.td"
 include "mlir/Interfaces/ControlFlowInterfaces.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/LoopLikeInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 
 class NN_Op<string mnemonic, list<Trait> traits = []> : Op<NN_Dialect, mnemonic, traits>;
@@ -67,6 +68,7 @@ class NN_ShapedOp<string mnemonic, list<Trait> traits = []>
 // An unranked or dynamically ranked tensor never occurs: importers know every rank.
 def NN_Tensor : RankedTensorOf<[AnyFloat, AnySignlessInteger, UI8, UI16, UI32, UI64, Index]>;
 def NN_FloatTensor : RankedTensorOf<[AnyFloat]>;
+def NN_MaskTensor : RankedTensorOf<[I1]>;
 
 //===----------------------------------------------------------------------===//
 // Parameters
@@ -121,8 +123,9 @@ def NN_GetOp : NN_Op<"get", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterfa
 // Structure: regions and fused groups
 //===----------------------------------------------------------------------===//
 
-def NN_YieldOp : NN_Op<"yield", [Pure, Terminator, ReturnLike, ParentOneOf<["MapOp", "GroupOp"]>]> {
-  let summary = "ends the region of `nn.map` or `nn.group`";
+def NN_YieldOp : NN_Op<"yield", [Pure, Terminator, ReturnLike,
+    ParentOneOf<["MapOp", "GroupOp", "ScanOp", "LSTMOp", "GRUOp", "SimpleRNNOp"]>]> {
+  let summary = "ends the region of an op";
   let arguments = (ins Variadic<AnyType>:$values);
   let assemblyFormat = "attr-dict $values `:` type($values)";
 }
@@ -149,6 +152,62 @@ def NN_GroupOp : NN_Op<"group", [Pure, IsolatedFromAbove, SingleBlock]> {
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;
+}
+
+def NN_ScanOp : NN_Op<"scan", [
+    Pure, SingleBlock, AttrSizedOperandSegments,
+    DeclareOpInterfaceMethods<LoopLikeOpInterface, ["getLoopRegions"]>]> {
+  let summary = "a loop over the leading dimension of tensors";
+  let description = [{
+    A time loop. The body runs once per element of the sequences' leading dimension; it gets the carried
+    values and one slice of each sequence, and yields the next carried values, then one slice of each
+    stacked result. Results are the carried values after the last step, then the stacked slices, whose
+    leading dimension is that of the sequences. `reversed` says for each sequence, then for each stacked
+    result, whether step 0 stands at its end. Values from above may be used in the body. ONNX's Scan.
+
+    Constraints:
+    - (scan_c1) there is a sequence, and all have one leading extent;
+    - (scan_c2) block arguments have the types of the carried values, then of the sequences' slices;
+    - (scan_c3) the body yields the carried values' types, then slices of the stacked results;
+    - (scan_c4) results have the types of the carried values, then of the stacked slices;
+    - (scan_c5) `reversed` has one entry per sequence and per stacked result.
+
+    ```mlir
+    %last, %all = nn.scan carry (%h = %h0) over (%x = %xs) : (tensor<?x8xf32>, tensor<20x?x8xf32>)
+        -> (tensor<?x8xf32>, tensor<20x?x8xf32>) {
+      %0 = nn.map (%h, %x) : (tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x8xf32> { ... }
+      nn.yield %0, %0 : tensor<?x8xf32>, tensor<?x8xf32>
+    }
+    ```
+  }];
+  let arguments = (ins Variadic<NN_Tensor>:$initial, Variadic<NN_Tensor>:$sequences,
+                       DenseBoolArrayAttr:$reversed);
+  let results = (outs Variadic<NN_Tensor>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+  let skipDefaultBuilders = 1;
+  let builders = [
+    /// What the body yields, next to which `body` builds it: the next carried values, then stacked slices.
+    OpBuilder<(ins "::mlir::ValueRange":$initial, "::mlir::ValueRange":$sequences,
+                   "::llvm::ArrayRef<bool>":$reversed,
+                   "::llvm::function_ref<::llvm::SmallVector<::mlir::Value>(::mlir::OpBuilder &, "
+                   "::mlir::Location, ::mlir::ValueRange, ::mlir::ValueRange)>":$body)>
+  ];
+  let extraClassDeclaration = [{
+    ::mlir::ValueRange getCarriedArguments() {
+      return getBody().getArguments().take_front(getInitial().size());
+    }
+    ::mlir::ValueRange getSliceArguments() {
+      return getBody().getArguments().drop_front(getInitial().size());
+    }
+    ::mlir::OperandRange getYielded() { return getBody().front().getTerminator()->getOperands(); }
+    ::mlir::ResultRange getStacked() { return getResults().drop_front(getInitial().size()); }
+    bool isSequenceReversed(unsigned sequence) { return getReversed()[sequence]; }
+    bool isStackedReversed(unsigned stacked) {
+      return getReversed()[getSequences().size() + stacked];
+    }
+  }];
 }
 
 //===----------------------------------------------------------------------===//
@@ -409,6 +468,112 @@ def NN_PackedMatmulOp : NN_TensorOp<"packed_matmul"> {
 }
 
 //===----------------------------------------------------------------------===//
+// Recurrent layers
+//===----------------------------------------------------------------------===//
+
+class NN_RecurrentOp<string mnemonic> : NN_Op<mnemonic, [
+    Pure, IsolatedFromAbove, SingleBlock, AttrSizedOperandSegments,
+    DeclareOpInterfaceMethods<InferTypeOpInterface>]> {
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    static bool isCompatibleReturnTypes(::mlir::TypeRange inferred, ::mlir::TypeRange actual) {
+      return ::sylvite::nn::areCompatible(inferred, actual);
+    }
+  }];
+}
+
+def NN_LSTMOp : NN_RecurrentOp<"lstm"> {
+  let summary = "long short-term memory over a sequence";
+  let description = [{
+    For each step x of the sequence, from h = `initial_hidden` and c = `initial_cell` (zeros where absent):
+    `[i f g o] = x * kernel + h * recurrent_kernel + bias`, `c' = s(f) * c + s(i) * a(g)`,
+    `h' = s(o) * a(c')`, where a is `activation` (tanh where absent) and s `recurrent_activation` (the
+    sigmoid); a region gets the tensor of one gate and yields one of the same type. Hochreiter,
+    Schmidhuber: Long Short-Term Memory, Neural Computation 9(8), 1997, with forget gates.
+
+    A step whose `mask` is false keeps the state, and its output is that of the step before, or zero with
+    `zero_output_for_mask`. With `go_backwards` the steps go from the last element to the first.
+
+    Results are the outputs in the order of the steps (with `reverse_outputs` in the opposite order), the
+    output of the last step, and the states after it.
+
+    Constraints, with N items, T steps, F features, H units and G gates:
+    - (recurrent_c1) the input is (N, T, F), the kernel (F, G * H), the recurrent kernel (H, G * H), of one
+      element type;
+    - (recurrent_c2) a bias is a vector of G * H;
+    - (recurrent_c3) an initial state is (N, H);
+    - (recurrent_c4) the mask is (N, T);
+    - (recurrent_c5) a region gets and yields one tensor (N, H).
+    - (lstm_c1) the hidden state and the cell state are given together.
+
+    ```mlir
+    %sequence, %last, %h, %c = nn.lstm %x, %kernel, %recurrent bias %b
+        : (tensor<?x20x8xf32>, tensor<8x64xf32>, tensor<16x64xf32>, tensor<64xf32>)
+       -> (tensor<?x20x16xf32>, tensor<?x16xf32>, tensor<?x16xf32>, tensor<?x16xf32>)
+    ```
+  }];
+  let arguments = (ins NN_FloatTensor:$input, NN_FloatTensor:$kernel, NN_FloatTensor:$recurrent_kernel,
+                       Optional<NN_FloatTensor>:$bias, Optional<NN_FloatTensor>:$initial_hidden,
+                       Optional<NN_FloatTensor>:$initial_cell, Optional<NN_MaskTensor>:$mask,
+                       UnitAttr:$go_backwards, UnitAttr:$reverse_outputs,
+                       UnitAttr:$zero_output_for_mask);
+  let results = (outs NN_FloatTensor:$sequence, NN_FloatTensor:$last, NN_FloatTensor:$hidden,
+                      NN_FloatTensor:$cell);
+  let regions = (region MaxSizedRegion<1>:$activation, MaxSizedRegion<1>:$recurrent_activation);
+  let assemblyFormat = [{
+    $input `,` $kernel `,` $recurrent_kernel (`bias` $bias^)?
+    (`initial` `(` $initial_hidden^ `,` $initial_cell `)`)? (`mask` $mask^)? attr-dict `:`
+    functional-type(operands, results) (`activation` $activation^)?
+    (`recurrent_activation` $recurrent_activation^)?
+  }];
+}
+
+def NN_GRUOp : NN_RecurrentOp<"gru"> {
+  let summary = "gated recurrent unit over a sequence";
+  let description = [{
+    With `[xz xr xh] = x * kernel + bias` for each step x of the sequence and `[rz rr rh] = h *
+    recurrent_kernel + recurrent_bias`: `z = s(xz + rz)`, `r = s(xr + rr)`, `h' = z * h + (1 - z) *
+    a(xh + r * rh)` if `reset_after`. Otherwise the reset gate comes before the product: `rh = (r * h) *
+    recurrent_kernel` (its last H columns). Cho et al., arXiv 1406.1078. All else is as in `nn.lstm`.
+
+    Constraints: recurrent_c1 to recurrent_c5 of `nn.lstm`.
+  }];
+  let arguments = (ins NN_FloatTensor:$input, NN_FloatTensor:$kernel, NN_FloatTensor:$recurrent_kernel,
+                       Optional<NN_FloatTensor>:$bias, Optional<NN_FloatTensor>:$recurrent_bias,
+                       Optional<NN_FloatTensor>:$initial_hidden, Optional<NN_MaskTensor>:$mask,
+                       UnitAttr:$reset_after, UnitAttr:$go_backwards, UnitAttr:$reverse_outputs,
+                       UnitAttr:$zero_output_for_mask);
+  let results = (outs NN_FloatTensor:$sequence, NN_FloatTensor:$last, NN_FloatTensor:$hidden);
+  let regions = (region MaxSizedRegion<1>:$activation, MaxSizedRegion<1>:$recurrent_activation);
+  let assemblyFormat = [{
+    $input `,` $kernel `,` $recurrent_kernel (`bias` $bias^)? (`recurrent_bias` $recurrent_bias^)?
+    (`initial` `(` $initial_hidden^ `)`)? (`mask` $mask^)? attr-dict `:`
+    functional-type(operands, results) (`activation` $activation^)?
+    (`recurrent_activation` $recurrent_activation^)?
+  }];
+}
+
+def NN_SimpleRNNOp : NN_RecurrentOp<"simple_rnn"> {
+  let summary = "a fully connected layer that reads its last output, over a sequence";
+  let description = [{
+    For each step x of the sequence `h' = a(x * kernel + h * recurrent_kernel + bias)`. Elman: Finding
+    Structure in Time, Cognitive Science 14, 1990. All else is as in `nn.lstm`.
+
+    Constraints: recurrent_c1 to recurrent_c5 of `nn.lstm`.
+  }];
+  let arguments = (ins NN_FloatTensor:$input, NN_FloatTensor:$kernel, NN_FloatTensor:$recurrent_kernel,
+                       Optional<NN_FloatTensor>:$bias, Optional<NN_FloatTensor>:$initial_hidden,
+                       Optional<NN_MaskTensor>:$mask, UnitAttr:$go_backwards, UnitAttr:$reverse_outputs,
+                       UnitAttr:$zero_output_for_mask);
+  let results = (outs NN_FloatTensor:$sequence, NN_FloatTensor:$last, NN_FloatTensor:$hidden);
+  let regions = (region MaxSizedRegion<1>:$activation);
+  let assemblyFormat = [{
+    $input `,` $kernel `,` $recurrent_kernel (`bias` $bias^)? (`initial` `(` $initial_hidden^ `)`)?
+    (`mask` $mask^)? attr-dict `:` functional-type(operands, results) (`activation` $activation^)?
+  }];
+}
+
+//===----------------------------------------------------------------------===//
 // Reductions and normalization
 //===----------------------------------------------------------------------===//
 
@@ -563,6 +728,27 @@ def NN_ConcatOp : NN_TensorOp<"concat"> {
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = [{ $inputs `dim` $dim attr-dict `:` functional-type(operands, $result) }];
   let hasFolder = 1;
+}
+
+def NN_FullOp : NN_ShapedOp<"full"> {
+  let summary = "one value everywhere, in a shape that follows from another tensor's";
+  let description = [{
+    Every element is `value`. `from` has one entry per dimension of the result: the dimension of `like`
+    whose size it takes, or -1 where the size is static. NumPy's `full_like`, with another shape.
+
+    Constraints:
+    - (full_c1) `from` has one entry per result dimension, each -1 or a dimension of `like` of that size;
+    - (full_c2) a free dimension of the result names its source.
+
+    ```mlir
+    %zeros = nn.full 0.0 like %x from [0, -1] : tensor<?x20x8xf32> to tensor<?x16xf32>
+    ```
+  }];
+  let arguments = (ins F64Attr:$value, NN_Tensor:$like, DenseI64ArrayAttr:$from);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = [{ $value `like` $like `from` $from attr-dict `:` type($like) `to` type($result) }];
+  let hasVerifier = 1;
+  let hasCanonicalizer = 1;
 }
 
 def NN_PadConstant : I32EnumAttrCase<"Constant", 0, "constant">;

@@ -1,6 +1,7 @@
 //===- Shape.cpp - ops that move elements ----------------------------------===//
 //
-// Shapes, checks and folds of nn.reshape, transpose, slice, concat, pad, broadcast, resize, gather, iota, scatter.
+// Shapes, checks and folds of nn.reshape, transpose, slice, concat, pad, broadcast, full, resize, gather, iota,
+// scatter.
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/nn/Windows.h"
@@ -121,6 +122,27 @@ struct MergeTransposes : OpRewritePattern<TransposeOp> {
 };
 } // namespace
 
+namespace {
+/// full like transpose(x) takes its sizes from x, which need not be moved for it.
+struct FullLikeTransposed : OpRewritePattern<FullOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(FullOp op, PatternRewriter &rewriter) const override {
+    auto transpose = op.getLike().getDefiningOp<TransposeOp>();
+    if (!transpose)
+      return failure();
+    SmallVector<int64_t> from;
+    for (int64_t dim : op.getFrom())
+      from.push_back(dim < 0 ? -1 : transpose.getPermutation()[dim]);
+    rewriter.replaceOpWithNewOp<FullOp>(op, op.getType(), op.getValue(), transpose.getInput(), from);
+    return success();
+  }
+};
+} // namespace
+
+void FullOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
+  patterns.add<FullLikeTransposed>(context);
+}
+
 void ReshapeOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
   patterns.add<MergeReshapes>(context);
 }
@@ -218,8 +240,32 @@ OpFoldResult ConcatOp::fold(FoldAdaptor) {
 }
 
 //===----------------------------------------------------------------------===//
-// nn.pad, nn.broadcast, nn.resize, nn.gather
+// nn.pad, nn.broadcast, nn.full, nn.resize, nn.gather
 //===----------------------------------------------------------------------===//
+
+FailureOr<ShapeExpr> FullOp::resultShape(std::optional<Location>, ArrayRef<ShapeExpr> shapes) {
+  ShapeExpr result;
+  for (auto [i, from] : llvm::enumerate(getFrom()))
+    result.push_back(from >= 0 ? shapes[0][from]
+                               : getAffineConstantExpr(getType().getDimSize(i), getContext()));
+  return result;
+}
+
+LogicalResult FullOp::verify() {
+  auto like = cast<RankedTensorType>(getLike().getType());
+  if (static_cast<int64_t>(getFrom().size()) != getType().getRank())
+    return emitOpError("full_c1: `from` has ")
+           << getFrom().size() << " entries for rank " << getType().getRank();
+  for (auto [i, from] : llvm::enumerate(getFrom())) {
+    if (from < -1 || from >= like.getRank() ||
+        (from >= 0 && like.getDimSize(from) != getType().getDimSize(i)))
+      return emitOpError("full_c1: dimension ")
+             << i << " does not have the size of dimension " << from << " of " << like;
+    if (from < 0 && getType().isDynamicDim(i))
+      return emitOpError("full_c2: free dimension ") << i << " has no source";
+  }
+  return success();
+}
 
 FailureOr<ShapeExpr> PadOp::inferShape(Adaptor adaptor, std::optional<Location> loc,
                                        ArrayRef<ShapeExpr> shapes) {

@@ -45,3 +45,13 @@ func.func @reshapes(%x: tensor<?x4x6xf32>) -> tensor<?x8x3xf32> {
   %1 = nn.reshape %0 from [0, -1, -1] : tensor<?x24xf32> to tensor<?x8x3xf32>
   return %1 : tensor<?x8x3xf32>
 }
+
+// A tensor of one value takes its sizes from what was transposed.
+// CHECK-LABEL: func.func @full
+// CHECK-NEXT: nn.full 1.000000e+00 like %arg0 from [2, -1] : tensor<?x4x?xf32> to tensor<?x3xf32>
+// CHECK-NEXT: return
+func.func @full(%x: tensor<?x4x?xf32>) -> tensor<?x3xf32> {
+  %0 = nn.transpose %x [1, 0, 2] : (tensor<?x4x?xf32>) -> tensor<4x?x?xf32>
+  %1 = nn.full 1.0 like %0 from [2, -1] : tensor<4x?x?xf32> to tensor<?x3xf32>
+  return %1 : tensor<?x3xf32>
+}

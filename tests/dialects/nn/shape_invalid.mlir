@@ -219,3 +219,30 @@ func.func @f(%x: tensor<8x4xf32>, %i: tensor<2xi64>, %u: tensor<3x4xf32>) {
   %0 = nn.scatter add %x, %i, %u : (tensor<8x4xf32>, tensor<2xi64>, tensor<3x4xf32>) -> tensor<8x4xf32>
   return
 }
+
+// -----
+
+// full_c1
+func.func @f(%x: tensor<?x3xf32>) {
+  // expected-error @+1 {{full_c1: `from` has 1 entries for rank 2}}
+  %0 = nn.full 0.0 like %x from [0] : tensor<?x3xf32> to tensor<?x4xf32>
+  return
+}
+
+// -----
+
+// full_c1
+func.func @f(%x: tensor<?x3xf32>) {
+  // expected-error @+1 {{full_c1: dimension 1 does not have the size of dimension 1 of 'tensor<?x3xf32>'}}
+  %0 = nn.full 0.0 like %x from [0, 1] : tensor<?x3xf32> to tensor<?x4xf32>
+  return
+}
+
+// -----
+
+// full_c2
+func.func @f(%x: tensor<?x3xf32>) {
+  // expected-error @+1 {{full_c2: free dimension 0 has no source}}
+  %0 = nn.full 0.0 like %x from [-1, -1] : tensor<?x3xf32> to tensor<?x4xf32>
+  return
+}
