@@ -13,7 +13,8 @@
 struct sylvite_model {
   sylvite_context context;
   atomic_bool busy;
-  void **parameters; /* one per info.parameters */
+  void **parameters; /* one per info.parameters, then the state */
+  void *state;       /* what stateful layers keep from call to call, or NULL */
   struct sylvite_weights weights;
   void *arena;
   size_t arena_size;
@@ -89,14 +90,25 @@ sylvite_model *sylvite_create(const struct sylvite_program *program, const sylvi
     return NULL;
   }
   sylvite_model *model = calloc(1, sizeof *model);
-  if (model)
+  size_t state_bytes = (program->state_bytes + SYLVITE_ALIGNMENT - 1) & ~(size_t)(SYLVITE_ALIGNMENT - 1);
+  if (model) {
     model->parameters = calloc((size_t)program->info.parameter_count + 1, sizeof *model->parameters);
-  if (!model || !model->parameters) {
+    if (state_bytes)
+      model->state = aligned_alloc(SYLVITE_ALIGNMENT, state_bytes);
+  }
+  if (!model || !model->parameters || (state_bytes && !model->state)) {
     sylvite_fail(error, SYLVITE_OUT_OF_MEMORY, "out of memory for a handle of model '%s'",
                  program->info.name);
+    if (model) {
+      free(model->state);
+      free(model->parameters);
+    }
     free(model);
     return NULL;
   }
+  if (model->state)
+    memset(model->state, 0, state_bytes);
+  model->parameters[program->info.parameter_count] = model->state;
   model->context.program = program;
   if (options.workspace) {
     model->arena = options.workspace;
@@ -104,6 +116,7 @@ sylvite_model *sylvite_create(const struct sylvite_program *program, const sylvi
     model->caller_owns_arena = true;
   }
   if (open_weights(model, options.weights, error) != SYLVITE_OK) {
+    free(model->state);
     free(model->parameters);
     free(model);
     return NULL;
@@ -118,6 +131,7 @@ void sylvite_destroy(sylvite_model *model) {
   if (!model->caller_owns_arena)
     free(model->arena);
   free(model->profile);
+  free(model->state);
   free(model->parameters);
   free(model);
 }
@@ -326,6 +340,15 @@ int sylvite_run(sylvite_model *model, const void *const *inputs, const int64_t *
                 void *const *outputs) {
   int status = enter(model);
   return status == SYLVITE_OK ? leave(model, run(model, inputs, dims, outputs)) : status;
+}
+
+int sylvite_reset_states(sylvite_model *model) {
+  int status = enter(model);
+  if (status != SYLVITE_OK)
+    return status;
+  if (model->state)
+    memset(model->state, 0, model->context.program->state_bytes);
+  return leave(model, SYLVITE_OK);
 }
 
 /* ---- Weights ------------------------------------------------------------------------------------------ */

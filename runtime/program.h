@@ -50,10 +50,13 @@ struct sylvite_program {
 
   /* Runs the model. `inputs` and `outputs`: data of info.inputs and info.outputs in their order;
    * `parameters`: data of info.parameters in their order (not necessarily at their offsets: a parameter may
-   * lie in a mapped file). Pointers other than `arena` are aligned to their element type only. Returns 0 or
-   * what sylvite_launch returned. */
+   * lie in a mapped file), and after them, where there is any, the handle's state. Pointers other than `arena` and the state are aligned to their element type only.
+   * Returns 0 or what sylvite_launch returned. */
   int32_t (*forward)(sylvite_context *context, const int64_t *symbols, void *const *inputs,
                      void *const *outputs, uint8_t *arena, void *const *parameters);
+
+  /* Bytes that a handle keeps from call to call, zero at first: the states of stateful layers. */
+  uint64_t state_bytes;
 };
 
 /* ---- Functions that the host program calls ------------------------------------------------------------ */

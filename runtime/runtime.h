@@ -29,6 +29,7 @@ int sylvite_threads(void);
 void sylvite_set_parallel_for(sylvite_parallel_for function, void *state);
 int sylvite_save(sylvite_model *model, const char *path);
 int sylvite_load(sylvite_model *model, const char *path);
+int sylvite_reset_states(sylvite_model *model);
 int sylvite_set_profile(sylvite_model *model, int enabled);
 int sylvite_profile_kernel(const sylvite_model *model, int32_t kernel, sylvite_profile *profile);
 

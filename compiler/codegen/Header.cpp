@@ -240,6 +240,10 @@ void {0}_set_parallel_for(sylvite_parallel_for function, void *state);
 int {0}_save({0}_model *model, const char *path);
 int {0}_load({0}_model *model, const char *path);
 
+/* Sets what stateful layers of this handle keep from call to call to zero, as it is at first. Models without
+ * stateful layers keep nothing. Returns a status. */
+int {0}_reset_states({0}_model *model);
+
 /* Turns the profile of this handle on, from zero, or off. {0}_profile reads the calls and the time of a kernel
  * (as in {0}_info) since it was turned on. Return a status. */
 int {0}_set_profile({0}_model *model, int enabled);
@@ -279,6 +283,7 @@ public:
   }
   void save(const std::string &path) {{ check({0}_save(model_, path.c_str())); }
   void load(const std::string &path) {{ check({0}_load(model_, path.c_str())); }
+  void reset_states() {{ check({0}_reset_states(model_)); }
 
   static const sylvite_info &info() {{ return *{0}_info(); }
   static std::size_t workspace_size({3}) {{ return {0}_workspace_size({4}); }

@@ -215,7 +215,8 @@ Error Exporter::buildDescriptor() {
     weights = symbol;
   }
   Constant *value = ConstantStruct::getAnon({buildInfo(layout), int64(target->cpuFeatures), weights,
-                                             *arenaBytes, *outputShapes, *forward});
+                                             *arenaBytes, *outputShapes, *forward,
+                                             int64(description.stateBytes)});
   program = new GlobalVariable(module, value->getType(), true, GlobalValue::InternalLinkage, value,
                                "sylvite_program");
   return Error::success();
@@ -229,7 +230,7 @@ ArrayRef<StringRef> getExportSuffixes() {
   static constexpr StringRef suffixes[] = {
       "create",     "destroy", "forward",          "run",  "info", "last_error",  "workspace_size",
       "run_workspace_size", "output_shape", "set_threads", "threads", "set_parallel_for", "save", "load",
-      "set_profile", "profile"};
+      "reset_states", "set_profile", "profile"};
   return suffixes;
 }
 
@@ -322,6 +323,7 @@ Error Exporter::run() {
   forwardCall("set_parallel_for", "sylvite_set_parallel_for", none, {ptr, ptr});
   forwardCall("save", "sylvite_save", i32, {ptr, ptr});
   forwardCall("load", "sylvite_load", i32, {ptr, ptr});
+  forwardCall("reset_states", "sylvite_reset_states", i32, {ptr});
   forwardCall("set_profile", "sylvite_set_profile", i32, {ptr, i32});
   forwardCall("profile", "sylvite_profile_kernel", i32, {ptr, i32, ptr});
   return Error::success();

@@ -74,6 +74,7 @@ struct LibraryDescription {
   llvm::SmallVector<TensorInfo> inputs, outputs;
   llvm::SmallVector<ParameterInfo> parameters;
   llvm::SmallVector<KernelInfo> kernels; // kernel_index of sylvite_launch counts in this list
+  uint64_t stateBytes = 0;               // what a handle keeps from call to call
   int64_t modelParameters = 0;           // scalars in the parameters of the model as imported
 };
 

@@ -86,6 +86,8 @@ static LibraryDescription describe(ModuleOp module, LLVM::LLVMFuncOp forward,
     info.data = parameter.getData();
     description.parameters.push_back(std::move(info));
   }
+  if (auto state = forward->getAttrOfType<IntegerAttr>("host.state"))
+    description.stateBytes = state.getInt();
   for (Attribute attribute : list("host.kernels")) {
     auto fields = cast<DictionaryAttr>(attribute);
     KernelInfo info;

@@ -33,6 +33,7 @@
 // EXPORTS: T toy_load
 // EXPORTS: T toy_output_shape
 // EXPORTS: T toy_profile
+// EXPORTS: T toy_reset_states
 // EXPORTS: T toy_run
 // EXPORTS: T toy_run_workspace_size
 // EXPORTS: T toy_save
