@@ -12,6 +12,17 @@ include "mlir/Pass/PassBase.td"
 // passes/nn: a model is transformed
 //===----------------------------------------------------------------------===//
 
+def ExpandRecurrent : Pass<"nn-expand-recurrent", "::mlir::func::FuncOp"> {
+  let summary = "Turn recurrent layers into a product over all steps and a time loop";
+  let description = [{
+    `nn.lstm`, `nn.gru` and `nn.simple_rnn` become one `nn.matmul` for the inputs of all steps and an
+    `nn.scan` whose body is the cell. Recurrent kernels are split by gate, which happens once, at compile
+    time.
+  }];
+  let dependentDialects = ["::sylvite::nn::NNDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect"];
+}
+
 def Simplify : Pass<"nn-simplify", "::mlir::ModuleOp"> {
   let summary = "Fold batch normalization, constants and ops that change nothing";
   let description = [{
@@ -105,10 +116,11 @@ def PlanMemory : Pass<"plan-memory", "::mlir::ModuleOp"> {
   let description = [{
     Rewrites functions on tensors into host functions on memrefs: arguments and results are buffers
     that the caller passes, parameters are buffers of the library, and every other tensor has an
-    offset in an arena, chosen by liveness.
+    offset in an arena, chosen by liveness. An `nn.scan` becomes an `scf.for`: its stacked results are
+    written where they stay, and what it carries is read from one buffer and written to another.
   }];
   let dependentDialects = ["::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect",
-                           "::sylvite::halide::HalideDialect"];
+                           "::mlir::scf::SCFDialect", "::sylvite::halide::HalideDialect"];
 }
 
 def EmitHost : Pass<"emit-host", "::mlir::ModuleOp"> {

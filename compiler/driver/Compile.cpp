@@ -42,7 +42,7 @@ public:
       : options(options), handler(&context, [this](Diagnostic &d) { return report(d); }) {
     context.loadDialect<nn::NNDialect, halide::HalideDialect, arith::ArithDialect,
                         func::FuncDialect, LLVM::LLVMDialect, math::MathDialect,
-                        memref::MemRefDialect>();
+                        memref::MemRefDialect, scf::SCFDialect>();
   }
 
   LogicalResult run();
@@ -142,12 +142,14 @@ LogicalResult Compilation::importAndFuse(bool evaluate) {
     return failure();
   PassManager passes(&context);
   backend.configure(passes);
+  passes.addNestedPass<func::FuncOp>(createExpandRecurrent());
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createSimplify());
   passes.addPass(createCSEPass());
   const KernelTarget &target = backend.kernels.target;
   passes.addNestedPass<func::FuncOp>(createPlanContractions(
       PlanContractionsOptions{target.floatLanes(), target.vectorRegisters, options.exact}));
+  passes.addNestedPass<func::FuncOp>(createLoopInvariantCodeMotionPass());
   passes.addNestedPass<func::FuncOp>(createExpandPadding());
   passes.addNestedPass<func::FuncOp>(createFuse());
   passes.addPass(createPrepare());

@@ -23,6 +23,7 @@ int main(int argc, char **argv) {
                   sylvite::nn::NNDialect>();
   mlir::registerCanonicalizerPass();
   mlir::registerCSEPass();
+  mlir::registerLoopInvariantCodeMotionPass();
   mlir::registerSymbolDCEPass();
   sylvite::registerSylvitePasses();
   return mlir::asMainReturnCode(

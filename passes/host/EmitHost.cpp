@@ -3,7 +3,7 @@
 // Turns the planned host functions into the llvm dialect, with the C signatures of runtime/program.h.
 // A launch fills one halide_buffer_t per argument, on the stack, and hands them to sylvite_launch.
 // Memrefs of a host function are dense and row-major, so a pointer and the free sizes are all there is
-// to one.
+// to one; casts are relative to where their source begins.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Passes.h"
@@ -53,7 +53,11 @@ public:
 
 private:
   LLVM::LLVMFuncOp declare(StringRef name, Type result, ArrayRef<Type> arguments);
+  LogicalResult emitBlock(Block &block);
+  LogicalResult emitOp(Operation &op);
+  LogicalResult emitLoop(scf::ForOp loop);
   LogicalResult emitScalar(Operation &op);
+  void emitCopy(memref::CopyOp copy);
   LogicalResult emitLaunch(halide::LaunchOp launch);
   Value constant(Type type, int64_t value) {
     return LLVM::ConstantOp::create(b, loc, type, b.getIntegerAttr(type, value));
@@ -133,6 +137,8 @@ LogicalResult HostEmitter::emitScalar(Operation &op) {
   }
   if (isa<arith::AddIOp>(op))
     return binary(LLVM::AddOp());
+  if (isa<arith::SubIOp>(op))
+    return binary(LLVM::SubOp());
   if (isa<arith::MulIOp>(op))
     return binary(LLVM::MulOp());
   if (isa<arith::RemSIOp>(op))
@@ -200,6 +206,114 @@ LogicalResult HostEmitter::emitLaunch(halide::LaunchOp launch) {
   return success();
 }
 
+/// The product of the static sizes of `shape`.
+static int64_t knownElements(ArrayRef<int64_t> shape) {
+  int64_t known = 1;
+  for (int64_t size : shape)
+    known *= ShapedType::isDynamic(size) ? 1 : size;
+  return known;
+}
+
+void HostEmitter::emitCopy(memref::CopyOp copy) {
+  const Memory &source = memories[copy.getSource()], &target = memories[copy.getTarget()];
+  auto type = cast<MemRefType>(copy.getSource().getType());
+  Value bytes = constant(i64, llvm::divideCeil(type.getElementTypeBitWidth(), 8) *
+                                  knownElements(type.getShape()));
+  for (Value size : source.freeSizes)
+    bytes = LLVM::MulOp::create(b, loc, bytes, size);
+  LLVM::MemcpyOp::create(b, loc, target.pointer, source.pointer, bytes, /*isVolatile=*/false);
+}
+
+/// A loop of the host program as blocks: header, body, exit. The status of the last launch goes with it.
+LogicalResult HostEmitter::emitLoop(scf::ForOp loop) {
+  SmallVector<Value> start{values.lookup(loop.getLowerBound()), status};
+  SmallVector<Type> types{i64, i32};
+  for (Value initial : loop.getInitArgs()) {
+    start.push_back(memories[initial].pointer);
+    types.push_back(pointer);
+  }
+  Block *before = b.getInsertionBlock();
+  Region *region = before->getParent();
+  SmallVector<Location> locations(types.size(), loc);
+  Block *header = b.createBlock(region, region->end(), types, locations);
+  Block *body = b.createBlock(region, region->end());
+  Block *exit = b.createBlock(region, region->end());
+  b.setInsertionPointToEnd(before);
+  LLVM::BrOp::create(b, loc, start, header);
+  b.setInsertionPointToEnd(header);
+  Value index = header->getArgument(0);
+  Value more = LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::slt, index,
+                                    values.lookup(loop.getUpperBound()));
+  LLVM::CondBrOp::create(b, loc, more, body, exit);
+
+  status = header->getArgument(1);
+  values[loop.getInductionVar()] = index;
+  for (auto [i, argument] : llvm::enumerate(loop.getRegionIterArgs())) {
+    Memory memory{header->getArgument(2 + i), memories[loop.getInitArgs()[i]].freeSizes};
+    memories[argument] = memory;
+    memories[loop.getResult(i)] = memory;
+  }
+  b.setInsertionPointToEnd(body);
+  if (failed(emitBlock(*loop.getBody())))
+    return failure();
+  SmallVector<Value> next{LLVM::AddOp::create(b, loc, index, values.lookup(loop.getStep())), status};
+  for (Value yielded : loop.getYieldedValues())
+    next.push_back(memories[yielded].pointer);
+  LLVM::BrOp::create(b, loc, next, header);
+  status = header->getArgument(1);
+  b.setInsertionPointToEnd(exit);
+  return success();
+}
+
+LogicalResult HostEmitter::emitBlock(Block &block) {
+  for (Operation &op : block.without_terminator()) {
+    loc = op.getLoc();
+    if (failed(emitOp(op)))
+      return failure();
+  }
+  loc = block.getTerminator()->getLoc();
+  return success();
+}
+
+LogicalResult HostEmitter::emitOp(Operation &op) {
+  auto freeSizes = [&](OperandRange sizes) {
+    SmallVector<Value, 2> free;
+    for (Value size : sizes)
+      free.push_back(values.lookup(size));
+    return free;
+  };
+  if (auto view = dyn_cast<memref::ViewOp>(op)) {
+    memories[view] = {offsetBy(memories[view.getSource()].pointer, values.lookup(view.getByteShift())),
+                      freeSizes(view.getSizes())};
+  } else if (auto cast = dyn_cast<memref::ReinterpretCastOp>(op)) {
+    Value source = memories[cast.getSource()].pointer;
+    memories[cast] = {source, freeSizes(cast.getSizes())};
+  } else if (auto cast = dyn_cast<memref::CastOp>(op)) {
+    Memory source = memories[cast.getSource()];
+    memories[cast] = source;
+  } else if (auto slice = dyn_cast<memref::SubViewOp>(op)) {
+    // A slice of the leading dimension.
+    MemRefType type = slice.getType();
+    Memory memory{{}, freeSizes(slice.getSizes())};
+    Value bytes = constant(i64, llvm::divideCeil(type.getElementTypeBitWidth(), 8) *
+                                    knownElements(type.getShape()));
+    for (Value size : memory.freeSizes)
+      bytes = LLVM::MulOp::create(b, loc, bytes, size);
+    Value offset = LLVM::MulOp::create(b, loc, indexOf(slice.getMixedOffsets().front()), bytes);
+    memory.pointer = offsetBy(memories[slice.getSource()].pointer, offset);
+    memories[slice] = memory;
+  } else if (auto launch = dyn_cast<halide::LaunchOp>(op)) {
+    return emitLaunch(launch);
+  } else if (auto loop = dyn_cast<scf::ForOp>(op)) {
+    return emitLoop(loop);
+  } else if (auto copy = dyn_cast<memref::CopyOp>(op)) {
+    emitCopy(copy);
+  } else {
+    return emitScalar(op);
+  }
+  return success();
+}
+
 LogicalResult HostEmitter::emitForward(func::FuncOp function) {
   loc = function.getLoc();
   std::string name = function.getName().str();
@@ -258,44 +372,18 @@ LogicalResult HostEmitter::emitForward(func::FuncOp function) {
   };
   bindArray(entry->getArgument(2), numSymbols, numInputs, "host.input_tensors");
   bindArray(entry->getArgument(3), numSymbols + numInputs, numOutputs, "host.output_tensors");
-  bindArray(entry->getArgument(5), numSymbols + numInputs + numOutputs, numParameters, "");
+  // The state stands behind the parameters.
+  bindArray(entry->getArgument(5), numSymbols + numInputs + numOutputs,
+            numParameters + function->hasAttr("host.state"), "");
   memories[function.getArguments().back()] = Memory{entry->getArgument(4), {}};
 
-  for (Operation &op : function.getBody().front()) {
-    loc = op.getLoc();
-    if (auto view = dyn_cast<memref::ViewOp>(op)) {
-      Memory memory{offsetBy(memories[view.getSource()].pointer, values.lookup(view.getByteShift())),
-                    {}};
-      for (Value size : view.getSizes())
-        memory.freeSizes.push_back(values.lookup(size));
-      memories[view] = memory;
-    } else if (auto cast = dyn_cast<memref::ReinterpretCastOp>(op)) {
-      Memory memory{memories[cast.getSource()].pointer, {}};
-      for (Value size : cast.getSizes())
-        memory.freeSizes.push_back(values.lookup(size));
-      memories[cast] = memory;
-    } else if (auto launch = dyn_cast<halide::LaunchOp>(op)) {
-      if (failed(emitLaunch(launch)))
-        return failure();
-    } else if (auto copy = dyn_cast<memref::CopyOp>(op)) {
-      const Memory &source = memories[copy.getSource()], &target = memories[copy.getTarget()];
-      auto type = llvm::cast<MemRefType>(copy.getSource().getType());
-      int64_t known = llvm::divideCeil(type.getElementTypeBitWidth(), 8);
-      for (int64_t size : type.getShape())
-        known *= ShapedType::isDynamic(size) ? 1 : size;
-      Value bytes = constant(i64, known);
-      for (Value size : source.freeSizes)
-        bytes = LLVM::MulOp::create(b, loc, bytes, size);
-      LLVM::MemcpyOp::create(b, loc, target.pointer, source.pointer, bytes, /*isVolatile=*/false);
-    } else if (isa<func::ReturnOp>(op)) {
-      LLVM::ReturnOp::create(b, loc, status);
-    } else if (failed(emitScalar(op))) {
-      return failure();
-    }
-  }
+  if (failed(emitBlock(function.getBody().front())))
+    return failure();
+  LLVM::ReturnOp::create(b, loc, status);
   for (StringRef attribute : {"host.symbols", "host.input_tensors", "host.output_tensors",
-                              "host.parameters", "host.arena", "host.live"})
-    forward->setAttr(attribute, function->getAttr(attribute));
+                              "host.parameters", "host.arena", "host.live", "host.state"})
+    if (Attribute value = function->getAttr(attribute))
+      forward->setAttr(attribute, value);
   // The kernels in the order of their indices.
   SmallVector<Attribute> kernels;
   function.walk([&](halide::LaunchOp launch) {

@@ -5,6 +5,10 @@
 // planned in units of the product, so that one plan fits every batch. Within a class, tensors whose
 // lives do not overlap share bytes: largest first, each at the lowest free offset.
 //
+// A loop (nn.scan) becomes scf.for. A step writes its slice of a stacked result where it stays. What is
+// carried needs no copy either: a step reads one buffer and writes another, and they change places; a carried
+// value that is stacked too is read from the slice of the step before.
+//
 //===----------------------------------------------------------------------===//
 #include "passes/Passes.h"
 
@@ -31,6 +35,7 @@ namespace {
 /// A tensor that lives in the arena.
 struct Allocation {
   Value value;
+  unsigned copy; ///< 0; what a loop carries has a second buffer, 1
   int64_t size; ///< bytes per unit of its class
   int64_t begin, end;
   int64_t offset = 0;
@@ -89,32 +94,67 @@ public:
 
 private:
   LogicalResult computeShapes();
+  LogicalResult computeShapes(Block &block);
   void planArena();
+  void placeResults(nn::ScanOp scan);
+  void computeLives();
+  void allocate(Value value, unsigned copies = 1);
   void emit();
+  void emitBlock(OpBuilder &b, Block &block);
+  void emitCall(OpBuilder &b, halide::CallOp call);
+  void emitScan(OpBuilder &b, nn::ScanOp scan);
 
   /// Constant part and product of free dimensions of the size of `value` in bytes.
   std::pair<int64_t, AffineExpr> sizeOf(Value value);
-  /// Follows reshapes to the value that owns the memory.
-  static Value root(Value value) {
+  /// Follows reshapes to the value that they are views of.
+  static Value viewed(Value value) {
     while (auto reshape = value.getDefiningOp<nn::ReshapeOp>())
       value = reshape.getInput();
     return value;
   }
+  /// Whether `value` is what a loop has carried to its end.
+  static bool isCarried(Value value) {
+    auto scan = value.getDefiningOp<nn::ScanOp>();
+    return scan && cast<OpResult>(value).getResultNumber() < scan.getInitial().size();
+  }
+  /// The value that owns the memory of `value`: follows reshapes, slices of sequences, and what a loop
+  /// carries to the loop's result.
+  Value ownerOf(Value value);
   /// `expr` of the function's symbols as an index value.
   Value materialize(OpBuilder &b, Location loc, AffineExpr expr, ValueRange symbols);
   /// The free dimensions of `value`, as index values.
   SmallVector<Value> freeSizes(OpBuilder &b, Location loc, Value value, ValueRange symbols);
+  /// The memory of the value that `value` is a view of, seen as `value`.
+  Value viewAs(OpBuilder &b, Location loc, Value value);
+  /// Slice `index` of the leading dimension of `memory`, which is `slice`.
+  Value sliceView(OpBuilder &b, Location loc, Value memory, Value index, Value slice);
   /// Two numbers: `expr` for no batch, and its growth with the batch; other free dimensions are one.
   std::pair<double, double> linearInBatch(AffineExpr expr);
   func::FuncOp createFunction(OpBuilder &b, StringRef name, TypeRange arguments, TypeRange results);
 
   func::FuncOp function;
   MLIRContext *context;
+  /// Arguments and results that are not what the model keeps: nn.state stands after all others.
+  unsigned numInputs = 0, numOutputs = 0;
   SmallVector<StringRef> symbols;
   DenseMap<Value, nn::ShapeExpr> shapes;
   llvm::MapVector<AffineExpr, SizeClass> classes;
   /// Values whose memory is an output of the function: index of the output.
   DenseMap<Value, unsigned> outputs;
+  /// Values of a loop's body that are written into a slice of a stacked result of the loop, or into the
+  /// buffer of the next carried value: that result.
+  DenseMap<Value, Value> stackedAs, carriedAs;
+  /// Carried results that are the last slice of a stacked one.
+  DenseMap<Value, Value> lastSliceOf;
+
+  DenseMap<Operation *, int64_t> position, end; ///< of ops, those in loops included
+  DenseMap<Value, int64_t> lastUse;            ///< of owners
+
+  // While the host function is emitted.
+  ValueRange symbolValues, results;
+  Value arena;
+  DenseMap<std::pair<Value, unsigned>, Value> offsets; ///< in the arena, by value and copy
+  IRMapping memories;
 };
 
 } // namespace
@@ -141,7 +181,11 @@ LogicalResult FunctionPlanner::computeShapes() {
     }
     shapes[argument] = shape;
   }
-  for (Operation &op : function.getBody().front().without_terminator()) {
+  return computeShapes(function.getBody().front());
+}
+
+LogicalResult FunctionPlanner::computeShapes(Block &block) {
+  for (Operation &op : block.without_terminator()) {
     unsigned none = 0;
     if (auto get = dyn_cast<nn::GetOp>(op)) {
       shapes[get] = nn::shapeWithFreshSymbols(cast<RankedTensorType>(get.getType()), none);
@@ -162,7 +206,30 @@ LogicalResult FunctionPlanner::computeShapes() {
       nn::ShapeExpr shape;
       for (AffineExpr dim : map.getValue().getResults())
         shape.push_back(dim.replaceSymbols(free));
-      shapes[call.getResult(0)] = shape;
+      for (Value result : call.getResults())
+        shapes[result] = shape;
+    } else if (auto scan = dyn_cast<nn::ScanOp>(op)) {
+      auto copyShape = [&](Value from, Value to) {
+        nn::ShapeExpr shape = shapes.lookup(from);
+        shapes[to] = shape;
+      };
+      for (auto [initial, argument, result] :
+           llvm::zip(scan.getInitial(), scan.getCarriedArguments(), scan.getResults())) {
+        copyShape(initial, argument);
+        copyShape(initial, result);
+      }
+      for (auto [sequence, argument] : llvm::zip(scan.getSequences(), scan.getSliceArguments())) {
+        copyShape(sequence, argument);
+        shapes[argument].erase(shapes[argument].begin());
+      }
+      if (failed(computeShapes(scan.getBody().front())))
+        return failure();
+      AffineExpr length = shapes.lookup(scan.getSequences().front())[0];
+      for (auto [slice, result] :
+           llvm::zip(scan.getYielded().drop_front(scan.getInitial().size()), scan.getStacked())) {
+        copyShape(slice, result);
+        shapes[result].insert(shapes[result].begin(), length);
+      }
     } else {
       return op.emitError("internal error: '") << op.getName() << "' in a host function";
     }
@@ -182,32 +249,93 @@ std::pair<int64_t, AffineExpr> FunctionPlanner::sizeOf(Value value) {
   return {constant, free};
 }
 
-void FunctionPlanner::planArena() {
-  Block &body = function.getBody().front();
-  DenseMap<Operation *, int64_t> position;
-  for (Operation &op : body)
-    position[&op] = position.size();
-  // A result that a kernel computes is written where the caller wants it.
-  for (auto [i, operand] : llvm::enumerate(body.getTerminator()->getOperands())) {
-    Value owner = root(operand);
-    if (owner.getDefiningOp<halide::CallOp>() && !outputs.contains(owner))
-      outputs[owner] = i;
+Value FunctionPlanner::ownerOf(Value value) {
+  while (true) {
+    value = viewed(value);
+    auto argument = dyn_cast<BlockArgument>(value);
+    auto scan = argument ? dyn_cast<nn::ScanOp>(argument.getOwner()->getParentOp()) : nullptr;
+    if (!scan)
+      return lastSliceOf.count(value) ? lastSliceOf.lookup(value) : value;
+    unsigned number = argument.getArgNumber(), carried = scan.getInitial().size();
+    value = number < carried ? scan.getResult(number) : scan.getSequences()[number - carried];
   }
-  DenseMap<Value, int64_t> lastUse;
-  for (Operation &op : body)
-    for (Value operand : op.getOperands()) {
-      int64_t &last = lastUse[root(operand)];
-      last = std::max(last, position[&op]);
+}
+
+/// Decides which values of the loop's body need no memory of their own.
+void FunctionPlanner::placeResults(nn::ScanOp scan) {
+  Block *body = &scan.getBody().front();
+  unsigned numCarried = scan.getInitial().size();
+  auto computedInBody = [&](Value value) {
+    return value.getDefiningOp<halide::CallOp>() && value.getParentBlock() == body;
+  };
+  auto sliceOf = [&](Value stacked) {
+    return scan.getYielded()[cast<OpResult>(stacked).getResultNumber()];
+  };
+  for (auto [yielded, result] : llvm::zip(scan.getYielded().drop_front(numCarried), scan.getStacked()))
+    if (Value value = viewed(yielded); computedInBody(value))
+      stackedAs.try_emplace(value, result);
+  for (auto [yielded, result] : llvm::zip(scan.getYielded(), scan.getResults().take_front(numCarried))) {
+    Value value = viewed(yielded), stacked = stackedAs.lookup(value);
+    if (stacked && sliceOf(stacked).getType() == yielded.getType())
+      lastSliceOf[result] = stacked;
+    else if (!stacked && computedInBody(value))
+      carriedAs.try_emplace(value, result);
+  }
+}
+
+/// Numbers all ops and finds the last use of each owner of memory. What is used in a loop, but defined
+/// before it, lives until the loop ends.
+void FunctionPlanner::computeLives() {
+  int64_t next = 0;
+  auto number = [&](auto &&self, Block &block) -> void {
+    for (Operation &op : block) {
+      position[&op] = next++;
+      if (auto scan = dyn_cast<nn::ScanOp>(op))
+        self(self, scan.getBody().front());
+      end[&op] = next - 1;
     }
-  for (auto call : function.getOps<halide::CallOp>()) {
-    Value value = call.getResult(0);
-    if (outputs.contains(value))
-      continue;
-    auto [constant, free] = sizeOf(value);
-    int64_t size = llvm::alignTo(constant, arenaAlignment);
+  };
+  number(number, function.getBody().front());
+  function.walk([&](Operation *op) {
+    if (op == function.getOperation())
+      return;
+    for (Value operand : op->getOperands()) {
+      Value owner = ownerOf(operand);
+      Operation *user = op;
+      while (user->getBlock() != owner.getParentBlock())
+        user = user->getParentOp();
+      int64_t &last = lastUse[owner];
+      last = std::max(last, end[user]);
+    }
+  });
+}
+
+void FunctionPlanner::allocate(Value value, unsigned copies) {
+  auto [constant, free] = sizeOf(value);
+  int64_t size = llvm::alignTo(constant, arenaAlignment);
+  Operation *op = value.getDefiningOp();
+  for (unsigned copy = 0; copy < copies; ++copy)
     classes[free].allocations.push_back(
-        {value, size, position[call], std::max(lastUse[value], position[call])});
+        {value, copy, size, position[op], std::max(lastUse[value], end[op])});
+}
+
+void FunctionPlanner::planArena() {
+  function.walk([&](nn::ScanOp scan) { placeResults(scan); });
+  computeLives();
+  // A result that a kernel or a loop's steps compute is written where the caller wants it.
+  for (auto [i, operand] : llvm::enumerate(
+           function.getBody().front().getTerminator()->getOperands().take_front(numOutputs))) {
+    Value value = viewed(operand);
+    if (isa_and_nonnull<halide::CallOp, nn::ScanOp>(value.getDefiningOp()) && !isCarried(value))
+      outputs.try_emplace(value, i);
   }
+  function.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    if (isa<halide::CallOp, nn::ScanOp>(op))
+      for (Value value : op->getResults())
+        if (!outputs.count(value) && !stackedAs.count(value) && !carriedAs.count(value) &&
+            !lastSliceOf.count(value))
+          allocate(value, isCarried(value) ? 2 : 1);
+  });
   for (auto &entry : classes)
     entry.second.plan();
 }
@@ -272,19 +400,220 @@ func::FuncOp FunctionPlanner::createFunction(OpBuilder &b, StringRef name, TypeR
   return created;
 }
 
+/// The strides of a dense row-major array of `sizes`.
+static SmallVector<OpFoldResult> denseStrides(OpBuilder &b, Location loc,
+                                              ArrayRef<OpFoldResult> sizes) {
+  SmallVector<OpFoldResult> strides(sizes.size());
+  OpFoldResult stride = b.getIndexAttr(1);
+  auto valueOf = [&](OpFoldResult folded) -> Value {
+    if (auto attribute = dyn_cast<Attribute>(folded))
+      return arith::ConstantIndexOp::create(b, loc, cast<IntegerAttr>(attribute).getInt());
+    return cast<Value>(folded);
+  };
+  for (int64_t i = sizes.size() - 1; i >= 0; --i) {
+    strides[i] = stride;
+    if (i == 0)
+      break;
+    if (auto size = dyn_cast<Attribute>(sizes[i]); size && isa<Attribute>(stride))
+      stride = b.getIndexAttr(cast<IntegerAttr>(size).getInt() *
+                              cast<IntegerAttr>(cast<Attribute>(stride)).getInt());
+    else
+      stride = OpFoldResult(
+          arith::MulIOp::create(b, loc, valueOf(stride), valueOf(sizes[i])).getResult());
+  }
+  return strides;
+}
+
+/// The sizes of `shape` with the free ones from `free`, in order.
+static SmallVector<OpFoldResult> mixSizes(OpBuilder &b, ArrayRef<int64_t> shape, ValueRange free) {
+  SmallVector<OpFoldResult> sizes;
+  unsigned next = 0;
+  for (int64_t dim : shape)
+    sizes.push_back(ShapedType::isDynamic(dim) ? OpFoldResult(free[next++])
+                                               : OpFoldResult(b.getIndexAttr(dim)));
+  return sizes;
+}
+
+Value FunctionPlanner::viewAs(OpBuilder &b, Location loc, Value value) {
+  Value owner = viewed(value);
+  MemRefType type = memrefOf(value.getType());
+  SmallVector<Value> sizes = freeSizes(b, loc, value, symbolValues);
+  if (Value offset = isCarried(owner) ? Value() : offsets.lookup({owner, 0}))
+    return memref::ViewOp::create(b, loc, type, arena, offset, sizes);
+  Value memory = memories.lookup(owner);
+  if (memory.getType() == type && type.hasStaticShape())
+    return memory;
+  SmallVector<OpFoldResult> mixedSizes = mixSizes(b, type.getShape(), sizes);
+  return memref::ReinterpretCastOp::create(b, loc, type, memory, b.getIndexAttr(0), mixedSizes,
+                                           denseStrides(b, loc, mixedSizes));
+}
+
+Value FunctionPlanner::sliceView(OpBuilder &b, Location loc, Value memory, Value index, Value slice) {
+  auto source = cast<MemRefType>(memory.getType());
+  ArrayRef<int64_t> shape = cast<RankedTensorType>(slice.getType()).getShape();
+  SmallVector<OpFoldResult> starts(source.getRank(), b.getIndexAttr(0)),
+      strides(source.getRank(), b.getIndexAttr(1)),
+      sizes = mixSizes(b, shape, freeSizes(b, loc, slice, symbolValues));
+  starts[0] = index;
+  sizes.insert(sizes.begin(), b.getIndexAttr(1));
+  auto type = cast<MemRefType>(
+      memref::SubViewOp::inferRankReducedResultType(shape, source, starts, sizes, strides));
+  return memref::SubViewOp::create(b, loc, type, memory, starts, sizes, strides);
+}
+
+void FunctionPlanner::emitBlock(OpBuilder &b, Block &block) {
+  for (Operation &op : block.without_terminator()) {
+    if (auto reshape = dyn_cast<nn::ReshapeOp>(op))
+      memories.map(reshape.getResult(), viewAs(b, op.getLoc(), reshape.getResult()));
+    else if (auto call = dyn_cast<halide::CallOp>(op))
+      emitCall(b, call);
+    else if (auto scan = dyn_cast<nn::ScanOp>(op))
+      emitScan(b, scan);
+  }
+}
+
+void FunctionPlanner::emitCall(OpBuilder &b, halide::CallOp call) {
+  Location loc = function.getLoc();
+  SmallVector<Value> ins, outs;
+  AffineExpr bytes = getAffineConstantExpr(0, context);
+  auto addBytes = [&](Value tensor) {
+    auto [constant, free] = sizeOf(tensor);
+    bytes = bytes + free * constant;
+  };
+  for (Value value : call.getResults()) {
+    // What is written elsewhere may be seen there through a reshape; in a loop it has its place already.
+    if (auto output = outputs.find(value); output != outputs.end())
+      memories.map(value, results[output->second]);
+    memories.map(value, viewAs(b, loc, value));
+    outs.push_back(memories.lookup(value));
+  }
+  for (Value input : call.getInputs()) {
+    ins.push_back(memories.lookup(input));
+    addBytes(input);
+  }
+  for (Value value : call.getResults())
+    addBytes(value);
+  auto launch = halide::LaunchOp::create(b, call.getLoc(), call.getPipelineAttr(),
+                                         call.getSingleAttr(), ins, outs);
+  launch->setAttr("layers", call->getAttr("layers"));
+  Value first = call.getResult(0);
+  auto [constant, free] = sizeOf(first);
+  int64_t perElement = call->getAttrOfType<IntegerAttr>("flops_per_element").getInt();
+  auto [flops, flopsPerItem] = linearInBatch(free);
+  double scale = double(perElement) * constant / bytesPerElement(getElementTypeOrSelf(first));
+  auto [fixedBytes, bytesPerItem] = linearInBatch(bytes);
+  launch->setAttr("flops", b.getDenseF64ArrayAttr({flops * scale, flopsPerItem * scale}));
+  launch->setAttr("bytes", b.getDenseF64ArrayAttr({fixedBytes, bytesPerItem}));
+}
+
+/// `memory` as a dense array that may begin anywhere, the type of what a loop carries.
+static Value anywhere(OpBuilder &b, Location loc, Value memory) {
+  auto type = cast<MemRefType>(memory.getType());
+  auto [strides, offset] = MemRefType::get(type.getShape(), type.getElementType()).getStridesAndOffset();
+  auto layout = StridedLayoutAttr::get(b.getContext(), ShapedType::kDynamic, strides);
+  auto moved = MemRefType::get(type.getShape(), type.getElementType(), layout);
+  return type == moved ? memory : Value(memref::CastOp::create(b, loc, moved, memory));
+}
+
+void FunctionPlanner::emitScan(OpBuilder &b, nn::ScanOp scan) {
+  Location loc = scan.getLoc();
+  for (Value stacked : scan.getStacked()) {
+    if (auto output = outputs.find(stacked); output != outputs.end())
+      memories.map(stacked, results[output->second]);
+    memories.map(stacked, viewAs(b, loc, stacked));
+  }
+  unsigned numCarried = scan.getInitial().size();
+  auto isLastSlice = [&](unsigned i) { return lastSliceOf.count(scan.getResult(i)); };
+  // Per carried value what a step reads and, unless it is a slice, what it writes and what the next one
+  // will write. The first step reads the initial value where it is.
+  SmallVector<Value> initial;
+  for (unsigned i = 0; i < numCarried; ++i) {
+    initial.push_back(anywhere(b, loc, memories.lookup(scan.getInitial()[i])));
+    if (isLastSlice(i))
+      continue;
+    Value result = scan.getResult(i);
+    for (unsigned copy : {0u, 1u}) {
+      Value buffer = memref::ViewOp::create(b, loc, memrefOf(result.getType()), arena,
+                                            offsets.lookup({result, copy}),
+                                            freeSizes(b, loc, result, symbolValues));
+      initial.push_back(anywhere(b, loc, buffer));
+    }
+  }
+  AffineExpr lengthExpr = shapes.lookup(scan.getSequences().front())[0];
+  Value zero = arith::ConstantIndexOp::create(b, loc, 0), one = arith::ConstantIndexOp::create(b, loc, 1);
+  Value length = materialize(b, loc, lengthExpr, symbolValues);
+  Value last = arith::SubIOp::create(b, loc, length, one);
+  auto body = [&](OpBuilder &b, Location loc, Value step, ValueRange buffers) {
+    Value backwards;
+    auto indexOf = [&](bool reversed) {
+      if (reversed && !backwards)
+        backwards = arith::SubIOp::create(b, loc, last, step);
+      return reversed ? backwards : step;
+    };
+    for (auto [i, argument] : llvm::enumerate(scan.getSliceArguments()))
+      memories.map(argument, sliceView(b, loc, memories.lookup(scan.getSequences()[i]),
+                                       indexOf(scan.isSequenceReversed(i)), argument));
+    SmallVector<Value> target(numCarried); // of what is carried on
+    for (unsigned i = 0, next = 0; i < numCarried; ++i) {
+      memories.map(scan.getCarriedArguments()[i], buffers[next++]);
+      if (isLastSlice(i))
+        continue;
+      target[i] = buffers[next];
+      next += 2;
+    }
+    SmallVector<Value> slices;
+    for (auto [j, stacked] : llvm::enumerate(scan.getStacked()))
+      slices.push_back(sliceView(b, loc, memories.lookup(stacked), indexOf(scan.isStackedReversed(j)),
+                                 scan.getYielded()[numCarried + j]));
+    // Kernels of the body write what is yielded where it goes; the rest is copied there at the end.
+    SmallVector<std::pair<Value, Value>> copies;
+    auto place = [&](Value yielded, Value result, const DenseMap<Value, Value> &writtenAs, Value memory) {
+      Value value = viewed(yielded);
+      if (writtenAs.lookup(value) == result)
+        memories.map(value, memory);
+      else
+        copies.push_back({yielded, memory});
+    };
+    for (auto [j, stacked] : llvm::enumerate(scan.getStacked()))
+      place(scan.getYielded()[numCarried + j], stacked, stackedAs, slices[j]);
+    for (unsigned i = 0; i < numCarried; ++i)
+      if (!isLastSlice(i))
+        place(scan.getYielded()[i], scan.getResult(i), carriedAs, target[i]);
+    emitBlock(b, scan.getBody().front());
+    for (auto [yielded, memory] : copies)
+      memref::CopyOp::create(b, loc, memories.lookup(yielded), memory);
+    SmallVector<Value> next;
+    for (unsigned i = 0, k = 0; i < numCarried; ++i) {
+      if (isLastSlice(i)) {
+        unsigned j = cast<OpResult>(lastSliceOf.lookup(scan.getResult(i))).getResultNumber() - numCarried;
+        next.push_back(anywhere(b, loc, slices[j]));
+        ++k;
+        continue;
+      }
+      next.append({buffers[k + 1], buffers[k + 2], buffers[k + 1]});
+      k += 3;
+    }
+    scf::YieldOp::create(b, loc, next);
+  };
+  auto loop = scf::ForOp::create(b, loc, zero, length, one, initial, body);
+  for (unsigned i = 0, k = 0; i < numCarried; ++i) {
+    memories.map(scan.getResult(i), loop.getResult(k));
+    k += isLastSlice(i) ? 1 : 3;
+  }
+}
+
 void FunctionPlanner::emit() {
   OpBuilder b(function);
   Location loc = function.getLoc();
   std::string name = function.getName().str();
-  unsigned numSymbols = symbols.size(), numInputs = function.getNumArguments();
+  unsigned numSymbols = symbols.size();
   Operation *terminator = function.getBody().front().getTerminator();
 
   // Parameters in the order of their symbols in the module: the order of the weights.
   SmallVector<nn::ParameterOp> parameters;
   llvm::StringMap<unsigned> parameterIndex;
   llvm::StringMap<bool> used;
-  for (auto get : function.getOps<nn::GetOp>())
-    used[get.getParameter()] = true;
+  function.walk([&](nn::GetOp get) { used[get.getParameter()] = true; });
   for (auto parameter : function->getParentOfType<ModuleOp>().getOps<nn::ParameterOp>())
     if (used.count(parameter.getSymName())) {
       parameterIndex[parameter.getSymName()] = parameters.size();
@@ -292,13 +621,14 @@ void FunctionPlanner::emit() {
     }
 
   SmallVector<Type> arguments(numSymbols, b.getIndexType());
-  for (Type type : function.getArgumentTypes())
+  for (Type type : function.getArgumentTypes().take_front(numInputs))
     arguments.push_back(memrefOf(type));
-  for (Type type : function.getResultTypes())
+  for (Type type : function.getResultTypes().take_front(numOutputs))
     arguments.push_back(memrefOf(type));
   for (nn::ParameterOp parameter : parameters)
     arguments.push_back(memrefOf(parameter.getTensorType()));
-  arguments.push_back(MemRefType::get({ShapedType::kDynamic}, b.getI8Type()));
+  unsigned numStates = function.getNumArguments() - numInputs;
+  arguments.append(numStates ? 2 : 1, MemRefType::get({ShapedType::kDynamic}, b.getI8Type()));
   function.setName((name + "_tensors").c_str());
   func::FuncOp host = createFunction(b, name, arguments, {});
   auto names = [&](auto range) {
@@ -319,116 +649,59 @@ void FunctionPlanner::emit() {
   host->setAttr("host.live", AffineMapAttr::get(AffineMap::get(0, numSymbols, liveExpr)));
   host->setAttr("host.symbols", names(symbols));
   host->setAttr("host.inputs", b.getI64IntegerAttr(numInputs));
-  host->setAttr("host.outputs", b.getI64IntegerAttr(function.getNumResults()));
+  host->setAttr("host.outputs", b.getI64IntegerAttr(numOutputs));
   host->setAttr("host.parameters", names(parameterNames));
 
   ValueRange all = host.getArguments();
-  ValueRange symbolValues = all.take_front(numSymbols),
-             inputs = all.slice(numSymbols, numInputs),
-             results = all.slice(numSymbols + numInputs, function.getNumResults()),
-             weights = all.slice(numSymbols + numInputs + function.getNumResults(),
-                                 parameters.size());
-  Value arena = all.back();
+  symbolValues = all.take_front(numSymbols);
+  results = all.slice(numSymbols + numInputs, numOutputs);
+  ValueRange inputs = all.slice(numSymbols, numInputs),
+             weights = all.slice(numSymbols + numInputs + numOutputs, parameters.size());
+  arena = all.back();
   b.setInsertionPointToStart(&host.getBody().front());
 
   // Where each class begins, and where each tensor of it is.
-  DenseMap<Value, Value> offsets;
   Value base = arith::ConstantIndexOp::create(b, loc, 0);
   for (auto &[free, sizeClass] : classes) {
     Value unit = materialize(b, loc, free, symbolValues);
     for (Allocation &allocation : sizeClass.allocations) {
       Value units = arith::ConstantIndexOp::create(b, loc, allocation.offset);
       Value offset = arith::MulIOp::create(b, loc, units, unit);
-      offsets[allocation.value] = arith::AddIOp::create(b, loc, base, offset);
+      offsets[{allocation.value, allocation.copy}] = arith::AddIOp::create(b, loc, base, offset);
     }
     Value size = arith::ConstantIndexOp::create(b, loc, sizeClass.size);
     base = arith::AddIOp::create(b, loc, base, arith::MulIOp::create(b, loc, size, unit));
   }
 
-  IRMapping mapping;
-  mapping.map(function.getArguments(), inputs);
-  // The memory of `owner` seen as `value`, a reshape of it.
-  auto viewAs = [&](Value value) -> Value {
-    Value owner = root(value);
-    MemRefType type = memrefOf(value.getType());
-    SmallVector<Value> sizes = freeSizes(b, loc, value, symbolValues);
-    if (Value offset = offsets.lookup(owner))
-      return memref::ViewOp::create(b, loc, type, arena, offset, sizes);
-    Value memory = mapping.lookup(owner);
-    if (memory.getType() == type && type.hasStaticShape())
-      return memory;
-    SmallVector<OpFoldResult> mixedSizes, strides(type.getRank(), b.getIndexAttr(1));
-    unsigned next = 0;
-    for (int64_t dim : type.getShape())
-      mixedSizes.push_back(ShapedType::isDynamic(dim) ? OpFoldResult(sizes[next++])
-                                                      : OpFoldResult(b.getIndexAttr(dim)));
-    OpFoldResult stride = b.getIndexAttr(1);
-    for (int64_t i = type.getRank() - 1; i >= 0; --i) {
-      strides[i] = stride;
-      if (i == 0)
-        break;
-      if (auto size = dyn_cast<Attribute>(mixedSizes[i]); size && isa<Attribute>(stride)) {
-        stride = b.getIndexAttr(cast<IntegerAttr>(size).getInt() *
-                                cast<IntegerAttr>(cast<Attribute>(stride)).getInt());
-      } else {
-        auto valueOf = [&](OpFoldResult folded) -> Value {
-          if (auto attribute = dyn_cast<Attribute>(folded))
-            return arith::ConstantIndexOp::create(b, loc, cast<IntegerAttr>(attribute).getInt());
-          return cast<Value>(folded);
-        };
-        stride = OpFoldResult(
-            arith::MulIOp::create(b, loc, valueOf(stride), valueOf(mixedSizes[i])).getResult());
-      }
-    }
-    return memref::ReinterpretCastOp::create(b, loc, type, memory, b.getIndexAttr(0), mixedSizes,
-                                             strides);
-  };
-
-  for (Operation &op : function.getBody().front().without_terminator()) {
-    if (auto get = dyn_cast<nn::GetOp>(op)) {
-      mapping.map(get.getResult(), weights[parameterIndex.lookup(get.getParameter())]);
-    } else if (auto reshape = dyn_cast<nn::ReshapeOp>(op)) {
-      mapping.map(reshape.getResult(), viewAs(reshape.getResult()));
-    } else if (auto call = dyn_cast<halide::CallOp>(op)) {
-      Value value = call.getResult(0);
-      if (auto output = outputs.find(value); output != outputs.end()) {
-        // The output may be a reshape of what the kernel writes.
-        mapping.map(value, results[output->second]);
-        Value view = viewAs(value);
-        mapping.map(value, view);
-      } else {
-        mapping.map(value, viewAs(value));
-      }
-      SmallVector<Value> ins;
-      AffineExpr bytes = getAffineConstantExpr(0, context);
-      auto addBytes = [&](Value tensor) {
-        auto [constant, free] = sizeOf(tensor);
-        bytes = bytes + free * constant;
-      };
-      for (Value input : call.getInputs()) {
-        ins.push_back(mapping.lookup(input));
-        addBytes(input);
-      }
-      addBytes(value);
-      auto launch = halide::LaunchOp::create(b, call.getLoc(), call.getPipelineAttr(),
-                                             call.getSingleAttr(), ins, mapping.lookup(value));
-      launch->setAttr("layers", call->getAttr("layers"));
-      auto [constant, free] = sizeOf(value);
-      int64_t perElement = call->getAttrOfType<IntegerAttr>("flops_per_element").getInt();
-      auto [flops, flopsPerItem] = linearInBatch(free);
-      double scale = double(perElement) * constant / bytesPerElement(getElementTypeOrSelf(value));
-      auto [fixedBytes, bytesPerItem] = linearInBatch(bytes);
-      launch->setAttr("flops", b.getDenseF64ArrayAttr({flops * scale, flopsPerItem * scale}));
-      launch->setAttr("bytes", b.getDenseF64ArrayAttr({fixedBytes, bytesPerItem}));
-    }
+  memories.map(function.getArguments().take_front(numInputs), inputs);
+  // What the model keeps lies in one block, which the handle owns.
+  int64_t stateBytes = 0;
+  SmallVector<Value> states;
+  for (Value state : function.getArguments().drop_front(numInputs)) {
+    Value offset = arith::ConstantIndexOp::create(b, loc, stateBytes);
+    states.push_back(memref::ViewOp::create(b, loc, memrefOf(state.getType()), all.drop_back().back(),
+                                            offset, ValueRange()));
+    memories.map(state, states.back());
+    stateBytes += llvm::alignTo(sizeOf(state).first, arenaAlignment);
   }
-  for (auto [i, operand] : llvm::enumerate(terminator->getOperands())) {
-    auto output = outputs.find(root(operand));
+  if (stateBytes)
+    host->setAttr("host.state", b.getI64IntegerAttr(stateBytes));
+  function.walk([&](nn::GetOp get) {
+    memories.map(get.getResult(), weights[parameterIndex.lookup(get.getParameter())]);
+  });
+  emitBlock(b, function.getBody().front());
+  OperandRange returned = terminator->getOperands();
+  for (auto [i, operand] : llvm::enumerate(returned.take_front(numOutputs))) {
+    auto output = outputs.find(viewed(operand));
     if (output != outputs.end() && output->second == i)
       continue;
-    Value source = mapping.lookup(operand);
-    memref::CopyOp::create(b, loc, source, results[i]);
+    memref::CopyOp::create(b, loc, memories.lookup(operand), results[i]);
   }
+  // The old state has been read by now.
+  for (auto [value, state] : llvm::zip(returned.drop_front(numOutputs), states))
+    if (memories.lookup(value) != state)
+      memref::CopyOp::create(b, loc, memories.lookup(value), state);
+  returned = returned.take_front(numOutputs);
   func::ReturnOp::create(b, loc);
 
   // The sizes that callers ask for.
@@ -440,13 +713,13 @@ void FunctionPlanner::emit() {
 
   b.setInsertionPointAfter(arenaBytes);
   SmallVector<Type> dims;
-  for (Value result : terminator->getOperands())
+  for (Value result : returned)
     dims.append(shapes.lookup(result).size(), b.getIndexType());
   func::FuncOp outputShapes = createFunction(b, "output_shapes", indices, dims);
   b.setInsertionPointToStart(&outputShapes.getBody().front());
   SmallVector<Value> sizes;
   SmallVector<Attribute> inputAttributes, outputAttributes;
-  for (Value result : terminator->getOperands())
+  for (Value result : returned)
     for (AffineExpr dim : shapes.lookup(result))
       sizes.push_back(materialize(b, loc, dim, outputShapes.getArguments()));
   func::ReturnOp::create(b, loc, sizes);
@@ -467,10 +740,10 @@ void FunctionPlanner::emit() {
          b.getNamedAttr("shape", b.getDenseI64ArrayAttr(shape)),
          b.getNamedAttr("type", TypeAttr::get(getElementTypeOrSelf(value.getType())))});
   };
-  for (BlockArgument argument : function.getArguments())
+  for (BlockArgument argument : function.getArguments().take_front(numInputs))
     inputAttributes.push_back(
         describe(argument, function.getArgAttr(argument.getArgNumber(), "nn.name")));
-  for (auto [i, result] : llvm::enumerate(terminator->getOperands()))
+  for (auto [i, result] : llvm::enumerate(returned))
     outputAttributes.push_back(describe(result, function.getResultAttr(i, "nn.name")));
   host->setAttr("host.input_tensors", b.getArrayAttr(inputAttributes));
   host->setAttr("host.output_tensors", b.getArrayAttr(outputAttributes));
@@ -478,6 +751,10 @@ void FunctionPlanner::emit() {
 }
 
 LogicalResult FunctionPlanner::run() {
+  while (numInputs < function.getNumArguments() && !function.getArgAttr(numInputs, "nn.state"))
+    ++numInputs;
+  while (numOutputs < function.getNumResults() && !function.getResultAttr(numOutputs, "nn.state"))
+    ++numOutputs;
   if (failed(computeShapes()))
     return failure();
   planArena();

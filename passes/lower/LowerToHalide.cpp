@@ -253,11 +253,12 @@ static bool wantsSingleRow(nn::GroupOp group) {
   return isProduct && llvm::all_of(group.getBody().getArguments(), isBatch);
 }
 
-/// A short name for a kernel: its ops, joined.
+/// A short name for a kernel: its ops, joined; slices in a row are one.
 static std::string kernelName(nn::GroupOp group) {
   SmallVector<StringRef> parts;
   for (Operation &op : group.getBody().front().without_terminator())
-    parts.push_back(op.getName().stripDialect());
+    if (!isa<nn::ReshapeOp>(op) && !(isa<nn::SliceOp>(op) && !parts.empty() && parts.back() == "slice"))
+      parts.push_back(op.getName().stripDialect());
   return llvm::join(parts, "_");
 }
 

@@ -318,9 +318,34 @@ static LogicalResult lowerScatter(nn::ScatterOp op, GroupLowering &lowering) {
   return success();
 }
 
+/// A reshape inside a group adds or drops dimensions of size one.
+static LogicalResult lowerReshape(nn::ReshapeOp op, GroupLowering &lowering) {
+  lowering.defineFunc(op, "reshape", [&](OpBuilder &b, Location loc, ValueRange point) {
+    SmallVector<Value> kept, in;
+    for (auto [size, coordinate] : llvm::zip(lowering.typeOf(op).getShape(), point))
+      if (size != 1)
+        kept.push_back(coordinate);
+    unsigned next = 0;
+    for (int64_t size : lowering.typeOf(op.getInput()).getShape())
+      in.push_back(size == 1 ? IndexBuilder(b, loc).constant(0) : kept[next++]);
+    halide::YieldOp::create(b, loc, lowering.at(b, loc, op.getInput(), in));
+  });
+  return success();
+}
+
+static LogicalResult lowerFull(nn::FullOp op, GroupLowering &lowering) {
+  lowering.defineFunc(op, "full", [&](OpBuilder &b, Location loc, ValueRange) {
+    Type type = lowering.typeOf(op).getElementType();
+    halide::YieldOp::create(b, loc, lowering.scalar(b, loc, type, op.getValue().convertToDouble()));
+  });
+  return success();
+}
+
 void sylvite::addShapeLowerings(LoweringTable &table) {
   table.add<nn::BroadcastOp, lowerBroadcast>();
   table.add<nn::ConcatOp, lowerConcat>();
+  table.add<nn::FullOp, lowerFull>();
+  table.add<nn::ReshapeOp, lowerReshape>();
   table.add<nn::GatherOp, lowerGather>();
   table.add<nn::IotaOp, lowerIota>();
   table.add<nn::PadOp, lowerPad>();

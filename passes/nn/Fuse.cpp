@@ -2,7 +2,7 @@
 //
 // Decides what becomes one kernel. A kernel is an anchor (an op with a loop nest of its own) with the
 // maps that follow it at register level, or a chain of maps, or a data movement with the maps that feed
-// it. Chains of contractions stay apart: fusing them gained nothing measurable.
+// it. A map reads through slices: the gates of a recurrent cell are slices of one product. Chains of contractions stay apart: fusing them gained nothing measurable.
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/nn/Pointwise.h"
@@ -32,7 +32,8 @@ struct MergeMaps : OpRewritePattern<MapOp> {
     unsigned position = 0;
     for (auto [i, operand] : llvm::enumerate(consumer.getOperands())) {
       auto map = operand.getDefiningOp<MapOp>();
-      if (!map || !map->hasOneUse() || map.getType().getShape() != consumer.getType().getShape())
+      if (!map || !map->hasOneUse() || map->getBlock() != consumer->getBlock() ||
+          map.getType().getShape() != consumer.getType().getShape())
         continue;
       producer = map;
       position = i;
@@ -96,8 +97,39 @@ bool isPartOfWindow(Operation *op) {
          op->hasOneUse() && readsWindowPerChannel(*op->user_begin());
 }
 
-/// Ops that stand outside kernels: they compute nothing.
-bool isView(Operation *op) { return isa<ReshapeOp, GetOp, GroupOp>(op); }
+/// Ops that stand outside kernels: they compute nothing, or hold kernels.
+bool isView(Operation *op) { return isa<ReshapeOp, GetOp, GroupOp, ScanOp>(op); }
+
+/// The only user of `op`, if it runs as often: what a loop reads stays before it.
+Operation *onlyUserBeside(Operation *op) {
+  Operation *user = op->hasOneUse() ? *op->user_begin() : nullptr;
+  return user && user->getBlock() == op->getBlock() ? user : nullptr;
+}
+
+/// Whether `reshape` only adds or drops dimensions of size one.
+bool changesUnitsOnly(ReshapeOp reshape) {
+  auto sizes = [](Type type) {
+    SmallVector<int64_t> kept;
+    for (int64_t size : cast<RankedTensorType>(type).getShape())
+      if (size != 1)
+        kept.push_back(size);
+    return kept;
+  };
+  return sizes(reshape.getInput().getType()) == sizes(reshape.getType());
+}
+
+/// Whether a map alone reads `op`, and takes its elements from where `op` does: a slice, and what drops a
+/// dimension of it.
+bool isReadThrough(Operation *op) {
+  Operation *user = onlyUserBeside(op);
+  if (auto reshape = dyn_cast<ReshapeOp>(op)) {
+    Operation *source = reshape.getInput().getDefiningOp();
+    return isa_and_nonnull<MapOp>(user) && isa_and_nonnull<SliceOp>(source) &&
+           onlyUserBeside(source) == op && changesUnitsOnly(reshape);
+  }
+  return isa<SliceOp>(op) &&
+         (isa_and_nonnull<MapOp>(user) || (isa_and_nonnull<ReshapeOp>(user) && isReadThrough(user)));
+}
 
 /// Says what became one kernel, and why the maps that read its result did not join it.
 void remarkGroup(ArrayRef<Operation *> group) {
@@ -126,16 +158,22 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       return signalPassFailure();
 
-    Block &body = getOperation().getBody().front();
+    SmallVector<Block *> blocks{&getOperation().getBody().front()};
+    getOperation().walk([&](ScanOp scan) { blocks.push_back(&scan.getBody().front()); });
+    for (Block *block : blocks)
+      if (failed(fuse(*block)))
+        return signalPassFailure();
+  }
+
+  /// Groups the ops of one block: a model, or the body of a loop.
+  LogicalResult fuse(Block &body) {
     SmallVector<SmallVector<Operation *>> groups;
     SmallPtrSet<Operation *, 32> taken;
     for (Operation &op : body.without_terminator()) {
-      if (isView(&op) || taken.contains(&op))
+      if (isView(&op) || taken.contains(&op) || isReadThrough(&op))
         continue;
-      if (!isa<NNDialect>(op.getDialect())) {
-        op.emitOpError("is not an op that nn-fuse can put into a kernel");
-        return signalPassFailure();
-      }
+      if (!isa<NNDialect>(op.getDialect()))
+        return op.emitOpError("is not an op that nn-fuse can put into a kernel");
       SmallVector<Operation *> group{&op};
       if (isPartOfWindow(&op))
         continue;
@@ -144,17 +182,17 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
           group.insert(group.begin(), pad);
       if (isa<MapOp>(op)) {
         // A map waits for the op that can compute it on the way; that op comes later in the block.
-        Operation *user = op.hasOneUse() ? *op.user_begin() : nullptr;
-        if (user && readsElementsOnce(user) && !isPartOfWindow(user))
+        Operation *user = onlyUserBeside(&op);
+        if (user && readsElementsOnce(user) && !isPartOfWindow(user) && !isReadThrough(user))
           continue;
       }
       if (readsElementsOnce(&op))
         for (Value operand : op.getOperands())
           if (auto map = operand.getDefiningOp<MapOp>();
-              map && map->hasOneUse() && !taken.contains(map))
+              map && onlyUserBeside(map) && !taken.contains(map))
             group.insert(group.begin(), map);
-      for (Operation *last = &op; !isa<ConcatOp, PadOp>(op) && last->hasOneUse();) {
-        auto map = dyn_cast<MapOp>(*last->user_begin());
+      for (Operation *last = &op; !isa<ConcatOp, PadOp>(op);) {
+        auto map = dyn_cast_or_null<MapOp>(onlyUserBeside(last));
         // A map that joins two groups' results belongs to the first.
         if (!map || taken.contains(map) ||
             map.getType().getShape() !=
@@ -163,11 +201,21 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
         group.push_back(last = map);
       }
       remarkGroup(group);
+      SmallVector<Operation *> sources;
+      for (Operation *member : group)
+        if (isa<MapOp>(member))
+          for (Value operand : member->getOperands())
+            for (Operation *source = operand.getDefiningOp(); source && isReadThrough(source);
+                 source = source->getOperand(0).getDefiningOp())
+              sources.push_back(source);
+      llvm::sort(sources, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+      group.insert(group.begin(), sources.begin(), sources.end());
       taken.insert(group.begin(), group.end());
       groups.push_back(std::move(group));
     }
     for (ArrayRef<Operation *> group : groups)
       wrap(group);
+    return success();
   }
 
   /// Moves `ops`, in their order, into one nn.group that stands where the last of them stood.

@@ -62,11 +62,9 @@ struct Prepare : sylvite::impl::PrepareBase<Prepare> {
                           TypeAttr::get(result.getType()), /*value=*/nullptr,
                           /*trainable=*/nullptr);
       prepare.setResultAttr(i, "nn.name", outside.getStringAttr(name));
-      OpBuilder inside(result.getDefiningOp());
-      Value get = GetOp::create(inside, result.getLoc(), result.getType(), name);
-      result.replaceUsesWithIf(get, [&](OpOperand &use) {
-        return use.getOwner()->getParentOp() == forward && llvm::find(constant, use.getOwner()) == constant.end();
-      });
+      OpBuilder here(result.getDefiningOp());
+      Value get = GetOp::create(here, result.getLoc(), result.getType(), name);
+      result.replaceUsesWithIf(get, [&](OpOperand &use) { return !inside.contains(use.getOwner()); });
     }
     func::ReturnOp::create(builder, forward.getLoc(), returned);
     for (Operation *op : llvm::reverse(constant))

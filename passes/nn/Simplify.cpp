@@ -25,7 +25,8 @@ bool sylvite::dependsOnParametersOnly(Value value) {
   SmallPtrSet<Operation *, 16> seen;
   while (!worklist.empty()) {
     Operation *op = worklist.pop_back_val().getDefiningOp();
-    if (!op || !isa_and_nonnull<NNDialect>(op->getDialect()))
+    // A loop reads values that are not its operands.
+    if (!op || !isa_and_nonnull<NNDialect>(op->getDialect()) || isa<ScanOp>(op))
       return false;
     if (!isa<GetOp>(op) && seen.insert(op).second)
       worklist.append(op->operand_begin(), op->operand_end());
@@ -142,6 +143,7 @@ struct Simplify : sylvite::impl::SimplifyBase<Simplify> {
     patterns.add<FoldBatchNorm>(context);
     populateSinkTransposes(patterns);
     MapOp::getCanonicalizationPatterns(patterns, context);
+    FullOp::getCanonicalizationPatterns(patterns, context);
     ReshapeOp::getCanonicalizationPatterns(patterns, context);
     TransposeOp::getCanonicalizationPatterns(patterns, context);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))

@@ -152,4 +152,44 @@ func.func @padding(%x: tensor<?x8x8x8xf32>, %d: tensor<3x3x1x8xf32>, %w: tensor<
   %3 = nn.pad %2 low [0, 1, 1, 0] high [0, 1, 1, 0] : (tensor<?x8x8x8xf32>) -> tensor<?x10x10x8xf32>
   %4 = nn.conv %3, %w {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x10x10x8xf32>, tensor<3x3x8x8xf32>) -> tensor<?x8x8x8xf32>
   return %4 : tensor<?x8x8x8xf32>
+
+// A map reads through slices that it alone reads, and through what drops a dimension of one.
+// CHECK-LABEL: func.func @gates
+// CHECK: nn.group (%[[Z:.*]] = %arg0, %[[X:.*]] = %arg1) : (tensor<2x?x4xf32>, tensor<?x8xf32>) -> tensor<?x4xf32> {
+// CHECK-NEXT: %[[MATRIX:.*]] = nn.slice %[[Z]] starts [1, 0, 0]
+// CHECK-NEXT: %[[GATE:.*]] = nn.reshape %[[MATRIX]] from [1, 2]
+// CHECK-NEXT: %[[INPUT:.*]] = nn.slice %[[X]] starts [0, 4]
+// CHECK-NEXT: nn.map(%[[GATE]], %[[INPUT]])
+// CHECK-NOT: nn.group
+// CHECK: return
+func.func @gates(%z: tensor<2x?x4xf32>, %x: tensor<?x8xf32>) -> tensor<?x4xf32> {
+  %0 = nn.slice %z starts [1, 0, 0] sizes [1, -1, 4] strides [1, 1, 1] : (tensor<2x?x4xf32>) -> tensor<1x?x4xf32>
+  %1 = nn.reshape %0 from [1, 2] : tensor<1x?x4xf32> to tensor<?x4xf32>
+  %2 = nn.slice %x starts [0, 4] sizes [-1, 4] strides [1, 1] : (tensor<?x8xf32>) -> tensor<?x4xf32>
+  %3 = nn.map (%1, %2) : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    %4 = arith.addf %a, %b : f32
+    nn.yield %4 : f32
+  }
+  return %3 : tensor<?x4xf32>
+}
+
+// What a loop reads stays before it: the map would be computed at every step.
+// CHECK-LABEL: func.func @loop
+// CHECK: nn.group
+// CHECK: nn.map
+// CHECK: nn.scan
+// CHECK: nn.group
+// CHECK: nn.slice
+func.func @loop(%x: tensor<4xf32>, %xs: tensor<20x2xf32>) -> tensor<20x2xf32> {
+  %0 = nn.map (%x) : (tensor<4xf32>) -> tensor<4xf32> {
+  ^bb0(%a: f32):
+    %m = math.exp %a : f32
+    nn.yield %m : f32
+  }
+  %1 = nn.scan over (%s = %xs) : (tensor<20x2xf32>) -> tensor<20x2xf32> {
+    %2 = nn.slice %0 starts [1] sizes [2] strides [1] : (tensor<4xf32>) -> tensor<2xf32>
+    nn.yield %2 : tensor<2xf32>
+  }
+  return %1 : tensor<20x2xf32>
 }

@@ -215,3 +215,34 @@ func.func @positions(%x: tensor<1x?xf32>) -> tensor<1x?xi64> {
   }
   return %0 : tensor<1x?xi64>
 }
+
+// -----
+
+// A reshape in a group drops a dimension of size one; one value needs no input's elements.
+// CHECK-LABEL: halide.pipeline @slice_map {
+// CHECK: halide.func @slice(%n, %x, %c) -> f32 {
+// CHECK: %[[AT:.*]] = arith.addi %n, %c1
+// CHECK: halide.at @in0[%[[AT]], %x, %c]
+// CHECK: halide.func @reshape(%n, %c) -> f32 {
+// CHECK: halide.at @slice[%c0, %n, %c]
+// CHECK-LABEL: halide.pipeline @full {
+// CHECK: arith.constant 1.000000e+00 : f32
+// CHECK-NOT: halide.at
+// CHECK: halide.output @full : tensor<?x4xf32>
+func.func @gate(%z: tensor<2x?x4xf32>) -> (tensor<?x4xf32>, tensor<?x4xf32>) {
+  %0 = nn.group (%a = %z) : (tensor<2x?x4xf32>) -> tensor<?x4xf32> {
+    %1 = nn.slice %a starts [1, 0, 0] sizes [1, -1, 4] strides [1, 1, 1] : (tensor<2x?x4xf32>) -> tensor<1x?x4xf32>
+    %2 = nn.reshape %1 from [1, 2] : tensor<1x?x4xf32> to tensor<?x4xf32>
+    %3 = nn.map (%2) : (tensor<?x4xf32>) -> tensor<?x4xf32> {
+    ^bb0(%e: f32):
+      %4 = math.exp %e : f32
+      nn.yield %4 : f32
+    }
+    nn.yield %3 : tensor<?x4xf32>
+  }
+  %5 = nn.group (%a = %z) : (tensor<2x?x4xf32>) -> tensor<?x4xf32> {
+    %6 = nn.full 1.0 like %a from [1, -1] : tensor<2x?x4xf32> to tensor<?x4xf32>
+    nn.yield %6 : tensor<?x4xf32>
+  }
+  return %0, %5 : tensor<?x4xf32>, tensor<?x4xf32>
+}

@@ -1,0 +1,267 @@
+//===- ExpandRecurrent.cpp - nn-expand-recurrent ---------------------------===//
+//
+// Turns recurrent layers into a matrix product for the inputs of all steps and a time loop, nn.scan,
+// whose body is the cell: the product with the last output, and maps. Sequences are (T, N, ...) inside, so
+// that a step's slice is contiguous.
+//
+//===----------------------------------------------------------------------===//
+#include "dialects/nn/Pointwise.h"
+#include "passes/Passes.h"
+
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+namespace sylvite {
+#define GEN_PASS_DEF_EXPANDRECURRENT
+#include "passes/Passes.h.inc"
+} // namespace sylvite
+
+using namespace mlir;
+using namespace sylvite;
+using namespace sylvite::nn;
+
+namespace {
+
+/// Makes nn ops at one place.
+class CellBuilder : public ImplicitLocOpBuilder {
+public:
+  using ImplicitLocOpBuilder::ImplicitLocOpBuilder;
+
+  template <typename OpTy, typename... Args> Value infer(Args &&...args) {
+    return OpTy::create(*this, std::forward<Args>(args)...);
+  }
+  Value transpose(Value x, ArrayRef<int64_t> permutation) {
+    return infer<TransposeOp>(x, permutation);
+  }
+  Value matmul(Value x, Value y) { return infer<MatmulOp>(x, y, false, false); }
+  Value add(Value x, Value y) {
+    return mapBinary(*this, getLoc(), x, y,
+                     [](ScalarBuilder &s, Value a, Value b) { return s.add(a, b); });
+  }
+  Value multiply(Value x, Value y) {
+    return mapBinary(*this, getLoc(), x, y,
+                     [](ScalarBuilder &s, Value a, Value b) { return s.mul(a, b); });
+  }
+  /// `mask ? x : y`, elementwise.
+  Value select(Value mask, Value x, Value y) {
+    return MapOp::create(*this, ValueRange{mask, x, y},
+                         [](OpBuilder &b, Location loc, ValueRange v) -> Value {
+                           return arith::SelectOp::create(b, loc, v[0], v[1], v[2]);
+                         });
+  }
+  /// Columns [first, first + count) of a matrix.
+  Value columns(Value x, int64_t first, int64_t count) {
+    int64_t rows = cast<RankedTensorType>(x.getType()).getDimSize(0);
+    return infer<SliceOp>(x, ArrayRef<int64_t>{0, first},
+                          ArrayRef<int64_t>{ShapedType::isDynamic(rows) ? -1 : rows, count},
+                          ArrayRef<int64_t>{1, 1});
+  }
+  /// Matrix `index` of a stack of them.
+  Value matrix(Value stack, int64_t index) {
+    auto type = cast<RankedTensorType>(stack.getType());
+    SmallVector<int64_t> sizes;
+    for (int64_t size : type.getShape())
+      sizes.push_back(ShapedType::isDynamic(size) ? -1 : size);
+    sizes[0] = 1;
+    Value slice = infer<SliceOp>(stack, ArrayRef<int64_t>{index, 0, 0}, sizes,
+                                 ArrayRef<int64_t>{1, 1, 1});
+    return ReshapeOp::create(*this, type.clone(type.getShape().drop_front()), slice,
+                             ArrayRef<int64_t>{1, 2});
+  }
+  /// (T, N, F) times a kernel, plus a bias if there is one: one matrix product over all steps, whose rows
+  /// are steps and items together unless both numbers are free.
+  Value project(Value x, Value kernel, Value bias) {
+    auto type = cast<RankedTensorType>(x.getType());
+    bool isMatrix = !type.isDynamicDim(0) || !type.isDynamicDim(1);
+    int64_t steps = type.getDimSize(0), items = type.getDimSize(1);
+    if (isMatrix) {
+      int64_t rows = type.isDynamicDim(0) || type.isDynamicDim(1) ? ShapedType::kDynamic : steps * items;
+      x = ReshapeOp::create(*this, type.clone({rows, type.getDimSize(2)}), x, ArrayRef<int64_t>{-1, 2});
+    }
+    Value y = matmul(x, kernel);
+    if (bias)
+      y = add(y, bias);
+    if (!isMatrix)
+      return y;
+    auto flat = cast<RankedTensorType>(y.getType());
+    return ReshapeOp::create(*this, flat.clone({steps, items, flat.getDimSize(1)}), y,
+                             ArrayRef<int64_t>{-1, -1, 1});
+  }
+  /// The kernel (H, G * H) as G matrices (H, H): products with it keep the gates apart.
+  Value splitGates(Value kernel) {
+    auto type = cast<RankedTensorType>(kernel.getType());
+    int64_t units = type.getDimSize(0), gates = type.getDimSize(1) / units;
+    Value split = ReshapeOp::create(*this, type.clone({units, gates, units}), kernel,
+                                    ArrayRef<int64_t>{0, -1, -1});
+    return transpose(split, {1, 0, 2});
+  }
+  /// `region` applied to `x`; `standard` where the layer leaves it open.
+  Value activate(Region &region, Value x,
+                 function_ref<Value(ScalarBuilder &, Value)> standard) {
+    if (region.empty())
+      return mapUnary(*this, getLoc(), x, standard);
+    IRMapping mapping;
+    mapping.map(region.getArgument(0), x);
+    for (Operation &op : region.front().without_terminator())
+      clone(op, mapping);
+    return mapping.lookup(region.front().getTerminator()->getOperand(0));
+  }
+};
+
+Value tanhOf(ScalarBuilder &s, Value x) { return s.tanh(x); }
+Value sigmoidOf(ScalarBuilder &s, Value x) { return s.sigmoid(x); }
+
+/// The loop around a cell. `Cell` computes the next states from the step's inputs and the states.
+class Recurrence {
+public:
+  /// Computes one step: (builder, product of the step's input with the kernel, states) -> next states, the
+  /// first of which is the output.
+  using Cell = function_ref<SmallVector<Value>(CellBuilder &, Value, ValueRange)>;
+
+  template <typename OpTy> static void expand(OpTy op, ArrayRef<Value> initialStates, Cell cell) {
+    CellBuilder b(op.getLoc(), op);
+    Value input = b.project(b.transpose(op.getInput(), {1, 0, 2}), op.getKernel(), op.getBias());
+    SmallVector<Value> sequences{input}, carried;
+    if (Value mask = op.getMask())
+      sequences.push_back(columnOf(b, b.transpose(mask, {1, 0})));
+    for (Value initial : initialStates)
+      carried.push_back(initial ? initial
+                                : Value(FullOp::create(b, op.getHidden().getType(),
+                                                       APFloat(0.0), op.getInput(),
+                                                       ArrayRef<int64_t>{0, -1})));
+    unsigned numStates = carried.size();
+    bool zeroOutput = op.getMask() && op.getZeroOutputForMask(), stacks = !op.getSequence().use_empty();
+    // A masked output is a value of its own only when it is not the state.
+    bool carriesOutput = zeroOutput && !op.getLast().use_empty();
+    if (carriesOutput)
+      carried.push_back(FullOp::create(b, op.getHidden().getType(), APFloat(0.0), op.getInput(),
+                                       ArrayRef<int64_t>{0, -1}));
+    SmallVector<bool> reversed(sequences.size(), op.getGoBackwards());
+    if (stacks)
+      reversed.push_back(op.getReverseOutputs());
+    auto scan = ScanOp::create(
+        b, carried, sequences, reversed,
+        [&](OpBuilder &builder, Location loc, ValueRange states, ValueRange slices) {
+          CellBuilder body(loc, builder);
+          states = states.take_front(numStates);
+          SmallVector<Value> next = cell(body, slices[0], states);
+          Value output = next[0];
+          if (op.getMask()) {
+            if (zeroOutput)
+              output = body.select(slices[1], output,
+                                   mapUnary(body, loc, output, [](ScalarBuilder &s, Value x) {
+                                     return s.constant(0, x);
+                                   }));
+            for (auto [value, state] : llvm::zip(next, states))
+              value = body.select(slices[1], value, state);
+            if (!zeroOutput)
+              output = next[0];
+          }
+          if (carriesOutput)
+            next.push_back(output);
+          if (stacks)
+            next.push_back(output);
+          return next;
+        });
+    for (unsigned i = 0; i < numStates; ++i)
+      op->getResult(2 + i).replaceAllUsesWith(scan.getResult(i));
+    op.getLast().replaceAllUsesWith(scan.getResult(carriesOutput ? numStates : 0));
+    if (stacks)
+      op.getSequence().replaceAllUsesWith(b.transpose(scan.getResults().back(), {1, 0, 2}));
+    op.erase();
+  }
+
+private:
+  /// A matrix with a last dimension of size one added.
+  static Value columnOf(CellBuilder &b, Value x) {
+    auto type = cast<RankedTensorType>(x.getType());
+    return ReshapeOp::create(b, type.clone({type.getDimSize(0), type.getDimSize(1), 1}), x,
+                             ArrayRef<int64_t>{0, 1, -1});
+  }
+};
+
+void expand(LSTMOp op) {
+  CellBuilder outside(op.getLoc(), op);
+  Value kernel = outside.splitGates(op.getRecurrentKernel());
+  int64_t units = op.getHidden().getType().getDimSize(1);
+  Recurrence::expand(
+      op, {op.getInitialHidden(), op.getInitialCell()},
+      [&](CellBuilder &b, Value input, ValueRange states) -> SmallVector<Value> {
+        Value products = b.matmul(states[0], kernel);
+        auto gate = [&](int64_t index) {
+          return b.add(b.columns(input, index * units, units), b.matrix(products, index));
+        };
+        Value i = b.activate(op.getRecurrentActivation(), gate(0), sigmoidOf);
+        Value f = b.activate(op.getRecurrentActivation(), gate(1), sigmoidOf);
+        Value g = b.activate(op.getActivation(), gate(2), tanhOf);
+        Value o = b.activate(op.getRecurrentActivation(), gate(3), sigmoidOf);
+        Value cell = b.add(b.multiply(f, states[1]), b.multiply(i, g));
+        return {b.multiply(o, b.activate(op.getActivation(), cell, tanhOf)), cell};
+      });
+}
+
+void expand(GRUOp op) {
+  CellBuilder outside(op.getLoc(), op);
+  Value kernel = outside.splitGates(op.getRecurrentKernel());
+  int64_t units = op.getHidden().getType().getDimSize(1);
+  Value resetKernel;
+  auto biasOf = [&](int64_t gate) -> Value {
+    return SliceOp::create(outside, op.getRecurrentBias(), ArrayRef<int64_t>{gate * units},
+                           ArrayRef<int64_t>{units}, ArrayRef<int64_t>{1});
+  };
+  SmallVector<Value, 3> biases(3);
+  for (int64_t gate = 0; gate < 3 && op.getRecurrentBias(); ++gate)
+    biases[gate] = biasOf(gate);
+  if (!op.getResetAfter()) { // the candidate has a product of its own
+    resetKernel = outside.matrix(kernel, 2);
+    kernel = outside.infer<SliceOp>(kernel, ArrayRef<int64_t>{0, 0, 0},
+                                    ArrayRef<int64_t>{2, units, units}, ArrayRef<int64_t>{1, 1, 1});
+  }
+  Recurrence::expand(
+      op, {op.getInitialHidden()},
+      [&](CellBuilder &b, Value input, ValueRange states) -> SmallVector<Value> {
+        Value hidden = states[0], products = b.matmul(hidden, kernel);
+        auto biased = [&](Value product, int64_t index) {
+          return biases[index] ? b.add(product, biases[index]) : product;
+        };
+        auto inputOf = [&](int64_t index) { return b.columns(input, index * units, units); };
+        auto gate = [&](int64_t index) {
+          Value sum = b.add(inputOf(index), biased(b.matrix(products, index), index));
+          return b.activate(op.getRecurrentActivation(), sum, sigmoidOf);
+        };
+        Value z = gate(0), r = gate(1), candidate;
+        if (op.getResetAfter())
+          candidate = b.multiply(r, biased(b.matrix(products, 2), 2));
+        else
+          candidate = biased(b.matmul(b.multiply(r, hidden), resetKernel), 2);
+        candidate = b.activate(op.getActivation(), b.add(inputOf(2), candidate), tanhOf);
+        Value next = MapOp::create(b, ValueRange{z, hidden, candidate},
+                                   [](OpBuilder &builder, Location loc, ValueRange v) {
+                                     ScalarBuilder s(builder, loc);
+                                     Value rest = s.sub(s.constant(1, v[0]), v[0]);
+                                     return s.add(s.mul(v[0], v[1]), s.mul(rest, v[2]));
+                                   });
+        return {next};
+      });
+}
+
+void expand(SimpleRNNOp op) {
+  Value kernel = op.getRecurrentKernel();
+  Recurrence::expand(
+      op, {op.getInitialHidden()},
+      [&](CellBuilder &b, Value input, ValueRange states) -> SmallVector<Value> {
+        Value sum = b.add(b.matmul(states[0], kernel), input);
+        return {b.activate(op.getActivation(), sum, tanhOf)};
+      });
+}
+
+struct ExpandRecurrent : sylvite::impl::ExpandRecurrentBase<ExpandRecurrent> {
+  using ExpandRecurrentBase::ExpandRecurrentBase;
+  void runOnOperation() override {
+    getOperation().walk([](LSTMOp op) { expand(op); });
+    getOperation().walk([](GRUOp op) { expand(op); });
+    getOperation().walk([](SimpleRNNOp op) { expand(op); });
+  }
+};
+
+} // namespace
