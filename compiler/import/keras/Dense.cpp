@@ -99,7 +99,7 @@ static void dot(LayerBuilder &b) {
 
 ArrayRef<LayerRow> keras::denseLayers() {
   static const LayerRow rows[] = {
-      {"Dense", dense},
+      {"Dense", dense, Masks::Pass},
       {"Dot", dot},
   };
   return rows;

@@ -57,7 +57,7 @@ static LogicalResult overrideShapes(MLIRContext *context, ModelGraph &graph,
 }
 
 /// Only float32 variables and arithmetic are supported.
-static LogicalResult checkCall(MLIRContext *context, const Call &call) {
+static LogicalResult checkCall(MLIRContext *context, const Call &call, const LayerRow &row) {
   const Layer &layer = *call.layer;
   const Json *dtype = layer.isOperation ? nullptr : member(*layer.config, "dtype");
   if (dtype && !dtype->is_null()) {
@@ -72,7 +72,7 @@ static LogicalResult checkCall(MLIRContext *context, const Call &call) {
     if (name == "training" && argument.kind == Argument::Value &&
         asBoolean(argument.value).value_or(false))
       return emitLayerError(context, layer) << "it is called with training=True; supported: inference";
-    if (name == "mask" && (argument.kind != Argument::Value || !argument.value->is_null()))
+    if (name == "mask" && row.masks == Masks::Stop && (argument.kind != Argument::Value || !argument.value->is_null()))
       return emitLayerError(context, layer) << "it is called with a mask, which it does not support";
   }
   return success();
@@ -99,8 +99,15 @@ private:
   MLIRContext *context;
   const ModelGraph &graph;
   WeightSource *weights;
+  /// The mask of a tensor, which inputs do not have.
+  Value mask(TensorRef ref) const {
+    if (ref.call == TensorRef::kInput || ref.index >= masks[ref.call].size())
+      return {};
+    return masks[ref.call][ref.index];
+  }
+
   SmallVector<Value> inputs;
-  std::vector<SmallVector<Value, 1>> results; // of each call
+  std::vector<SmallVector<Value, 1>> results, masks; // of each call
 };
 } // namespace
 
@@ -138,6 +145,7 @@ FailureOr<OwningOpRef<ModuleOp>> Importer::run(StringRef name) {
   Block *body = function.addEntryBlock();
   inputs.assign(body->args_begin(), body->args_end());
   ModuleState state(*module, OpBuilder(function), weights);
+  state.body = body;
   builder.setInsertionPointToEnd(body);
 
   for (const Call &call : graph.calls)
@@ -155,8 +163,19 @@ FailureOr<OwningOpRef<ModuleOp>> Importer::run(StringRef name) {
     outputs.push_back(value);
     outputTypes.push_back(value.getType());
   }
+  // What the model keeps goes in as an argument and comes out as a result.
+  unsigned numOutputs = outputs.size(), numInputs = types.size();
+  for (const ModuleState::State &kept : state.kept) {
+    outputs.push_back(kept.value);
+    types.push_back(kept.argument.getType());
+    outputTypes.push_back(kept.value.getType());
+  }
   func::ReturnOp::create(builder, unknown, outputs);
   function.setType(builder.getFunctionType(types, outputTypes));
+  for (auto [i, kept] : llvm::enumerate(state.kept)) {
+    function.setArgAttr(numInputs + i, "nn.state", builder.getStringAttr(kept.name));
+    function.setResultAttr(numOutputs + i, "nn.state", builder.getStringAttr(kept.name));
+  }
   for (auto [i, output] : llvm::enumerate(graph.outputs))
     function.setResultAttr(i, "nn.name", builder.getStringAttr(output.name));
   if (failed(verify(*module)))
@@ -194,11 +213,13 @@ LogicalResult Importer::build(const Call &call, ModuleState &state, OpBuilder &b
     return emitLayerError(context, layer)
            << (layer.isOperation ? "this operation" : "this layer class")
            << " is not supported; README.md has the table of those that are";
-  if (failed(checkCall(context, call)))
+  if (failed(checkCall(context, call, *row)))
     return failure();
 
   Location loc = NameLoc::get(builder.getStringAttr(layer.name));
-  LayerBuilder b(state, call, builder, loc, [&](TensorRef ref) { return tensor(ref); });
+  LayerBuilder b(
+      state, call, builder, loc, [&](TensorRef ref) { return tensor(ref); },
+      [&](TensorRef ref) { return mask(ref); });
   if (b.inputs().empty())
     return emitLayerError(context, layer) << "it is called without tensors";
   row->build(b);
@@ -207,7 +228,10 @@ LogicalResult Importer::build(const Call &call, ModuleState &state, OpBuilder &b
     b.checkVariableCount();
   if (b.failed())
     return failure();
+  if (row->masks == Masks::Pass)
+    b.resultMasks.assign(b.results.size(), b.maskArgument());
   results.push_back(std::move(b.results));
+  masks.push_back(std::move(b.resultMasks));
   return success();
 }
 

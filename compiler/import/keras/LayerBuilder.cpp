@@ -22,20 +22,34 @@ static constexpr int64_t kMaxElements = 1 << 20; // memory, not truth, is scarce
 static constexpr int64_t kMaxElements = INT32_MAX;
 #endif
 
+/// Arguments that are masks, which are kept apart from a layer's inputs.
+static bool isMask(StringRef keyword) { return keyword == "mask" || keyword.ends_with("_mask"); }
+
 LayerBuilder::LayerBuilder(ModuleState &state, const Call &call, OpBuilder &builder, Location loc,
-                           llvm::function_ref<Value(TensorRef)> tensor)
+                           Tensors tensor, MaskLookup mask)
     : layer(*call.layer), builder(builder), loc(loc), state(state), call(call) {
-  auto collect = [&](auto &&self, const Argument &argument) -> void {
-    if (argument.kind == Argument::Tensor)
-      tensors.push_back(tensor(argument.tensor));
+  auto collect = [&](auto &&self, const Argument &argument, bool isInput,
+                     SmallVectorImpl<Value> &own) -> void {
+    if (argument.kind == Argument::Tensor) {
+      own.push_back(tensor(argument.tensor));
+      if (isInput) {
+        tensors.push_back(own.back());
+        masks.push_back(mask(argument.tensor));
+      }
+    }
     for (const Argument &element : argument.list)
-      self(self, element);
+      self(self, element, isInput, own);
+  };
+  auto add = [&](const Argument &argument, bool isInput) {
+    SmallVector<Value> own;
+    collect(collect, argument, isInput, own);
+    byArgument.push_back({&argument, std::move(own)});
   };
   for (const Argument &argument : call.args)
-    collect(collect, argument);
+    add(argument, true);
   // Keyword tensors follow; layers that give them a meaning of their own look at the call.
   for (auto &[name, argument] : call.kwargs)
-    collect(collect, argument);
+    add(argument, !isMask(name));
 }
 
 //===----------------------------------------------------------------------===//
@@ -243,11 +257,41 @@ int64_t LayerBuilder::extent(Value x, int64_t dim) {
   return 1;
 }
 
-const Json *LayerBuilder::argument(unsigned position, StringRef keyword) {
-  const Argument *found = position < call.args.size() ? &call.args[position] : nullptr;
+/// The argument at `position` or of the name `keyword`; null when absent.
+static const Argument *findArgument(const Call &call, unsigned position, StringRef keyword) {
   for (auto &[name, argument] : call.kwargs)
     if (name == keyword)
-      found = &argument;
+      return &argument;
+  return position < call.args.size() ? &call.args[position] : nullptr;
+}
+
+SmallVector<Value> LayerBuilder::tensorsOf(unsigned position, StringRef keyword) {
+  const Argument *found = findArgument(call, position, keyword);
+  for (auto &[argument, values] : byArgument)
+    if (argument == found)
+      return values;
+  return {};
+}
+
+Value LayerBuilder::maskArgument(StringRef keyword, unsigned index) {
+  SmallVector<Value> given = tensorsOf(~0u, keyword);
+  return given.empty() ? mask(index) : given.front();
+}
+
+SmallVector<Value> LayerBuilder::maskArguments() {
+  SmallVector<Value> result(masks), given = tensorsOf(~0u, "mask");
+  const Argument *list = findArgument(call, ~0u, "mask");
+  if (given.empty() || list->kind != Argument::List)
+    return result;
+  for (unsigned i = 0, next = 0; i < result.size(); ++i) {
+    bool isTensor = i < list->list.size() && list->list[i].kind == Argument::Tensor;
+    result[i] = isTensor ? given[next++] : Value();
+  }
+  return result;
+}
+
+const Json *LayerBuilder::argument(unsigned position, StringRef keyword) {
+  const Argument *found = findArgument(call, position, keyword);
   return found && found->kind == Argument::Value && !found->value->is_null() ? found->value : nullptr;
 }
 
@@ -327,6 +371,28 @@ void LayerBuilder::checkVariableCount() {
     error() << "its weights hold " << **stored << " variables, the layer has " << numVariables;
 }
 
+Value LayerBuilder::loadState(unsigned index, Value like, int64_t units) {
+  if (hasFailed || !like)
+    return {};
+  std::string name = layer.path + "/state_" + std::to_string(index);
+  for (ModuleState::State &known : state.kept) // a layer that is called again goes on
+    if (known.name == name)
+      return known.value;
+  auto type = RankedTensorType::get({extent(like, 0), units}, builder.getF32Type());
+  if (hasFailed)
+    return {};
+  BlockArgument argument = state.body->addArgument(type, loc);
+  state.kept.push_back({name, argument, argument});
+  return argument;
+}
+
+void LayerBuilder::storeState(unsigned index, Value value) {
+  std::string name = layer.path + "/state_" + std::to_string(index);
+  for (ModuleState::State &known : state.kept)
+    if (known.name == name)
+      known.value = value;
+}
+
 //===----------------------------------------------------------------------===//
 // Ops
 //===----------------------------------------------------------------------===//
@@ -357,7 +423,8 @@ Value LayerBuilder::infer(Operation *op) {
         op->getPropertiesStorage(), op->getRegions(), types);
   };
   if (succeeded(inferTypes())) {
-    op->getResult(0).setType(types[0]);
+    for (auto [result, type] : llvm::zip(op->getResults(), types))
+      result.setType(type);
     return check(op->getResult(0));
   }
   op->erase();
@@ -403,6 +470,13 @@ Value LayerBuilder::multiply(Value x, Value y) {
   return map(x, y, [](nn::ScalarBuilder &s, Value a, Value b) { return s.mul(a, b); });
 }
 
+Value LayerBuilder::select(Value mask, Value x, double otherwise) {
+  return map({mask, x}, [&](OpBuilder &b, Location at, ValueRange v) -> Value {
+    Value rest = nn::ScalarBuilder(b, at).constant(otherwise, v[1]);
+    return arith::SelectOp::create(b, at, v[0], v[1], rest);
+  });
+}
+
 Value LayerBuilder::transpose(Value x, ArrayRef<int64_t> permutation) {
   return make<nn::TransposeOp>(x, permutation);
 }
@@ -425,31 +499,59 @@ Value LayerBuilder::slice(Value x, ArrayRef<int64_t> starts, ArrayRef<int64_t> s
   return make<nn::SliceOp>(x, starts, sizes, Dims(starts.size(), 1));
 }
 
-Value LayerBuilder::apply(const Json &json, Value x, StringRef part) {
-  if (hasFailed || !x)
-    return {};
+LayerBuilder LayerBuilder::part(const Json &json, StringRef part, ArrayRef<Value> inputs, Value mask) {
+  static const Json empty = Json::object();
   auto className = asString(member(json, "class_name"));
   const Json *config = member(json, "config");
-  Layer inner;
-  inner.className = className.value_or("").str();
-  const LayerRow *row = className && config && config->is_object() ? findLayer(inner) : nullptr;
-  if (!row) {
-    error() << "attribute '" << part << "' is " << describe(json)
-            << "; supported: a layer of the table of supported layers";
-    return {};
+  if (!className || !config || !config->is_object()) {
+    error() << "attribute '" << part << "' is " << describe(json) << "; supported: a serialized layer";
+    config = &empty;
   }
-  inner.name = layer.name;
-  inner.config = config;
+  StringRef name = asString(member(*config, "name")).value_or(layer.name);
+  return this->part(className.value_or(""), name, *config, part, inputs, mask);
+}
+
+LayerBuilder LayerBuilder::part(StringRef className, StringRef name, const Json &config, StringRef part,
+                                ArrayRef<Value> inputs, Value mask) {
+  Layer &inner = state.parts[{&layer, part.str()}];
+  inner.className = className.str();
+  inner.name = name.str();
+  inner.config = &config;
   inner.group = layer.group + "/" + part.str();
   inner.path = layer.path + "/" + part.str();
   inner.topLevel = layer.topLevel;
-  Call innerCall;
-  innerCall.layer = &state.inner.emplace_back(std::move(inner));
-  innerCall.args.emplace_back().kind = Argument::Tensor;
-  LayerBuilder b(state, innerCall, builder, loc, [&](TensorRef) { return x; });
+  Call &innerCall = state.calls.emplace_back();
+  innerCall.layer = &inner;
+  for (unsigned i = 0; i < inputs.size(); ++i) {
+    Argument &argument = innerCall.args.emplace_back();
+    argument.kind = Argument::Tensor;
+    argument.tensor = {TensorRef::kInput, i};
+  }
+  LayerBuilder b(state, innerCall, builder, loc, [&](TensorRef ref) { return inputs[ref.index]; },
+                 [&](TensorRef ref) { return ref.index == 0 ? mask : Value(); });
+  b.hasFailed = hasFailed;
+  return b;
+}
+
+void LayerBuilder::finish(LayerBuilder &part, bool checkAttributes) {
+  if (checkAttributes)
+    part.checkUnusedAttributes();
+  part.checkVariableCount();
+  hasFailed |= part.hasFailed;
+}
+
+Value LayerBuilder::apply(const Json &json, Value x, StringRef name) {
+  if (hasFailed || !x)
+    return {};
+  LayerBuilder b = part(json, name, x);
+  const LayerRow *row = hasFailed ? nullptr : findLayer(b.layer);
+  if (!row) {
+    error() << "attribute '" << name << "' is " << describe(json)
+            << "; supported: a layer of the table of supported layers";
+    return {};
+  }
   row->build(b);
-  b.checkUnusedAttributes();
-  hasFailed |= b.hasFailed;
+  finish(b);
   return b.results.size() == 1 ? b.results[0] : Value();
 }
 

@@ -15,6 +15,7 @@
 #include "llvm/ADT/StringSet.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
+#include <map>
 
 namespace sylvite::keras {
 
@@ -28,18 +29,31 @@ struct ModuleState {
 
   mlir::ModuleOp module;
   mlir::OpBuilder parameters; // inserts before the function
+  mlir::Block *body = nullptr; // of the function
   WeightSource *weights;      // null: initializers
   llvm::DenseMap<const Layer *, llvm::StringMap<mlir::FlatSymbolRefAttr>> symbols; // of variables
   llvm::StringSet<> taken;                                                          // symbols
-  std::deque<Layer> inner; // layers inside the configuration of others
+  // Layers inside the configuration of others, by the layer around them and their part of it, and their calls.
+  std::map<std::pair<const Layer *, std::string>, Layer> parts;
+  std::deque<Call> calls;
+  /// What the model keeps from call to call: an argument of the function, and its value in the end.
+  struct State {
+    std::string name;
+    mlir::BlockArgument argument;
+    mlir::Value value;
+  };
+  std::vector<State> kept;
 };
+
+/// What Keras attaches to a tensor: which of its positions count. Null: all of them.
+using MaskLookup = llvm::function_ref<mlir::Value(TensorRef)>;
 
 class LayerBuilder {
 public:
   using Value = mlir::Value;
 
   LayerBuilder(ModuleState &state, const Call &call, mlir::OpBuilder &builder, mlir::Location loc,
-               llvm::function_ref<Value(TensorRef)> tensor);
+               llvm::function_ref<Value(TensorRef)> tensor, MaskLookup mask);
 
   const Layer &layer;
   mlir::OpBuilder &builder;
@@ -76,7 +90,8 @@ public:
 
   //===--- Inputs ---------------------------------------------------------===//
 
-  /// The tensors among the positional arguments, lists opened.
+  /// The tensors among the arguments, lists opened: positional ones, then those by keyword. Masks are not
+  /// among them.
   llvm::ArrayRef<Value> inputs() const { return tensors; }
   /// Input `index`; reports when the layer is called with fewer.
   Value input(unsigned index = 0);
@@ -91,6 +106,14 @@ public:
   llvm::ArrayRef<Argument> arguments() const { return call.args; }
   /// The value of an argument that is not a tensor, by position or by keyword; null when absent or null.
   const Json *argument(unsigned position, llvm::StringRef keyword);
+  /// The tensors of the argument at `position` or of this name; none when it is absent.
+  llvm::SmallVector<Value> tensorsOf(unsigned position, llvm::StringRef keyword);
+  /// The mask of input `index`, as Keras propagates it; null when it has none.
+  Value mask(unsigned index = 0) const { return index < masks.size() ? masks[index] : Value(); }
+  /// The mask that the layer is called with: the argument of this name, or else the mask of input `index`.
+  Value maskArgument(llvm::StringRef keyword = "mask", unsigned index = 0);
+  /// A mask, or null, per input: those of the list `mask` that the layer is called with, or the inputs' own.
+  llvm::SmallVector<Value> maskArguments();
 
   //===--- Variables ------------------------------------------------------===//
 
@@ -108,6 +131,22 @@ public:
   /// Reports when the file holds more variables than the layer has asked for.
   void checkVariableCount();
 
+  /// State `index` of the layer, which the model keeps from call to call: zeros at first, (items of `like`,
+  /// `units`). `storeState` says what the next call sees.
+  Value loadState(unsigned index, Value like, int64_t units);
+  void storeState(unsigned index, Value value);
+
+  //===--- Parts ----------------------------------------------------------===//
+
+  /// A layer inside this one: `json` serializes it, its weights are kept below `part`, and it is called with
+  /// `inputs`, of which the first may have a mask. Give it to `finish` in the end.
+  LayerBuilder part(const Json &json, llvm::StringRef part, llvm::ArrayRef<Value> inputs, Value mask = {});
+  /// The same for a class and its configuration, which must live as long as the model's.
+  LayerBuilder part(llvm::StringRef className, llvm::StringRef name, const Json &config,
+                    llvm::StringRef part, llvm::ArrayRef<Value> inputs, Value mask = {});
+  /// Takes over the failure of a part, after its last checks.
+  void finish(LayerBuilder &part, bool checkAttributes = true);
+
   //===--- Ops ------------------------------------------------------------===//
 
   /// Makes an op whose result type is inferred; `args` are those of its builder after the result type.
@@ -118,6 +157,9 @@ public:
     mlir::Type placeholder = mlir::RankedTensorType::get({}, builder.getF32Type());
     return infer(OpTy::create(builder, loc, placeholder, std::forward<Args>(args)...));
   }
+  /// Infers the result types of an op that was made with others; null, after the op's own message, when
+  /// they cannot be inferred. Gives the first result.
+  Value infer(mlir::Operation *op);
   /// An nn.map of one or two operands, broadcast as NumPy does.
   Value map(Value x, llvm::function_ref<Value(nn::ScalarBuilder &, Value)> function);
   Value map(Value x, Value y,
@@ -127,6 +169,8 @@ public:
   /// An nn.map of any number of operands, broadcast.
   Value map(llvm::ArrayRef<Value> operands,
             llvm::function_ref<Value(mlir::OpBuilder &, mlir::Location, mlir::ValueRange)> function);
+  /// `mask ? x : otherwise`, broadcast.
+  Value select(Value mask, Value x, double otherwise);
   Value transpose(Value x, llvm::ArrayRef<int64_t> permutation);
   /// Reshapes to `shape` (kDynamic where free) with the origins of `from`, see nn.reshape.
   Value reshape(Value x, llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<int64_t> from);
@@ -147,23 +191,27 @@ public:
 
   //===--- Results --------------------------------------------------------===//
 
-  void result(Value x) { results.push_back(x); }
-  llvm::SmallVector<Value, 1> results;
+  void result(Value x, Value mask = {}) {
+    results.push_back(x);
+    resultMasks.push_back(mask);
+  }
+  llvm::SmallVector<Value, 1> results, resultMasks;
 
 private:
+  using Tensors = llvm::function_ref<Value(TensorRef)>;
   static bool isNull(const Value &value) { return !value; }
   template <typename T> static bool isNull(const T &) { return false; }
   static bool isNull(const llvm::SmallVectorImpl<Value> &values) {
     return llvm::any_of(values, [](Value value) { return !value; });
   }
-  Value infer(mlir::Operation *op);
   Value check(Value x);
   Value declare(llvm::StringRef name, llvm::ArrayRef<int64_t> shape, bool trainable,
                 llvm::function_ref<llvm::Expected<mlir::AsmResourceBlob>()> value);
 
   ModuleState &state;
   const Call &call;
-  llvm::SmallVector<Value> tensors;
+  llvm::SmallVector<Value> tensors, masks;
+  llvm::SmallVector<std::pair<const Argument *, llvm::SmallVector<Value>>> byArgument;
   llvm::StringSet<> used; // attributes
   unsigned numVariables = 0;
   bool hasFailed = false;

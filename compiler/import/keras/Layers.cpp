@@ -12,7 +12,9 @@ using namespace sylvite::keras;
 ArrayRef<LayerFamily> keras::listLayers() {
   static const LayerFamily families[] = {
       {"Convolution", convLayers()},   {"Pooling", poolLayers()},
-      {"Dense", denseLayers()},        {"Normalization and scaling", normLayers()},
+      {"Dense", denseLayers()},        {"Recurrent", recurrentLayers()},
+      {"Attention", attentionLayers()}, {"Sequences", sequenceLayers()},
+      {"Normalization and scaling", normLayers()},
       {"Pointwise", pointwiseLayers()}, {"Shape", shapeLayers()},
       {"keras.ops", operations()},
   };

@@ -11,9 +11,17 @@
 
 namespace sylvite::keras {
 
+/// What becomes of the mask of a layer's first input (Keras's supports_masking and compute_mask).
+enum class Masks {
+  Stop, // it ends here
+  Pass, // the results have it
+  Own   // the layer reads it, and says which masks its results have
+};
+
 struct LayerRow {
   llvm::StringLiteral className;
   void (*build)(LayerBuilder &);
+  Masks masks = Masks::Stop;
 };
 
 /// One family of layers, or of `keras.ops` operations.
@@ -22,11 +30,14 @@ struct LayerFamily {
   llvm::ArrayRef<LayerRow> rows;
 };
 
+llvm::ArrayRef<LayerRow> attentionLayers();
 llvm::ArrayRef<LayerRow> convLayers();
 llvm::ArrayRef<LayerRow> denseLayers();
 llvm::ArrayRef<LayerRow> normLayers();
 llvm::ArrayRef<LayerRow> pointwiseLayers();
 llvm::ArrayRef<LayerRow> poolLayers();
+llvm::ArrayRef<LayerRow> recurrentLayers();
+llvm::ArrayRef<LayerRow> sequenceLayers();
 llvm::ArrayRef<LayerRow> shapeLayers();
 llvm::ArrayRef<LayerRow> operations();
 
@@ -39,6 +50,9 @@ const LayerRow *findLayer(const Layer &layer);
 /// The activation that attribute `key` names, applied to `x`: a name, or a layer or function in its
 /// serialized form; absent means none.
 mlir::Value activate(LayerBuilder &b, mlir::Value x, llvm::StringRef key = "activation");
+
+/// Where any of the inputs counts; null when one of them has no mask.
+mlir::Value joinMasks(LayerBuilder &b);
 
 /// The names of the activations, sorted.
 std::vector<llvm::StringRef> listActivations();

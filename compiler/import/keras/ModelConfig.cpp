@@ -122,7 +122,9 @@ bool Parser::addLayer(Model &model, const Json &json, const std::string &group,
   entry.isInput = layer.className == "InputLayer";
   // Sequential models do not count their InputLayer among the layers whose weights they save.
   if (!layer.isOperation && !(entry.isInput && model.sequential)) {
-    std::string key = group + "layers/" + toSnakeCase(layer.className);
+    // Weights are kept under the class's own name, which may not be the one it is exported by.
+    bool isRenamed = layer.className == "GroupQueryAttention";
+    std::string key = group + "layers/" + toSnakeCase(isRenamed ? "GroupedQueryAttention" : layer.className);
     unsigned number = groups[key]++;
     layer.group = number ? key + "_" + std::to_string(number) : key;
   }

@@ -237,15 +237,15 @@ static void customScale(LayerBuilder &b) {
 
 ArrayRef<LayerRow> keras::normLayers() {
   static const LayerRow rows[] = {
-      {"BatchNormalization", batchNormalization},
+      {"BatchNormalization", batchNormalization, Masks::Pass},
       {"CustomScaleLayer", customScale},
-      {"GroupNormalization", groupNormalization},
-      {"LayerNormalization", layerNormalization},
+      {"GroupNormalization", groupNormalization, Masks::Pass},
+      {"LayerNormalization", layerNormalization, Masks::Pass},
       {"LayerScale", layerScale},
-      {"Normalization", normalization},
+      {"Normalization", normalization, Masks::Pass},
       {"RMSNormalization", rmsNormalization},
-      {"Rescaling", rescaling},
-      {"UnitNormalization", unitNormalization},
+      {"Rescaling", rescaling, Masks::Pass},
+      {"UnitNormalization", unitNormalization, Masks::Pass},
   };
   return rows;
 }

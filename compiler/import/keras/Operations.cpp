@@ -9,6 +9,7 @@
 #include "compiler/import/keras/Layers.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include <cmath>
 
 using namespace llvm;
 using namespace mlir;
@@ -86,6 +87,86 @@ template <Arithmetic kind> static void arithmeticOperation(LayerBuilder &b) {
   });
 }
 
+/// A comparison of two tensors, or of a tensor with a number, in the tensor's type.
+template <arith::CmpFPredicate floats, arith::CmpIPredicate integers>
+static void comparison(LayerBuilder &b) {
+  ArrayRef<Argument> arguments = b.arguments();
+  if (arguments.size() != 2)
+    return void(b.error() << "it has " << arguments.size() << " positional arguments; supported: 2");
+  auto compare = [](OpBuilder &builder, Location loc, Value x, Value y) -> Value {
+    if (isa<FloatType>(x.getType()))
+      return arith::CmpFOp::create(builder, loc, floats, x, y);
+    return arith::CmpIOp::create(builder, loc, integers, x, y);
+  };
+  for (unsigned side = 0; side < 2; ++side) {
+    if (arguments[side].kind == Argument::Tensor)
+      continue;
+    auto number = asNumber(arguments[side].value);
+    if (!number)
+      continue;
+    Value x = b.input();
+    bool isWhole = x && *number == std::floor(*number) && !getElementTypeOrSelf(x.getType()).isInteger(1);
+    x = isWhole ? x : b.toFloat(x);
+    return b.result(b.map({x}, [&](OpBuilder &builder, Location loc, ValueRange v) {
+      Type type = v[0].getType();
+      TypedAttr value = isa<FloatType>(type) ? TypedAttr(builder.getFloatAttr(type, *number))
+                                             : TypedAttr(builder.getIntegerAttr(type, int64_t(*number)));
+      Value constant = arith::ConstantOp::create(builder, loc, value);
+      return side ? compare(builder, loc, v[0], constant) : compare(builder, loc, constant, v[0]);
+    }));
+  }
+  unsigned nextTensor = 0;
+  Value x = b.toFloat(operand(b, 0, nextTensor)), y = b.toFloat(operand(b, 1, nextTensor));
+  b.result(b.map({x, y}, [&](OpBuilder &builder, Location loc, ValueRange v) {
+    return compare(builder, loc, v[0], v[1]);
+  }));
+}
+
+/// `x` as booleans: where it is not zero.
+static Value toBoolean(LayerBuilder &b, Value x) {
+  if (!x || b.failed() || getElementTypeOrSelf(x.getType()).isInteger(1))
+    return x;
+  return b.map(b.toFloat(x), [&](ScalarBuilder &s, Value e) -> Value {
+    return arith::CmpFOp::create(b.builder, b.loc, arith::CmpFPredicate::UNE, e, s.constant(0, e));
+  });
+}
+
+template <typename OpTy> static void logical(LayerBuilder &b) {
+  b.expectInputs(2);
+  if (b.failed())
+    return;
+  b.result(b.map({toBoolean(b, b.input(0)), toBoolean(b, b.input(1))},
+                 [](OpBuilder &builder, Location loc, ValueRange v) -> Value {
+                   return OpTy::create(builder, loc, v[0], v[1]);
+                 }));
+}
+
+static void logicalNot(LayerBuilder &b) {
+  b.result(b.map({toBoolean(b, b.input())}, [](OpBuilder &builder, Location loc, ValueRange v) -> Value {
+    Value one = arith::ConstantOp::create(builder, loc, builder.getBoolAttr(true));
+    return arith::XOrIOp::create(builder, loc, v[0], one);
+  }));
+}
+
+/// Any (the largest) or all (the least) of booleans along dimensions.
+template <nn::ReduceKind kind> static void quantifier(LayerBuilder &b) {
+  Value x = b.toFloat(toBoolean(b, b.input()));
+  Dims all;
+  for (int64_t i = 0; i < rankOf(x); ++i)
+    all.push_back(i);
+  Dims dims = b.axes("axis", rankOf(x), all);
+  b.result(toBoolean(b, b.make<nn::ReduceOp>(x, kind, dims, b.boolean("keepdims", false))));
+}
+
+static void where(LayerBuilder &b) {
+  unsigned nextTensor = 0;
+  Value condition = toBoolean(b, operand(b, 0, nextTensor));
+  Value x = b.toFloat(operand(b, 1, nextTensor)), y = b.toFloat(operand(b, 2, nextTensor));
+  b.result(b.map({condition, x, y}, [](OpBuilder &builder, Location loc, ValueRange v) -> Value {
+    return arith::SelectOp::create(builder, loc, v[0], v[1], v[2]);
+  }));
+}
+
 static void divide(LayerBuilder &b) {
   binary(b, [](ScalarBuilder &s, Value x, Value y) { return s.div(x, y); });
 }
@@ -125,8 +206,13 @@ static Value absolute(ScalarBuilder &s, Value x) { return s.abs(x); }
 static Value negative(ScalarBuilder &s, Value x) { return s.neg(x); }
 static Value reciprocal(ScalarBuilder &s, Value x) { return s.div(s.constant(1, x), x); }
 static Value square(ScalarBuilder &s, Value x) { return s.mul(x, x); }
-static Value zerosLike(ScalarBuilder &s, Value x) { return s.constant(0, x); }
-static Value onesLike(ScalarBuilder &s, Value x) { return s.constant(1, x); }
+
+/// The input's shape filled with `value`, as booleans where the operation asks for them.
+template <int value> static void like(LayerBuilder &b) {
+  const Json *dtype = b.attribute("dtype");
+  Value x = b.map(b.floatInput(), [](ScalarBuilder &s, Value e) { return s.constant(value, e); });
+  b.result(dtype && asString(dtype) == StringRef("bool") ? toBoolean(b, x) : x);
+}
 
 /// A parameter in the configuration, or among the arguments.
 static const Json *parameter(LayerBuilder &b, unsigned position, StringRef key) {
@@ -249,9 +335,10 @@ static void reshape(LayerBuilder &b) {
 
 static void concatenate(LayerBuilder &b) {
   int64_t axis = b.axis("axis", rankOf(b.input()), 0);
-  SmallVector<Value> inputs;
-  for (unsigned i = 0; i < b.inputs().size(); ++i)
-    inputs.push_back(b.floatInput(i));
+  SmallVector<Value> inputs(b.inputs());
+  bool booleans = llvm::all_of(inputs, [](Value x) { return getElementTypeOrSelf(x.getType()).isInteger(1); });
+  for (Value &x : inputs)
+    x = booleans ? x : b.toFloat(x);
   b.result(inputs.size() == 1 ? inputs[0] : b.make<nn::ConcatOp>(ValueRange(inputs), axis));
 }
 
@@ -270,16 +357,27 @@ ArrayRef<LayerRow> keras::operations() {
   static const LayerRow rows[] = {
       {"Absolute", unary<absolute>},
       {"Add", arithmeticOperation<Arithmetic::Add>},
+      {"All", quantifier<Kind::Min>},
+      {"Any", quantifier<Kind::Max>},
       {"Cast", cast},
       {"Clip", clip},
       {"Concatenate", concatenate},
       {"Cos", mathFunction<math::CosOp>},
       {"Divide", divide},
+      {"Equal", comparison<arith::CmpFPredicate::OEQ, arith::CmpIPredicate::eq>},
       {"Erf", mathFunction<math::ErfOp>},
       {"Exp", mathFunction<math::ExpOp>},
       {"ExpandDims", expandDims},
       {"Floor", mathFunction<math::FloorOp>},
+      {"Greater", comparison<arith::CmpFPredicate::OGT, arith::CmpIPredicate::sgt>},
+      {"GreaterEqual", comparison<arith::CmpFPredicate::OGE, arith::CmpIPredicate::sge>},
+      {"Less", comparison<arith::CmpFPredicate::OLT, arith::CmpIPredicate::slt>},
+      {"LessEqual", comparison<arith::CmpFPredicate::OLE, arith::CmpIPredicate::sle>},
       {"Log", mathFunction<math::LogOp>},
+      {"LogicalAnd", logical<arith::AndIOp>},
+      {"LogicalNot", logicalNot},
+      {"LogicalOr", logical<arith::OrIOp>},
+      {"LogicalXor", logical<arith::XOrIOp>},
       {"Matmul", matmul},
       {"Max", reduction<Kind::Max>},
       {"Maximum", arithmeticOperation<Arithmetic::Maximum>},
@@ -288,7 +386,8 @@ ArrayRef<LayerRow> keras::operations() {
       {"Minimum", arithmeticOperation<Arithmetic::Minimum>},
       {"Multiply", arithmeticOperation<Arithmetic::Multiply>},
       {"Negative", unary<negative>},
-      {"OnesLike", unary<onesLike>},
+      {"NotEqual", comparison<arith::CmpFPredicate::UNE, arith::CmpIPredicate::ne>},
+      {"OnesLike", like<1>},
       {"Power", power},
       {"Prod", reduction<Kind::Prod>},
       {"Reciprocal", unary<reciprocal>},
@@ -304,7 +403,8 @@ ArrayRef<LayerRow> keras::operations() {
       {"Threshold", threshold},
       {"Transpose", transpose},
       {"TrueDivide", divide},
-      {"ZerosLike", unary<zerosLike>},
+      {"Where", where},
+      {"ZerosLike", like<0>},
   };
   return rows;
 }

@@ -278,8 +278,13 @@ static void prelu(LayerBuilder &b) {
 }
 
 static void softmaxLayer(LayerBuilder &b) {
-  Value x = b.floatInput();
-  b.result(b.make<nn::SoftmaxOp>(x, b.axes("axis", rankOf(x), {rankOf(x) - 1})));
+  Value x = b.floatInput(), mask = b.maskArgument();
+  Dims dims = b.axes("axis", rankOf(x), {rankOf(x) - 1});
+  if (!mask)
+    return b.result(b.make<nn::SoftmaxOp>(x, dims));
+  // What is masked weighs nothing, even where everything is.
+  x = b.select(mask, x, -1e9);
+  b.result(b.select(mask, b.make<nn::SoftmaxOp>(x, dims), 0), mask);
 }
 
 //===----------------------------------------------------------------------===//
@@ -326,6 +331,19 @@ static SmallVector<Value> alignedInputs(LayerBuilder &b) {
   return inputs;
 }
 
+Value keras::joinMasks(LayerBuilder &b) {
+  SmallVector<Value> masks;
+  for (unsigned i = 0; i < b.inputs().size(); ++i)
+    if (masks.push_back(b.mask(i)); !masks.back())
+      return {};
+  return b.map(masks, [](OpBuilder &builder, Location loc, ValueRange elements) {
+    Value result = elements[0];
+    for (Value element : elements.drop_front())
+      result = arith::OrIOp::create(builder, loc, result, element);
+    return result;
+  });
+}
+
 template <Arithmetic kind, bool mean = false, int numInputs = 0> static void merge(LayerBuilder &b) {
   if (numInputs)
     b.expectInputs(numInputs);
@@ -339,7 +357,7 @@ template <Arithmetic kind, bool mean = false, int numInputs = 0> static void mer
       result = arithmetic(builder, loc, kind, result, element);
     ScalarBuilder s(builder, loc);
     return mean ? s.div(result, s.constant(elements.size(), result)) : result;
-  }));
+  }), joinMasks(b));
 }
 
 /// Layers that pass their input on in inference, whatever their arguments.
@@ -351,33 +369,33 @@ static void passThrough(LayerBuilder &b) {
 
 ArrayRef<LayerRow> keras::pointwiseLayers() {
   static const LayerRow rows[] = {
-      {"Activation", activation},
-      {"ActivityRegularization", passThrough},
-      {"Add", merge<Arithmetic::Add>},
-      {"AlphaDropout", passThrough},
-      {"Average", merge<Arithmetic::Add, /*mean=*/true>},
-      {"Dropout", passThrough},
-      {"ELU", elu},
-      {"GaussianDropout", passThrough},
-      {"GaussianNoise", passThrough},
-      {"Identity", passThrough},
-      {"LeakyReLU", leakyRelu},
-      {"Maximum", merge<Arithmetic::Maximum>},
-      {"Minimum", merge<Arithmetic::Minimum>},
-      {"Multiply", merge<Arithmetic::Multiply>},
-      {"PReLU", prelu},
+      {"Activation", activation, Masks::Pass},
+      {"ActivityRegularization", passThrough, Masks::Pass},
+      {"Add", merge<Arithmetic::Add>, Masks::Own},
+      {"AlphaDropout", passThrough, Masks::Pass},
+      {"Average", merge<Arithmetic::Add, /*mean=*/true>, Masks::Own},
+      {"Dropout", passThrough, Masks::Pass},
+      {"ELU", elu, Masks::Pass},
+      {"GaussianDropout", passThrough, Masks::Pass},
+      {"GaussianNoise", passThrough, Masks::Pass},
+      {"Identity", passThrough, Masks::Pass},
+      {"LeakyReLU", leakyRelu, Masks::Pass},
+      {"Maximum", merge<Arithmetic::Maximum>, Masks::Own},
+      {"Minimum", merge<Arithmetic::Minimum>, Masks::Own},
+      {"Multiply", merge<Arithmetic::Multiply>, Masks::Own},
+      {"PReLU", prelu, Masks::Pass},
       {"RandomBrightness", passThrough},
       {"RandomContrast", passThrough},
       {"RandomFlip", passThrough},
       {"RandomRotation", passThrough},
       {"RandomTranslation", passThrough},
       {"RandomZoom", passThrough},
-      {"ReLU", relu},
-      {"Softmax", softmaxLayer},
-      {"SpatialDropout1D", passThrough},
-      {"SpatialDropout2D", passThrough},
-      {"SpatialDropout3D", passThrough},
-      {"Subtract", merge<Arithmetic::Subtract, false, 2>},
+      {"ReLU", relu, Masks::Pass},
+      {"Softmax", softmaxLayer, Masks::Own},
+      {"SpatialDropout1D", passThrough, Masks::Pass},
+      {"SpatialDropout2D", passThrough, Masks::Pass},
+      {"SpatialDropout3D", passThrough, Masks::Pass},
+      {"Subtract", merge<Arithmetic::Subtract, false, 2>, Masks::Own},
   };
   return rows;
 }

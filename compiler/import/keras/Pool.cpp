@@ -34,7 +34,15 @@ template <unsigned n, nn::ReduceKind kind> static void globalPool(LayerBuilder &
   int64_t firstSpatial = b.channelsFirst() ? 2 : 1;
   for (unsigned i = 0; i < n; ++i)
     dims.push_back(firstSpatial + i);
-  b.result(b.make<nn::ReduceOp>(x, kind, dims, b.boolean("keepdims", false)));
+  bool keepDims = b.boolean("keepdims", false);
+  Value mask = b.layer.className == "GlobalAveragePooling1D" ? b.maskArgument() : Value();
+  if (!mask)
+    return b.result(b.make<nn::ReduceOp>(x, kind, dims, keepDims));
+  // The mean over the steps that count.
+  mask = b.expandDims(mask, firstSpatial == 1 ? 2 : 1);
+  auto sum = [&](Value value) { return b.make<nn::ReduceOp>(value, nn::ReduceKind::Sum, dims, keepDims); };
+  b.result(b.map(sum(b.select(mask, x, 0)), sum(b.toFloat(mask)),
+                 [](nn::ScalarBuilder &s, Value total, Value count) { return s.div(total, count); }));
 }
 
 ArrayRef<LayerRow> keras::poolLayers() {
@@ -43,7 +51,7 @@ ArrayRef<LayerRow> keras::poolLayers() {
       {"AveragePooling1D", pool<1, true>},
       {"AveragePooling2D", pool<2, true>},
       {"AveragePooling3D", pool<3, true>},
-      {"GlobalAveragePooling1D", globalPool<1, Kind::Mean>},
+      {"GlobalAveragePooling1D", globalPool<1, Kind::Mean>, Masks::Own},
       {"GlobalAveragePooling2D", globalPool<2, Kind::Mean>},
       {"GlobalAveragePooling3D", globalPool<3, Kind::Mean>},
       {"GlobalMaxPooling1D", globalPool<1, Kind::Max>},

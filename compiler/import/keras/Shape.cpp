@@ -187,6 +187,36 @@ template <unsigned n> static void upSampling(LayerBuilder &b) {
   b.result(b.fromChannelsLast(y, first));
 }
 
+/// The mask of a concatenation along `axis`: any of the masks along the features, else the masks joined,
+/// where an input without one counts everywhere.
+static Value concatenateMasks(LayerBuilder &b, int64_t axis) {
+  Value masked;
+  for (unsigned i = 0; i < b.inputs().size(); ++i)
+    masked = masked ? masked : b.mask(i);
+  if (!masked || b.failed())
+    return {};
+  int64_t rank = rankOf(b.input());
+  if (axis == rank - 1)
+    return joinMasks(b);
+  SmallVector<Value> masks;
+  for (auto [i, x] : llvm::enumerate(b.inputs())) {
+    Value mask = b.mask(i);
+    if (mask && rankOf(mask) != rank - 1) {
+      b.error() << "a mask of its inputs has " << rankOf(mask) << " dimensions; supported: " << rank - 1;
+      return {};
+    }
+    if (!mask) {
+      Dims from;
+      for (int64_t dim = 0; dim + 1 < rank; ++dim)
+        from.push_back(dim);
+      auto type = RankedTensorType::get(shapeOf(x).drop_back(), b.builder.getI1Type());
+      mask = nn::FullOp::create(b.builder, b.loc, type, APFloat(1.0), x, from);
+    }
+    masks.push_back(mask);
+  }
+  return b.make<nn::ConcatOp>(ValueRange(masks), axis);
+}
+
 static void concatenate(LayerBuilder &b) {
   Value first = b.input();
   int64_t axis = b.axis("axis", rankOf(first), rankOf(first) - 1);
@@ -196,12 +226,13 @@ static void concatenate(LayerBuilder &b) {
   });
   for (Value &x : inputs)
     x = isFloat ? b.toFloat(x) : x;
-  b.result(inputs.size() == 1 ? first : b.make<nn::ConcatOp>(ValueRange(inputs), axis));
+  b.result(inputs.size() == 1 ? first : b.make<nn::ConcatOp>(ValueRange(inputs), axis),
+           concatenateMasks(b, axis));
 }
 
 ArrayRef<LayerRow> keras::shapeLayers() {
   static const LayerRow rows[] = {
-      {"Concatenate", concatenate},
+      {"Concatenate", concatenate, Masks::Own},
       {"Cropping1D", cropping<1>},
       {"Cropping2D", cropping<2>},
       {"Cropping3D", cropping<3>},

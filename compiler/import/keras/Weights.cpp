@@ -74,6 +74,11 @@ public:
     return std::optional<StoredTensor>(std::move(*tensor));
   }
   Expected<std::optional<unsigned>> count(const Layer &layer, StringRef part) override {
+    Expected<bool> there = h5.contains(varsGroup(layer, part));
+    if (!there)
+      return there.takeError();
+    if (!*there)
+      return std::nullopt;
     auto names = h5.children(varsGroup(layer, part));
     if (!names)
       return names.takeError();

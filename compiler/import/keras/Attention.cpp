@@ -1,0 +1,512 @@
+//===- Attention.cpp - attention and einsum layers ------------------------===//
+//
+// Rows for MultiHeadAttention, GroupQueryAttention, Attention, AdditiveAttention and EinsumDense. A contraction
+// of any dimensions is a matrix product between reshapes: dimensions that play the same part are merged.
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/import/keras/Layers.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include <cmath>
+
+using namespace llvm;
+using namespace mlir;
+using namespace sylvite;
+using namespace sylvite::keras;
+
+//===----------------------------------------------------------------------===//
+// Dimensions
+//===----------------------------------------------------------------------===//
+
+/// Makes one of the `count` dimensions from `first` on; a new one of size one when there are none.
+static Value mergeDims(LayerBuilder &b, Value x, int64_t first, int64_t count) {
+  if (count == 1 || !x)
+    return x;
+  Dims shape, from;
+  int64_t merged = 1;
+  for (int64_t i = 0; i <= rankOf(x); ++i) {
+    if (i == first + count) {
+      shape.push_back(merged);
+      from.push_back(-1);
+    }
+    if (i == rankOf(x))
+      break;
+    int64_t size = shapeOf(x)[i];
+    if (i >= first && i < first + count) {
+      merged = ShapedType::isDynamic(size) || ShapedType::isDynamic(merged) ? ShapedType::kDynamic
+                                                                            : merged * size;
+      continue;
+    }
+    shape.push_back(size);
+    from.push_back(i);
+  }
+  return b.reshape(x, shape, from);
+}
+
+/// The inverse: dimension `dim` becomes dimensions of `sizes`, at most one of them free; none drops it.
+static Value splitDim(LayerBuilder &b, Value x, int64_t dim, ArrayRef<int64_t> sizes) {
+  if (sizes.size() == 1 || !x)
+    return x;
+  Dims shape, from;
+  for (int64_t i = 0; i < rankOf(x); ++i) {
+    if (i != dim) {
+      shape.push_back(shapeOf(x)[i]);
+      from.push_back(i);
+      continue;
+    }
+    shape.append(sizes.begin(), sizes.end());
+    from.append(sizes.size(), -1);
+  }
+  if (llvm::count_if(sizes, ShapedType::isDynamic) > 1) {
+    b.error() << "several of the dimensions that it joins are free; supported: one";
+    return {};
+  }
+  return b.reshape(x, shape, from);
+}
+
+static Dims inverse(ArrayRef<int64_t> permutation) {
+  Dims result(permutation.size());
+  for (auto [place, dim] : llvm::enumerate(permutation))
+    result[dim] = place;
+  return result;
+}
+
+static Value matmul(LayerBuilder &b, Value x, Value y, bool transposeRhs = false) {
+  return b.make<nn::MatmulOp>(x, y, false, transposeRhs);
+}
+
+static Value scaleBy(LayerBuilder &b, Value x, double factor) {
+  return b.map(x, [&](nn::ScalarBuilder &s, Value e) { return s.mul(e, s.constant(factor, e)); });
+}
+
+//===----------------------------------------------------------------------===//
+// EinsumDense
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// `input,kernel->output`, a letter per dimension.
+struct Equation {
+  std::string input, kernel, output;
+  int64_t elided = 0; // dimensions that "..." stands for, at the left or at the right
+  bool leftElided = false;
+};
+} // namespace
+
+static bool holds(StringRef text, char letter) { return text.contains(letter); }
+
+static std::optional<Equation> parseEquation(StringRef text, int64_t rank) {
+  auto [left, output] = text.split("->");
+  auto [input, kernel] = left.split(',');
+  Equation equation{input.str(), kernel.str(), output.str()};
+  std::string fresh;
+  bool first = input.consume_front("..."), last = !first && input.consume_back("...");
+  bool firstOut = output.consume_front("..."), lastOut = !firstOut && output.consume_back("...");
+  if (first != firstOut || last != lastOut)
+    return std::nullopt;
+  equation.leftElided = first;
+  equation.elided = first || last ? rank - int64_t(input.size()) : 0;
+  for (int64_t i = 0; i < equation.elided; ++i)
+    fresh += char('0' + i);
+  equation.input = first ? fresh + input.str() : input.str() + fresh;
+  equation.output = first ? fresh + output.str() : output.str() + fresh;
+  auto isLetters = [](StringRef spec) {
+    return !spec.empty() && llvm::all_of(spec, [](char c) { return isAlnum(c); });
+  };
+  if (equation.elided < 0 || equation.elided > 8 || int64_t(equation.input.size()) != rank ||
+      !isLetters(equation.input) || !isLetters(kernel) || !isLetters(equation.output))
+    return std::nullopt;
+  for (StringRef spec : {StringRef(equation.input), kernel, StringRef(equation.output)})
+    for (size_t i = 0; i < spec.size(); ++i)
+      if (spec.find(spec[i], i + 1) != StringRef::npos)
+        return std::nullopt; // diagonals
+  return equation;
+}
+
+/// Contracts `x` with a kernel of known sizes.
+static Value einsum(LayerBuilder &b, Value x, Value kernel, const Equation &e) {
+  std::string batch, free, contracted, out, input = e.input;
+  Dims summed;
+  for (auto [i, letter] : llvm::enumerate(input)) {
+    bool inKernel = holds(e.kernel, letter), inOutput = holds(e.output, letter);
+    if (inKernel)
+      (inOutput ? batch : contracted) += letter;
+    else if (inOutput)
+      free += letter;
+    else
+      summed.push_back(i);
+  }
+  for (char letter : e.kernel)
+    if (!holds(e.input, letter))
+      out += letter;
+  if (!summed.empty()) {
+    x = b.make<nn::ReduceOp>(x, nn::ReduceKind::Sum, summed, false);
+    for (int64_t i : llvm::reverse(summed))
+      input.erase(i, 1);
+  }
+  auto order = [](StringRef from, StringRef to) {
+    Dims permutation;
+    for (char letter : to)
+      permutation.push_back(from.find(letter));
+    return permutation;
+  };
+  int64_t numBatch = batch.size(), numFree = free.size();
+  x = b.transpose(x, order(input, batch + free + contracted));
+  kernel = b.transpose(kernel, order(e.kernel, batch + contracted + out));
+  if (b.failed())
+    return {};
+  Dims outSizes(shapeOf(kernel).take_back(out.size()));
+  x = mergeDims(b, x, numBatch + numFree, contracted.size());
+  kernel = mergeDims(b, mergeDims(b, kernel, numBatch + contracted.size(), out.size()), numBatch,
+                     contracted.size());
+  if (numFree == 0 && x)
+    x = b.expandDims(x, numBatch);
+  for (int64_t i = 1; i < numFree && numBatch && kernel; ++i) // batch dimensions meet
+    kernel = b.expandDims(kernel, numBatch);
+  Value y = matmul(b, x, kernel);
+  if (numFree == 0)
+    y = splitDim(b, y, numBatch, {});
+  y = splitDim(b, y, rankOf(y) - 1, outSizes);
+  return b.transpose(y, order(batch + free + out, e.output));
+}
+
+static void einsumDense(LayerBuilder &b) {
+  Value x = b.floatInput();
+  auto text = asString(b.attribute("equation"));
+  std::optional<Equation> e = text ? parseEquation(*text, rankOf(x)) : std::nullopt;
+  if (!e)
+    return b.refuse("equation", "\"X,Y->Z\" with one letter per dimension of the input, where \"...\" may "
+                                "open X and Z, or end them");
+  const Json *given = b.attribute("output_shape");
+  Dims outputs = asIntegers(given, /*missing=*/-1).value_or(Dims());
+  if (auto single = asInteger(given))
+    outputs = {*single};
+  int64_t offset = e->leftElided && e->elided ? e->elided : 1;
+  Dims shape;
+  for (char letter : e->kernel) {
+    size_t in = e->input.find(letter), out = e->output.find(letter);
+    if (in != std::string::npos) {
+      shape.push_back(b.extent(x, in));
+      continue;
+    }
+    int64_t place = out == std::string::npos ? -1 : int64_t(out) - offset;
+    if (place < 0 || place >= int64_t(outputs.size()) || outputs[place] < 1)
+      return b.refuse("output_shape", "the sizes of the output without the batch");
+    shape.push_back(outputs[place]);
+  }
+  Value y = einsum(b, x, b.variable("kernel", shape, "kernel_initializer", "glorot_uniform"), *e);
+  if (auto axes = asString(b.attribute("bias_axes")); axes && !b.failed()) {
+    size_t first = e->output.size();
+    for (char letter : *axes)
+      first = std::min(first, e->output.find(letter));
+    Dims bias;
+    for (size_t i = first; i < e->output.size(); ++i)
+      bias.push_back(holds(*axes, e->output[i]) ? b.extent(y, i) : 1);
+    if (bias.empty())
+      return b.refuse("bias_axes", "letters of the output");
+    y = b.add(y, b.variable("bias", bias, "bias_initializer", "zeros"));
+  }
+  b.result(activate(b, y));
+}
+
+//===----------------------------------------------------------------------===//
+// Masks
+//===----------------------------------------------------------------------===//
+
+/// Where `x` is not zero.
+static Value toMask(LayerBuilder &b, Value x) {
+  if (!x || getElementTypeOrSelf(x.getType()).isInteger(1))
+    return x;
+  return b.map(b.toFloat(x), [&](nn::ScalarBuilder &s, Value e) -> Value {
+    return arith::CmpFOp::create(b.builder, b.loc, arith::CmpFPredicate::UNE, e, s.constant(0, e));
+  });
+}
+
+static Value both(LayerBuilder &b, Value x, Value y) {
+  if (!x || !y)
+    return x ? x : y;
+  return b.map({x, y}, [](OpBuilder &builder, Location loc, ValueRange v) -> Value {
+    return arith::AndIOp::create(builder, loc, v[0], v[1]);
+  });
+}
+
+/// (T, S): which of S positions each of T positions sees. `causal`: none after it; `window`: those nearer
+/// than that, when positive.
+static Value positionMask(LayerBuilder &b, Value query, Value key, bool causal, int64_t window) {
+  int64_t rows = b.extent(query, 1), columns = b.extent(key, 1);
+  if (b.failed())
+    return {};
+  std::vector<float> values;
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < columns; ++j)
+      values.push_back((!causal || j <= i) && (window <= 0 || std::abs(i - j) < window));
+  return toMask(b, b.constant("positions", {rows, columns}, values));
+}
+
+//===----------------------------------------------------------------------===//
+// Attention
+//===----------------------------------------------------------------------===//
+
+namespace {
+struct Attended {
+  Value output, weights;
+};
+} // namespace
+
+/// softmax(scale * Q K^T) V along `axes` of (..., features); all other dimensions are a batch. A masked
+/// position weighs nothing. Where all are masked they weigh the same, or nothing with `zeroEmpty`.
+static Attended attend(LayerBuilder &b, Value query, Value key, Value value, ArrayRef<int64_t> axes,
+                       double scale, Value mask, bool zeroEmpty) {
+  int64_t rank = rankOf(query), numAxes = axes.size();
+  Dims order;
+  for (int64_t i = 0; i + 1 < rank; ++i)
+    if (!llvm::is_contained(axes, i))
+      order.push_back(i);
+  int64_t numBatch = order.size();
+  order.append(axes.begin(), axes.end());
+  order.push_back(rank - 1);
+  Dims rows, columns;
+  for (int64_t axis : axes) {
+    rows.push_back(shapeOf(query)[axis]);
+    columns.push_back(shapeOf(key)[axis]);
+  }
+  auto toMatrix = [&](Value x) { return mergeDims(b, b.transpose(x, order), numBatch, numAxes); };
+  Value scores = matmul(b, toMatrix(scaleBy(b, query, scale)), toMatrix(key), /*transposeRhs=*/true);
+  if (mask && !b.failed()) {
+    int64_t wanted = numBatch + 2 * numAxes;
+    while (mask && rankOf(mask) < wanted)
+      mask = b.expandDims(mask, std::max<int64_t>(rankOf(mask) - 2 * numAxes, 0));
+    if (rankOf(mask) != wanted) {
+      b.error() << "its attention mask has " << rankOf(mask) << " dimensions; supported: at most " << wanted;
+      return {};
+    }
+    mask = mergeDims(b, mergeDims(b, mask, numBatch + numAxes, numAxes), numBatch, numAxes);
+    scores = b.select(mask, scores, -1e9);
+  }
+  Value weights = b.make<nn::SoftmaxOp>(scores, ArrayRef<int64_t>{rankOf(scores) - 1});
+  if (mask && zeroEmpty)
+    weights = b.select(mask, weights, 0);
+  Value y = splitDim(b, matmul(b, weights, toMatrix(value)), numBatch, rows);
+  weights = splitDim(b, splitDim(b, weights, numBatch + 1, columns), numBatch, rows);
+  return {b.transpose(y, inverse(order)), weights};
+}
+
+/// A dense layer of an attention layer: contracts the last `contracted` dimensions of `x` and gives `sizes`.
+static Value project(LayerBuilder &b, StringRef part, Value x, ArrayRef<int64_t> sizes, unsigned contracted) {
+  if (b.failed() || !x)
+    return {};
+  LayerBuilder dense = b.part("EinsumDense", part, *b.layer.config, part, x);
+  Dims shape;
+  int64_t kept = rankOf(x) - contracted;
+  for (int64_t i = kept; i < rankOf(x); ++i)
+    shape.push_back(b.extent(x, i));
+  shape.append(sizes.begin(), sizes.end());
+  Value kernel = dense.variable("kernel", shape, "kernel_initializer", "glorot_uniform");
+  kernel = mergeDims(b, mergeDims(b, kernel, contracted, sizes.size()), 0, contracted);
+  Value y = matmul(b, mergeDims(b, x, kept, contracted), kernel);
+  y = splitDim(b, y, rankOf(y) - 1, sizes);
+  if (b.boolean("use_bias", true))
+    y = b.add(y, dense.variable("bias", sizes, "bias_initializer", "zeros"));
+  b.finish(dense, /*checkAttributes=*/false);
+  return b.failed() ? Value() : y;
+}
+
+/// Whether the layer is called with the flag `keyword`.
+static bool flag(LayerBuilder &b, StringRef keyword) {
+  const Json *json = b.argument(~0u, keyword);
+  return json && asBoolean(json).value_or(false);
+}
+
+namespace {
+/// What MultiHeadAttention and GroupQueryAttention are called with.
+struct HeadsCall {
+  Value query, value, key, mask, queryMask;
+  bool zeroEmpty, returnScores;
+};
+} // namespace
+
+static std::optional<HeadsCall> readHeadsCall(LayerBuilder &b, bool ownQueryMask) {
+  HeadsCall call;
+  SmallVector<Value> query = b.tensorsOf(0, "query"), value = b.tensorsOf(1, "value"),
+                     key = b.tensorsOf(2, "key");
+  if (query.size() != 1 || value.size() != 1)
+    return b.error() << "it is called without a query and a value", std::nullopt;
+  call.query = b.toFloat(query[0]);
+  call.value = b.toFloat(value[0]);
+  call.key = key.empty() ? call.value : b.toFloat(key[0]);
+  for (Value x : {call.value, call.key})
+    b.expectRank(x, rankOf(call.query));
+  if (rankOf(call.query) < 3)
+    b.error() << "its query has " << rankOf(call.query) << " dimensions; supported: three or more";
+  // MultiHeadAttention looks at the query's own mask only.
+  call.queryMask = ownQueryMask ? b.mask(0) : b.maskArgument("query_mask", 0);
+  Value valueMask = b.maskArgument("value_mask", 1);
+  Value keyMask = key.empty() ? Value() : b.maskArgument("key_mask", 2);
+  auto along = [&](Value mask, bool isRow) -> Value {
+    return mask ? b.expandDims(toMask(b, mask), isRow ? rankOf(mask) : rankOf(mask) - 1) : Value();
+  };
+  Value mask = both(b, both(b, along(call.queryMask, true), along(valueMask, false)), along(keyMask, false));
+  bool causal = flag(b, "use_causal_mask");
+  int64_t window = b.attribute("sliding_window") ? b.integer("sliding_window", std::nullopt) : 0;
+  if (causal || window)
+    mask = both(b, mask, positionMask(b, call.query, call.value, causal, window));
+  if (SmallVector<Value> given = b.tensorsOf(4 + 2, "attention_mask"); !given.empty())
+    mask = both(b, toMask(b, given[0]), mask);
+  call.mask = mask;
+  call.returnScores = flag(b, "return_attention_scores");
+  b.ignore({"dropout", "flash_attention", "seed"});
+  // Keras takes another way then, in which a row without any position gives zero.
+  call.zeroEmpty = b.number("dropout", 0) > 0 || call.returnScores || rankOf(call.query) != 3;
+  if (b.failed())
+    return std::nullopt;
+  return call;
+}
+
+/// Output projection, gate and results.
+static void giveAttended(LayerBuilder &b, const HeadsCall &call, const Attended &attended, Value gate,
+                         ArrayRef<int64_t> sizes) {
+  Value y = gate ? b.multiply(attended.output, gate) : attended.output;
+  b.result(project(b, "output_dense", y, sizes, 2), call.queryMask);
+  if (call.returnScores)
+    b.result(attended.weights);
+}
+
+static Value gateOf(LayerBuilder &b, Value query, ArrayRef<int64_t> sizes) {
+  if (!b.boolean("use_gate", false))
+    return {};
+  return b.map(project(b, "gate_dense", query, sizes, 1),
+               [](nn::ScalarBuilder &s, Value x) { return s.sigmoid(x); });
+}
+
+static void multiHeadAttention(LayerBuilder &b) {
+  std::optional<HeadsCall> call = readHeadsCall(b, /*ownQueryMask=*/true);
+  if (!call)
+    return;
+  int64_t rank = rankOf(call->query), heads = b.integer("num_heads", std::nullopt);
+  int64_t keyDim = b.integer("key_dim", std::nullopt), valueDim = b.integer("value_dim", keyDim);
+  Dims axes, outputs = asIntegers(b.attribute("output_shape")).value_or(Dims());
+  if (b.attribute("attention_axes"))
+    axes = b.axes("attention_axes", rank, {});
+  else
+    for (int64_t i = 1; i + 1 < rank; ++i)
+      axes.push_back(i);
+  if (axes.empty() || llvm::is_contained(axes, 0) || llvm::is_contained(axes, rank - 1))
+    return b.refuse("attention_axes", "axes between the batch and the features");
+  if (auto single = asInteger(b.attribute("output_shape")))
+    outputs = {*single};
+  if (outputs.empty())
+    outputs = {b.extent(call->query, rank - 1)};
+  Value gate = gateOf(b, call->query, {heads, valueDim});
+  Value query = project(b, "query_dense", call->query, {heads, keyDim}, 1);
+  Value key = project(b, "key_dense", call->key, {heads, keyDim}, 1);
+  Value value = project(b, "value_dense", call->value, {heads, valueDim}, 1);
+  if (b.failed())
+    return;
+  Attended attended = attend(b, query, key, value, axes, 1 / std::sqrt(double(keyDim)), call->mask,
+                             call->zeroEmpty);
+  giveAttended(b, *call, attended, gate, outputs);
+}
+
+/// Several query heads share a head of keys and values.
+static void groupQueryAttention(LayerBuilder &b) {
+  std::optional<HeadsCall> call = readHeadsCall(b, /*ownQueryMask=*/false);
+  if (!call)
+    return;
+  b.expectRank(call->query, 3);
+  int64_t dim = b.integer("head_dim", std::nullopt), heads = b.integer("num_query_heads", std::nullopt),
+          shared = b.integer("num_key_value_heads", std::nullopt);
+  if (heads % shared)
+    return b.refuse("num_query_heads", "a multiple of num_key_value_heads");
+  Value gate = gateOf(b, call->query, {heads, dim});
+  Value query = project(b, "query_dense", call->query, {heads, dim}, 1);
+  auto repeated = [&](StringRef part, Value x) -> Value {
+    Value y = project(b, part, x, {shared, dim}, 1);
+    if (!y || heads == shared)
+      return y;
+    y = b.expandDims(y, 3);
+    Dims shape(shapeOf(y));
+    shape[3] = heads / shared;
+    return mergeDims(b, b.broadcast(y, shape), 2, 2);
+  };
+  Value key = repeated("key_dense", call->key), value = repeated("value_dense", call->value);
+  if (b.failed())
+    return;
+  Attended attended = attend(b, query, key, value, {1}, 1 / std::sqrt(double(dim)), call->mask,
+                             call->zeroEmpty);
+  giveAttended(b, *call, attended, gate, {b.extent(call->query, 2)});
+}
+
+/// keras.layers.Attention and AdditiveAttention: scores, a softmax that masked positions leave, the values.
+static void attention(LayerBuilder &b, llvm::function_ref<Value(Value, Value)> scoresOf) {
+  if (b.inputs().size() < 2 || b.inputs().size() > 3)
+    return void(b.error() << "it is called with " << b.inputs().size() << " tensors; supported: 2, 3");
+  Value query = b.floatInput(0), value = b.floatInput(1);
+  Value key = b.inputs().size() > 2 ? b.floatInput(2) : value;
+  for (Value x : {query, value, key})
+    b.expectRank(x, 3);
+  if (b.failed())
+    return;
+  SmallVector<Value> masks = b.maskArguments();
+  Value queryMask = toMask(b, masks[0]), mask = toMask(b, masks[1]);
+  if (mask)
+    mask = b.expandDims(mask, 1);
+  if (flag(b, "use_causal_mask"))
+    mask = both(b, mask, positionMask(b, query, key, true, 0));
+  b.ignore({"dropout", "seed"});
+  Value scores = scoresOf(query, key);
+  if (mask) // masked positions keep their order far below
+    scores = b.map({mask, scores}, [](OpBuilder &builder, Location loc, ValueRange v) -> Value {
+      nn::ScalarBuilder s(builder, loc);
+      Value below = s.sub(v[1], s.constant(1e9, v[1]));
+      return arith::SelectOp::create(builder, loc, v[0], v[1], below);
+    });
+  Value weights = b.make<nn::SoftmaxOp>(scores, ArrayRef<int64_t>{2});
+  Value y = matmul(b, weights, value);
+  if (queryMask)
+    y = b.select(b.expandDims(queryMask, 2), y, 0);
+  b.result(y, queryMask);
+  if (flag(b, "return_attention_scores"))
+    b.result(weights);
+}
+
+/// sum over features of tanh(scale * (q + k)), or of scale * tanh(q + k).
+static Value additiveScores(LayerBuilder &b, Value query, Value key, Value scale, bool inside) {
+  Value q = b.expandDims(query, 2), k = b.expandDims(key, 1), sum = b.add(q, k);
+  if (scale && inside)
+    sum = b.multiply(sum, scale);
+  sum = b.map(sum, [](nn::ScalarBuilder &s, Value x) { return s.tanh(x); });
+  if (scale && !inside)
+    sum = b.multiply(sum, scale);
+  return b.make<nn::ReduceOp>(sum, nn::ReduceKind::Sum, ArrayRef<int64_t>{3}, false);
+}
+
+static void dotAttention(LayerBuilder &b) {
+  Value scale, weight;
+  bool concat = b.choice("score_mode", {"dot", "concat"}) == "concat";
+  if (b.boolean("use_scale", false))
+    scale = b.variable("scale", {}, "", "ones");
+  if (concat)
+    weight = b.variable("concat_score_weight", {}, "", "ones");
+  attention(b, [&](Value query, Value key) {
+    if (concat)
+      return b.multiply(additiveScores(b, query, key, scale, true), weight);
+    Value scores = matmul(b, query, key, /*transposeRhs=*/true);
+    return scale ? b.multiply(scores, scale) : scores;
+  });
+}
+
+static void additiveAttention(LayerBuilder &b) {
+  Value scale;
+  if (b.boolean("use_scale", true))
+    scale = b.variable("scale", {b.extent(b.input(), rankOf(b.input()) - 1)}, "", "glorot_uniform");
+  attention(b, [&](Value query, Value key) { return additiveScores(b, query, key, scale, false); });
+}
+
+ArrayRef<LayerRow> keras::attentionLayers() {
+  static const LayerRow rows[] = {
+      {"AdditiveAttention", additiveAttention, Masks::Own},
+      {"Attention", dotAttention, Masks::Own},
+      {"EinsumDense", einsumDense},
+      {"GroupQueryAttention", groupQueryAttention, Masks::Own},
+      {"MultiHeadAttention", multiHeadAttention, Masks::Own},
+  };
+  return rows;
+}

@@ -1,0 +1,312 @@
+//===- Recurrent.cpp - recurrent layers -----------------------------------===//
+//
+// Rows for LSTM, GRU, SimpleRNN, RNN over cells or a stack of cells, and Bidirectional. A stack of cells is
+// one recurrent op per cell: each reads the whole sequence of the one before it.
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/import/keras/Layers.h"
+#include "llvm/ADT/StringSwitch.h"
+
+using namespace llvm;
+using namespace mlir;
+using namespace sylvite;
+using namespace sylvite::keras;
+
+namespace {
+
+/// How a layer walks over its input, beside what its cells compute.
+struct Walk {
+  bool returnSequences = false, returnState = false;
+  bool goBackwards = false, reverseOutputs = false;
+  bool zeroOutput = false; // of masked steps, instead of the output before
+  bool stateful = false;
+};
+
+/// What a walk gives: `sequence` in the order of the steps, `last` and the states after it.
+struct Walked {
+  Value sequence, last;
+  SmallVector<Value> states;
+};
+
+} // namespace
+
+static Walk readWalk(LayerBuilder &b) {
+  Walk walk;
+  walk.returnSequences = b.boolean("return_sequences", false);
+  walk.returnState = b.boolean("return_state", false);
+  walk.goBackwards = b.boolean("go_backwards", false);
+  walk.stateful = b.boolean("stateful", false);
+  // An unrolled loop never sets outputs to zero.
+  walk.zeroOutput = b.boolean("zero_output_for_mask", false) & !b.boolean("unroll", false);
+  if (b.boolean("time_major", false))
+    b.refuse("time_major", "false");
+  return walk;
+}
+
+//===----------------------------------------------------------------------===//
+// Cells
+//===----------------------------------------------------------------------===//
+
+/// Fills `region` with the activation that attribute `key` names; leaves it empty for the op's own.
+static void fillActivation(LayerBuilder &b, Region &region, Type state, StringRef key, StringRef standard) {
+  const Json *json = b.attribute(key);
+  if (!member(*b.layer.config, key) || (json && asString(json) == standard) || b.failed())
+    return;
+  OpBuilder::InsertionGuard guard(b.builder);
+  Block *block = b.builder.createBlock(&region, {}, state, b.loc);
+  if (Value y = activate(b, block->getArgument(0), key))
+    nn::YieldOp::create(b.builder, b.loc, y);
+}
+
+/// The types of ops before they are inferred.
+static SmallVector<Type> placeholders(LayerBuilder &b, unsigned count) {
+  return SmallVector<Type>(count, RankedTensorType::get({}, b.builder.getF32Type()));
+}
+
+/// Attributes of cells that training alone reads, or that choose among equal computations.
+static void ignoreCommon(LayerBuilder &b) {
+  b.ignore({"dropout", "recurrent_dropout", "implementation", "unit_forget_bias", "use_cudnn"});
+}
+
+/// The sizes and matrices that all cells have.
+struct CellWeights {
+  CellWeights(LayerBuilder &b, LayerBuilder &owner, Value x, int64_t gates)
+      : units(b.integer("units", std::nullopt)) {
+    kernel = owner.variable("kernel", {b.extent(x, 2), gates * units}, "kernel_initializer", "glorot_uniform");
+    recurrent = owner.variable("recurrent_kernel", {units, gates * units}, "recurrent_initializer", "orthogonal");
+  }
+  int64_t units;
+  Value kernel, recurrent, bias;
+};
+
+/// One recurrent op. `b` has the cell's attributes, `owner` its variables; `states` are the initial ones, null
+/// for zeros.
+static Walked walkCell(LayerBuilder &b, LayerBuilder &owner, StringRef className, Value x,
+                       ArrayRef<Value> states, Value mask, const Walk &walk) {
+  ignoreCommon(b);
+  bool isLSTM = className.starts_with("LSTM"), isGRU = className.starts_with("GRU");
+  int64_t gates = isLSTM ? 4 : isGRU ? 3 : 1;
+  CellWeights weights(b, owner, x, gates);
+  bool resetAfter = isGRU && b.boolean("reset_after", true);
+  Value recurrentBias;
+  if (b.boolean("use_bias", true)) {
+    Dims shape{gates * weights.units};
+    if (resetAfter)
+      shape.insert(shape.begin(), 2);
+    weights.bias = owner.variable("bias", shape, "bias_initializer", "zeros");
+    if (resetAfter) {
+      auto row = [&](int64_t index) {
+        return b.reshape(b.slice(weights.bias, {index, 0}, {1, shape[1]}), {shape[1]}, {1});
+      };
+      recurrentBias = row(1);
+      weights.bias = row(0);
+    }
+  }
+  if (b.failed() || owner.failed())
+    return {};
+  Operation *op;
+  if (isLSTM)
+    op = nn::LSTMOp::create(b.builder, b.loc, placeholders(b, 4), x, weights.kernel, weights.recurrent,
+                            weights.bias, states[0], states[1], mask, walk.goBackwards,
+                            walk.reverseOutputs, walk.zeroOutput);
+  else if (isGRU)
+    op = nn::GRUOp::create(b.builder, b.loc, placeholders(b, 3), x, weights.kernel, weights.recurrent,
+                           weights.bias, recurrentBias, states[0], mask, resetAfter, walk.goBackwards,
+                           walk.reverseOutputs, walk.zeroOutput);
+  else
+    op = nn::SimpleRNNOp::create(b.builder, b.loc, placeholders(b, 3), x, weights.kernel,
+                                 weights.recurrent, weights.bias, states[0], mask, walk.goBackwards,
+                                 walk.reverseOutputs, walk.zeroOutput);
+  if (!b.infer(op))
+    return {};
+  Type state = op->getResult(1).getType();
+  fillActivation(b, op->getRegion(0), state, "activation", "tanh");
+  if (op->getNumRegions() > 1)
+    fillActivation(b, op->getRegion(1), state, "recurrent_activation", "sigmoid");
+  Walked walked{op->getResult(0), op->getResult(1), {}};
+  walked.states.append(op->result_begin() + 2, op->result_end());
+  return walked;
+}
+
+//===----------------------------------------------------------------------===//
+// Layers
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// One cell of a layer, with the builders of its attributes and of its variables.
+struct Cell {
+  std::string className;
+  LayerBuilder builder;
+  unsigned numStates() const { return StringRef(className).starts_with("LSTM") ? 2 : 1; }
+};
+} // namespace
+
+static bool isCell(StringRef name) { return name == "LSTMCell" || name == "GRUCell" || name == "SimpleRNNCell"; }
+
+/// Appends the cells of `json`, an RNN's cell, kept below `part`.
+static void collectCells(LayerBuilder &b, const Json &json, const std::string &part, Value x,
+                         std::vector<Cell> &cells) {
+  StringRef className = asString(member(json, "class_name")).value_or("");
+  if (className == "StackedRNNCells") {
+    const Json *config = member(json, "config");
+    const Json *list = config ? member(*config, "cells") : nullptr;
+    if (!list || !list->is_array() || list->empty())
+      return b.refuse("cell", "cells of class LSTMCell, GRUCell, SimpleRNNCell, and stacks of them");
+    std::map<std::string, unsigned> counts; // Keras numbers list elements by class
+    for (const Json &cell : *list) {
+      std::string name = toSnakeCase(asString(member(cell, "class_name")).value_or(""));
+      unsigned number = counts[name]++;
+      collectCells(b, cell, part + "/cells/" + name + (number ? "_" + std::to_string(number) : ""), x, cells);
+    }
+    return;
+  }
+  if (!isCell(className))
+    return b.refuse("cell", "cells of class LSTMCell, GRUCell, SimpleRNNCell, and stacks of them");
+  cells.push_back({className.str(), b.part(json, part, x)});
+}
+
+/// The layer `b` on `x`, with the initial states that it is called with, or none.
+static Walked walkLayer(LayerBuilder &b, Value x, ArrayRef<Value> states, Value mask, const Walk &walk) {
+  std::vector<Cell> cells;
+  bool ownsCell = b.layer.className != "RNN";
+  if (ownsCell) {
+    std::string name = b.layer.className + "Cell";
+    cells.push_back({name, b.part(name, toSnakeCase(name), *b.layer.config, "cell", x)});
+  } else if (const Json *cell = b.attribute("cell")) {
+    collectCells(b, *cell, "cell", x, cells);
+  } else {
+    b.refuse("cell", "a cell");
+  }
+  unsigned numStates = 0;
+  for (Cell &cell : cells)
+    numStates += cell.numStates();
+  SmallVector<Value> initial(states);
+  if (!initial.empty() && initial.size() != numStates)
+    b.error() << "it is called with " << initial.size() << " initial states; supported: " << numStates;
+  initial.resize(numStates);
+  Walked all;
+  for (auto [i, cell] : llvm::enumerate(cells)) {
+    bool isLast = i + 1 == cells.size();
+    Walk own = walk;
+    if (!isLast) { // the next cell finds each output where its input was
+      own.reverseOutputs = walk.goBackwards;
+      own.zeroOutput = false;
+    }
+    if (b.failed())
+      return {};
+    unsigned first = all.states.size();
+    SmallVector<Value> cellStates(ArrayRef<Value>(initial).slice(first, cell.numStates()));
+    if (walk.stateful) // the handle keeps them from call to call
+      for (auto [k, state] : llvm::enumerate(cellStates)) {
+        Value kept = b.loadState(first + k, x, cell.builder.integer("units", std::nullopt));
+        state = state ? state : kept;
+      }
+    LayerBuilder &attributes = ownsCell ? b : cell.builder;
+    Walked walked = walkCell(attributes, cell.builder, cell.className, x, cellStates, mask, own);
+    b.finish(cell.builder, /*checkAttributes=*/!ownsCell);
+    if (b.failed())
+      return {};
+    if (walk.stateful)
+      for (auto [k, state] : llvm::enumerate(walked.states))
+        b.storeState(first + k, state);
+    all.sequence = x = walked.sequence;
+    all.last = walked.last;
+    all.states.append(walked.states);
+  }
+  return all;
+}
+
+/// Emits the results of a layer.
+static void giveResults(LayerBuilder &b, ArrayRef<Value> outputs, ArrayRef<Value> states, const Walk &walk,
+                        Value mask) {
+  for (Value output : outputs)
+    b.result(output, walk.returnSequences ? mask : Value());
+  if (walk.returnState)
+    for (Value state : states)
+      b.result(state);
+}
+
+/// The input, and the initial states that the layer is called with: Keras 2 gave them in one list.
+static std::pair<Value, SmallVector<Value>> readCall(LayerBuilder &b) {
+  Value x = b.floatInput();
+  b.expectRank(x, 3);
+  SmallVector<Value> first = b.tensorsOf(0, "sequences"), states = b.tensorsOf(1, "initial_state");
+  if (first.size() > 1)
+    states.assign(first.begin() + 1, first.end());
+  return {x, states};
+}
+
+static void recurrent(LayerBuilder &b) {
+  auto [x, states] = readCall(b);
+  Walk walk = readWalk(b);
+  Value mask = b.maskArgument();
+  Walked walked = b.failed() ? Walked() : walkLayer(b, x, states, mask, walk);
+  giveResults(b, walk.returnSequences ? walked.sequence : walked.last, walked.states, walk, mask);
+}
+
+static bool isRecurrent(const LayerBuilder &b) {
+  return llvm::is_contained({"LSTM", "GRU", "SimpleRNN", "RNN"}, StringRef(b.layer.className));
+}
+
+static void bidirectional(LayerBuilder &b) {
+  auto [x, states] = readCall(b);
+  Value mask = b.maskArgument();
+  const Json *forward = b.attribute("layer"), *backward = b.attribute("backward_layer");
+  const Json *modeGiven = member(*b.layer.config, "merge_mode");
+  b.ignore({"merge_mode"});
+  StringRef mode = !modeGiven ? "concat" : asString(modeGiven).value_or("");
+  if (!llvm::StringSwitch<bool>(mode).Cases({"concat", "sum", "ave", "mul"}, true).Default(modeGiven && modeGiven->is_null()))
+    return b.refuse("merge_mode", "\"concat\", \"sum\", \"ave\", \"mul\", null");
+  if (!forward)
+    return b.refuse("layer", "a layer of class LSTM, GRU, SimpleRNN, RNN");
+  LayerBuilder first = b.part(*forward, "forward_layer", x);
+  LayerBuilder second = b.part(backward ? *backward : *forward, "backward_layer", x);
+  for (const LayerBuilder *part : {&first, &second})
+    if (!isRecurrent(*part))
+      return b.refuse("layer", "a layer of class LSTM, GRU, SimpleRNN, RNN");
+  Walk walk = readWalk(first), back = readWalk(second);
+  if (!backward)
+    back.goBackwards = !walk.goBackwards;
+  if (walk.goBackwards == back.goBackwards || walk.returnSequences != back.returnSequences ||
+      walk.returnState != back.returnState)
+    return b.refuse("backward_layer", "a layer that goes the other way and returns the same");
+  // Keras sets both: outputs of masked steps are zero; the backward layer's are turned around.
+  for (Walk *each : {&walk, &back})
+    each->zeroOutput = each->returnSequences && !(each == &walk ? first : second).boolean("unroll", false);
+  back.reverseOutputs = back.returnSequences;
+  ArrayRef<Value> initial(states);
+  size_t half = initial.size() / 2;
+  Walked y = walkLayer(first, x, initial.take_front(half), mask, walk);
+  Walked z = walkLayer(second, x, initial.drop_front(half), mask, back);
+  b.finish(first);
+  b.finish(second);
+  if (b.failed())
+    return;
+  Value left = walk.returnSequences ? y.sequence : y.last, right = walk.returnSequences ? z.sequence : z.last;
+  SmallVector<Value> outputs, after(y.states);
+  after.append(z.states);
+  if (mode == "concat")
+    outputs = {b.make<nn::ConcatOp>(ValueRange{left, right}, rankOf(left) - 1)};
+  else if (mode == "sum")
+    outputs = {b.add(left, right)};
+  else if (mode == "mul")
+    outputs = {b.multiply(left, right)};
+  else if (mode == "ave")
+    outputs = {b.map(left, right, [](nn::ScalarBuilder &s, Value p, Value q) {
+      return s.mul(s.add(p, q), s.constant(0.5, p));
+    })};
+  else
+    outputs = {left, right};
+  giveResults(b, outputs, after, walk, mask);
+}
+
+ArrayRef<LayerRow> keras::recurrentLayers() {
+  static const LayerRow rows[] = {
+      {"Bidirectional", bidirectional, Masks::Own},
+      {"GRU", recurrent, Masks::Own},
+      {"LSTM", recurrent, Masks::Own},
+      {"RNN", recurrent, Masks::Own},
+      {"SimpleRNN", recurrent, Masks::Own},
+  };
+  return rows;
+}
