@@ -1,12 +1,13 @@
-"""Makes layers.tar.xz: one small Keras model per layer and attribute value, with inputs and Keras's outputs.
+"""Makes layers.tar.xz and sequences.tar.xz: one small Keras model per layer and attribute value, with inputs and Keras's
+outputs.
 
 Each case is a directory NAME/ holding model.keras and data.npz, whose arrays are input_<i> and output_<i> in the
 order of the model's inputs and outputs (dict outputs also carry their key: output_<i>_<key>) for a batch of 3. Weights are
 random multiples of 1/64, so that they compress; nothing is at its initial value, so a weight that is read wrongly or not
 at all shows. Cases that Keras itself cannot build or run on this backend are printed and left out.
 
-Run with: pip install keras==3.15.1 jax && KERAS_BACKEND=jax python make_layers.py [--only SUBSTRING]
-The expected values are Keras's own (JAX on the CPU, float32). Cases are in cases.py's order and seeded by their names.
+Run with: pip install keras==3.15.1 jax && KERAS_BACKEND=jax python make_layers.py [--only SUBSTRING] [layers] [sequences]
+The expected values are Keras's own (JAX on the CPU, float32). Cases are in the order of cases.py and sequence_cases.py and seeded by their names.
 """
 import argparse
 import io
@@ -22,7 +23,9 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 import cases
 import keras
 import numpy as np
+import sequence_cases
 
+ARCHIVES = {"layers": cases.CASES, "sequences": sequence_cases.CASES}
 HERE = pathlib.Path(__file__).resolve().parent
 EPOCH = (2026, 1, 1, 0, 0, 0)  # archives carry no build time: the same cases give the same bytes
 
@@ -42,6 +45,13 @@ def randomize(model, random):
         else:
             value = random.normal(0, 0.3, shape)
         variable.assign(np.round(value * 64) / 64)
+
+
+def mask_some(value, random):
+    """Makes many tokens, or all features of many steps, zero; each item keeps its first step."""
+    if value.dtype != np.bool_ and value.ndim >= 2:
+        value[:, 1:][random.uniform(size=value[:, 1:].shape[:2]) < 0.4] = 0
+    return value
 
 
 def make_input(tensor, sizes, random):
@@ -80,6 +90,8 @@ def make_case(name, build, directory):
     randomize(model, random)
     sizes = iter(free_sizes)
     inputs = [make_input(tensor, sizes, random) for tensor in model.inputs]
+    if "mask" in name:
+        inputs = [mask_some(value, random) for value in inputs]
     path = os.path.join(directory, "model.keras")
     model.save(path)
     # What is compared is the file: some layers (Normalization) only take new weights into account when they are loaded.
@@ -101,28 +113,34 @@ def make_case(name, build, directory):
     return {f"{name}/model.keras": without_times(path), f"{name}/data.npz": data.getvalue()}
 
 
-def main():
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--only", default="", help="make only the cases whose name holds this; keep the others as they are")
-    options = arguments.parse_args()
-    output, files = HERE / "layers.tar.xz", {}
-    if options.only:
+def make_archive(name, made, only):
+    output, files = HERE / f"{name}.tar.xz", {}
+    if only:
         with tarfile.open(output) as archive:
             files = {member.name: archive.extractfile(member).read() for member in archive}
-    for name, build in cases.CASES.items():
-        if options.only in name:
+    for case, build in made.items():
+        if only in case:
             with tempfile.TemporaryDirectory() as directory:
                 try:
-                    files |= make_case(name, build, directory)
+                    files |= make_case(case, build, directory)
                 except Exception as error:  # whatever Keras raises is the reason to report
-                    print(f"skipped {name}: {type(error).__name__}: {str(error).splitlines()[0]}", flush=True)
+                    print(f"skipped {case}: {type(error).__name__}: {str(error).splitlines()[0]}", flush=True)
     with tarfile.open(output, "w:xz", preset=9) as archive:
         for path, content in files.items():
-            if path.split("/")[0] in cases.CASES:
+            if path.split("/")[0] in made:
                 member = tarfile.TarInfo(path)
                 member.size = len(content)
                 archive.addfile(member, io.BytesIO(content))
-    print(f"{len(files) // 2} cases, {os.path.getsize(output) / 1e6:.2f} MB")
+    print(f"{name}: {len(files) // 2} cases, {os.path.getsize(output) / 1e6:.2f} MB")
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--only", default="", help="make only the cases whose name holds this; keep the others as they are")
+    arguments.add_argument("archives", nargs="*", default=list(ARCHIVES), help="which of them to make; all by default")
+    options = arguments.parse_args()
+    for name in options.archives:
+        make_archive(name, ARCHIVES[name], options.only)
 
 
 if __name__ == "__main__":

@@ -306,6 +306,47 @@ case("call_with_other_shapes",
      functional([X, input_layer([5], "y"), dense("a", [tensor("x")], [tensor("y")])], ["x", "y"], ["a", ["a", 1, 0]]),
      "layer 'a' (Dense)", "has shape (4, 4) in the layer's first call and (5, 4) in another")
 
+# ---- Sequences --------------------------------------------------------------------------------------------------------
+
+LSTM = layer("LSTM", "r", units=3)
+one("recurrent_rank", [4], LSTM, "layer 'r' (LSTM)", "its input has shape (?, 4); supported: 3 dimensions")
+one("recurrent_free_features", [4, None], LSTM, "layer 'r' (LSTM)", "dimension 2 of its input")
+one("recurrent_units", [4, 2], layer("GRU", "r", units=0), "layer 'r' (GRU)", "attribute 'units' is 0")
+one("recurrent_activation", [4, 2], layer("GRU", "r", units=2, recurrent_activation="cube"), "layer 'r' (GRU)",
+    "attribute 'recurrent_activation' is \"cube\"; supported: celu, elu")
+one("recurrent_stateful_free_batch", [4, 2], layer("LSTM", "r", units=2, stateful=True), "layer 'r' (LSTM)",
+    "dimension 0 of its input")
+one("recurrent_cell", [4, 2], layer("RNN", "r", cell=layer("MyCell", "c", units=2)), "layer 'r' (RNN)", "attribute 'cell' is",
+    "supported: cells of class LSTMCell, GRUCell, SimpleRNNCell, and stacks of them")
+one("recurrent_no_cell", [4, 2], layer("RNN", "r"), "layer 'r' (RNN)", "attribute 'cell' is missing")
+one("bidirectional_merge_mode", [4, 2], layer("Bidirectional", "b", layer=LSTM, merge_mode="max"), "layer 'b' (Bidirectional)",
+    "attribute 'merge_mode' is \"max\"; supported: \"concat\", \"sum\", \"ave\", \"mul\", null")
+one("bidirectional_of_dense", [4, 2], layer("Bidirectional", "b", layer=layer("Dense", "d", units=2)),
+    "layer 'b' (Bidirectional)", "supported: a layer of class LSTM, GRU, SimpleRNN, RNN")
+case("recurrent_initial_states", functional([input_layer([4, 2]), input_layer([3], "h"), called(LSTM, (
+    [tensor("x")], {"initial_state": [tensor("h")]}))], ["x", "h"], ["r"]), "layer 'r' (LSTM)",
+     "it is called with 1 initial states; supported: 2")
+case("recurrent_mask_of_other_length", functional([input_layer([4, 2]), input_layer([5], "m", dtype="bool"), called(LSTM, (
+    [tensor("x")], {"mask": tensor("m")}))], ["x", "m"], ["r"]), "layer 'r' (LSTM)", "the mask is")
+one("time_distributed_rank", [4], layer("TimeDistributed", "t", layer=layer("Dense", "d", units=2)),
+    "layer 't' (TimeDistributed)", "supported: three or more")
+one("embedding_units", [4], layer("Embedding", "e", input_dim=4, output_dim=0), "layer 'e' (Embedding)", "'output_dim' is 0")
+one("einsum_equation", [4], layer("EinsumDense", "e", equation="aa,ab->b", output_shape=3), "layer 'e' (EinsumDense)",
+    "attribute 'equation' is \"aa,ab->b\"")
+one("einsum_output_shape", [4], layer("EinsumDense", "e", equation="ab,bc->ac", output_shape=[]), "layer 'e' (EinsumDense)",
+    "attribute 'output_shape'")
+
+
+def attend(name, shape, config, keywords, *expected, **options):
+    attention = layer("MultiHeadAttention", "a", num_heads=2, key_dim=3, **config)
+    case(name, functional([input_layer(shape), called(attention, ([tensor("x"), tensor("x")], keywords))], ["x"], ["a"]),
+         "layer 'a' (MultiHeadAttention)", *expected, **options)
+
+
+attend("attention_rank", [4], {}, {}, "its query has 2 dimensions; supported: three or more")
+attend("attention_axes", [4, 5], {"attention_axes": [2]}, {}, "attribute 'attention_axes' is [2]")
+attend("attention_causal_free_length", [None, 5], {}, {"use_causal_mask": True}, "dimension 1 of its input (?, ?, 5) is free")
+
 # ---- Options ----------------------------------------------------------------------------------------------------------
 
 case("shape_of_unknown_input", TINY, "input 'y', which the model does not have; it has x", arguments=("--shape", "y=?x4"))
