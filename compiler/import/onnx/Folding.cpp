@@ -11,7 +11,7 @@ using namespace llvm;
 
 namespace sylvite::onnx {
 
-void forEachIndex(ArrayRef<int64_t> shape, function_ref<void(ArrayRef<int64_t>)> function) {
+void forEachIndex(ArrayRef<int64_t> shape, llvm::function_ref<void(ArrayRef<int64_t>)> function) {
   if (is_contained(shape, 0))
     return;
   Dims index(shape.size(), 0);
@@ -75,7 +75,7 @@ void foldElements(NodeBuilder &b, Type type, FoldFunction function) {
 }
 
 void foldMovement(NodeBuilder &b, ArrayRef<int64_t> shape,
-                  function_ref<int64_t(ArrayRef<int64_t>)> position) {
+                  llvm::function_ref<int64_t(ArrayRef<int64_t>)> position) {
   const Scalars *source = b.known(0u);
   int64_t count = 1;
   for (int64_t extent : shape)

@@ -51,7 +51,7 @@ static void adagrad(NodeBuilder &b) {
     }));
     states.push_back(state);
   }
-  for (Value value : concat<Value>(tensors, states))
+  for (Value value : llvm::concat<Value>(tensors, states))
     b.result(value);
 }
 
@@ -85,7 +85,7 @@ static void adam(NodeBuilder &b) {
     firsts.push_back(first);
     seconds.push_back(second);
   }
-  for (Value value : concat<Value>(tensors, firsts, seconds))
+  for (Value value : llvm::concat<Value>(tensors, firsts, seconds))
     b.result(value);
 }
 
@@ -112,7 +112,7 @@ static void momentum(NodeBuilder &b) {
     }));
     states.push_back(state);
   }
-  for (Value value : concat<Value>(tensors, states))
+  for (Value value : llvm::concat<Value>(tensors, states))
     b.result(value);
 }
 
