@@ -293,7 +293,10 @@ static Attended attend(LayerBuilder &b, Value query, Value key, Value value, Arr
 static Value project(LayerBuilder &b, StringRef part, Value x, ArrayRef<int64_t> sizes, unsigned contracted) {
   if (b.failed() || !x)
     return {};
-  LayerBuilder dense = b.part("EinsumDense", part, *b.layer.config, part, x);
+  // Files hold these under the names of Keras's attributes.
+  bool isPrivate = b.layer.className == "GroupQueryAttention" || part == "gate_dense";
+  std::string stored = (isPrivate ? "_" : "") + part.str();
+  LayerBuilder dense = b.part("EinsumDense", part, *b.layer.config, stored, x);
   Dims shape;
   int64_t kept = rankOf(x) - contracted;
   for (int64_t i = kept; i < rankOf(x); ++i)

@@ -344,6 +344,27 @@ Value keras::joinMasks(LayerBuilder &b) {
   });
 }
 
+/// A product leaves out masked elements, and is zero where all are; a maximum or minimum is over those that
+/// are not masked. `masks` has null for an input without one (keras.layers.Multiply, Maximum, Minimum).
+static Value mergeMasked(OpBuilder &builder, Location loc, Arithmetic kind, ValueRange elements,
+                         ArrayRef<Value> masks) {
+  ScalarBuilder s(builder, loc);
+  auto select = [&](Value mask, Value x, Value otherwise) -> Value {
+    return mask ? Value(arith::SelectOp::create(builder, loc, mask, x, otherwise)) : x;
+  };
+  bool multiply = kind == Arithmetic::Multiply;
+  Value result = multiply ? select(masks[0], elements[0], s.constant(1, elements[0])) : elements[0];
+  Value any = masks[0];
+  for (auto [element, mask] : llvm::zip(elements.drop_front(), masks.drop_front())) {
+    Value x = select(mask, element, multiply ? s.constant(1, element) : result);
+    if (!multiply)
+      result = select(any, result, x);
+    any = any && mask ? Value(arith::OrIOp::create(builder, loc, any, mask)) : Value();
+    result = arithmetic(builder, loc, kind, result, x);
+  }
+  return multiply ? select(any, result, s.constant(0, result)) : result;
+}
+
 template <Arithmetic kind, bool mean = false, int numInputs = 0> static void merge(LayerBuilder &b) {
   if (numInputs)
     b.expectInputs(numInputs);
@@ -351,12 +372,28 @@ template <Arithmetic kind, bool mean = false, int numInputs = 0> static void mer
   if (mean)
     for (Value &x : inputs)
       x = b.toFloat(x);
+  size_t numValues = inputs.size();
+  SmallVector<unsigned> maskOf(numValues, 0); // its place among the operands, or zero
+  constexpr bool readsMasks = kind == Arithmetic::Multiply || kind == Arithmetic::Maximum ||
+                              kind == Arithmetic::Minimum;
+  for (size_t i = 0; readsMasks && i < numValues; ++i)
+    if (Value mask = b.mask(i); mask && isa<FloatType>(getElementTypeOrSelf(inputs[i].getType()))) {
+      maskOf[i] = inputs.size();
+      inputs.push_back(b.expandDims(mask, rankOf(mask)));
+    }
   b.result(b.map(inputs, [&](OpBuilder &builder, Location loc, ValueRange elements) {
-    Value result = elements[0];
-    for (Value element : elements.drop_front())
+    ValueRange values = elements.take_front(numValues);
+    if (inputs.size() > numValues) {
+      SmallVector<Value> masks;
+      for (unsigned at : maskOf)
+        masks.push_back(at ? elements[at] : Value());
+      return mergeMasked(builder, loc, kind, values, masks);
+    }
+    Value result = values[0];
+    for (Value element : values.drop_front())
       result = arithmetic(builder, loc, kind, result, element);
     ScalarBuilder s(builder, loc);
-    return mean ? s.div(result, s.constant(elements.size(), result)) : result;
+    return mean ? s.div(result, s.constant(values.size(), result)) : result;
   }), joinMasks(b));
 }
 
