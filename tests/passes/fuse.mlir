@@ -152,6 +152,7 @@ func.func @padding(%x: tensor<?x8x8x8xf32>, %d: tensor<3x3x1x8xf32>, %w: tensor<
   %3 = nn.pad %2 low [0, 1, 1, 0] high [0, 1, 1, 0] : (tensor<?x8x8x8xf32>) -> tensor<?x10x10x8xf32>
   %4 = nn.conv %3, %w {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x10x10x8xf32>, tensor<3x3x8x8xf32>) -> tensor<?x8x8x8xf32>
   return %4 : tensor<?x8x8x8xf32>
+}
 
 // A map reads through slices that it alone reads, and through what drops a dimension of one.
 // CHECK-LABEL: func.func @gates

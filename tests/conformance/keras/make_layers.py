@@ -7,7 +7,8 @@ random multiples of 1/64, so that they compress; nothing is at its initial value
 at all shows. Cases that Keras itself cannot build or run on this backend are printed and left out.
 
 Run with: pip install keras==3.15.1 jax && KERAS_BACKEND=jax python make_layers.py [--only SUBSTRING] [layers] [sequences]
-The expected values are Keras's own (JAX on the CPU, float32). Cases are in the order of cases.py and sequence_cases.py and seeded by their names.
+The expected values are Keras's own (JAX on the CPU, float32). Cases are in the order of cases.py and
+sequence_cases.py and seeded by their names.
 """
 import argparse
 import io
