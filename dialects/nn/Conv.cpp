@@ -126,9 +126,7 @@ FailureOr<ShapeExpr> ConvTransposeOp::inferShape(Adaptor adaptor, std::optional<
 FailureOr<ShapeExpr> PackedConvOp::inferShape(Adaptor adaptor, std::optional<Location> loc,
                                               ArrayRef<ShapeExpr> shapes) {
   const ShapeExpr &input = shapes[0];
-  SmallVector<int64_t> filter;
-  for (AffineExpr dim : shapes[1])
-    filter.push_back(constantDim(dim).value_or(-1));
+  SmallVector<int64_t> filter = constantDims(shapes[1]);
   if (input.size() < 3 || input.size() > 5 || filter.size() != input.size() + 2 ||
       getElementTypeOrSelf(adaptor.getInput()) != getElementTypeOrSelf(adaptor.getFilter()))
     return emitOptionalError(loc, "packed_conv_c1: expected an input (N, spatial..., C) and a filter "
@@ -141,10 +139,8 @@ FailureOr<ShapeExpr> PackedConvOp::inferShape(Adaptor adaptor, std::optional<Loc
     return failure();
   int64_t groups = filter[0], filters = adaptor.getFilters(),
           channels = constantDim(input.back()).value_or(-1);
-  if (groups < 1 || filters < 1 || filters % groups ||
-      channels != groups * filter[numSpatial + 2] ||
-      filter[1] * filter.back() < filters / groups ||
-      (filter[1] - 1) * filter.back() >= filters / groups)
+  if (groups < 1 || filters % groups || channels != groups * filter[numSpatial + 2] ||
+      !fillBlocks(filters / groups, filter[1], filter.back()))
     return emitOptionalError(loc, "packed_conv_c3: ", groups, " groups of ", filter[1], " blocks of ",
                              filter.back(), " filters over ", filter[numSpatial + 2],
                              " channels do not make ", filters, " filters over ", channels,
@@ -188,9 +184,7 @@ FailureOr<ShapeExpr> WinogradFilterOp::inferShape(Adaptor adaptor, std::optional
 FailureOr<ShapeExpr> WinogradConvOp::inferShape(Adaptor adaptor, std::optional<Location> loc,
                                                 ArrayRef<ShapeExpr> shapes) {
   const ShapeExpr &input = shapes[0];
-  SmallVector<int64_t> filter;
-  for (AffineExpr dim : shapes[1])
-    filter.push_back(constantDim(dim).value_or(-1));
+  SmallVector<int64_t> filter = constantDims(shapes[1]);
   int64_t tile = adaptor.getTile(), points = (tile + 2) * (tile + 2);
   if (input.size() != 4 || filter.size() != 4 || filter[1] != points ||
       constantDim(input.back()) != filter[2] ||
@@ -204,7 +198,7 @@ FailureOr<ShapeExpr> WinogradConvOp::inferShape(Adaptor adaptor, std::optional<L
     return emitOptionalError(loc, "winograd_conv_c2: expected a tile of 2 or 4 and paddings of two "
                                   "entries from 0 to 2");
   int64_t filters = adaptor.getFilters();
-  if (filters < 1 || filter[0] * filter[3] < filters || (filter[0] - 1) * filter[3] >= filters)
+  if (!fillBlocks(filters, filter[0], filter[3]))
     return emitOptionalError(loc, "winograd_conv_c3: ", filter[0], " blocks of ", filter[3],
                              " do not hold ", filters, " filters");
   ShapeExpr result{input.front()};

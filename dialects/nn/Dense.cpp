@@ -45,7 +45,7 @@ FailureOr<ShapeExpr> PackedMatmulOp::inferShape(Adaptor adaptor, std::optional<L
                              constantDim(rhs[1]).value_or(-1));
   auto blocks = constantDim(rhs[0]), block = constantDim(rhs[2]);
   int64_t columns = adaptor.getColumns();
-  if (!blocks || !block || columns < 1 || *blocks != int64_t(llvm::divideCeil(columns, *block)))
+  if (!blocks || !block || !fillBlocks(columns, *blocks, *block))
     return emitOptionalError(loc, "packed_matmul_c3: ", blocks.value_or(-1), " blocks of ",
                              block.value_or(-1), " do not hold ", columns, " columns");
   ShapeExpr result(lhs);

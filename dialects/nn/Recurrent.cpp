@@ -62,12 +62,14 @@ static LogicalResult inferRecurrent(std::optional<Location> loc, Adaptor adaptor
 }
 
 /// recurrent_c5.
-static LogicalResult verifyActivation(Operation *op, Region &region, Type state) {
-  if (region.empty())
-    return success();
-  TypeRange yielded = region.front().getTerminator()->getOperandTypes();
-  if (region.getArgumentTypes() != TypeRange(state) || yielded != TypeRange(state))
-    return op->emitOpError("recurrent_c5: an activation does not get and yield one ") << state;
+static LogicalResult verifyActivations(Operation *op, Type state) {
+  for (Region &region : op->getRegions()) {
+    if (region.empty())
+      continue;
+    TypeRange yielded = region.front().getTerminator()->getOperandTypes();
+    if (region.getArgumentTypes() != TypeRange(state) || yielded != TypeRange(state))
+      return op->emitOpError("recurrent_c5: an activation does not get and yield one ") << state;
+  }
   return success();
 }
 
@@ -82,10 +84,7 @@ LogicalResult LSTMOp::inferReturnTypes(MLIRContext *, std::optional<Location> lo
                         {adaptor.getInitialHidden(), adaptor.getInitialCell()}, types);
 }
 LogicalResult LSTMOp::verify() {
-  for (Region &region : (*this)->getRegions())
-    if (failed(verifyActivation(*this, region, getHidden().getType())))
-      return failure();
-  return success();
+  return verifyActivations(*this, getHidden().getType());
 }
 
 LogicalResult GRUOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
@@ -97,10 +96,7 @@ LogicalResult GRUOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc
                         {adaptor.getInitialHidden()}, types);
 }
 LogicalResult GRUOp::verify() {
-  for (Region &region : (*this)->getRegions())
-    if (failed(verifyActivation(*this, region, getHidden().getType())))
-      return failure();
-  return success();
+  return verifyActivations(*this, getHidden().getType());
 }
 
 LogicalResult SimpleRNNOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
@@ -111,5 +107,5 @@ LogicalResult SimpleRNNOp::inferReturnTypes(MLIRContext *, std::optional<Locatio
   return inferRecurrent(loc, adaptor, 1, {adaptor.getBias()}, {adaptor.getInitialHidden()}, types);
 }
 LogicalResult SimpleRNNOp::verify() {
-  return verifyActivation(*this, getActivation(), getHidden().getType());
+  return verifyActivations(*this, getHidden().getType());
 }

@@ -9,6 +9,8 @@
 
 #include "dialects/nn/NN.h"
 
+#include "llvm/ADT/SmallVectorExtras.h"
+
 namespace sylvite::nn {
 
 /// A window that slides over spatial dimensions.
@@ -31,6 +33,17 @@ inline std::optional<int64_t> constantDim(mlir::AffineExpr dim) {
   if (auto constant = llvm::dyn_cast<mlir::AffineConstantExpr>(dim))
     return constant.getValue();
   return std::nullopt;
+}
+
+/// The sizes of `shape`, -1 for a free one.
+inline llvm::SmallVector<int64_t> constantDims(llvm::ArrayRef<mlir::AffineExpr> shape) {
+  return llvm::map_to_vector(shape,
+                             [](mlir::AffineExpr dim) { return constantDim(dim).value_or(-1); });
+}
+
+/// Whether `channels` fill `blocks` of `block`, of which only the last may be filled up.
+inline bool fillBlocks(int64_t channels, int64_t blocks, int64_t block) {
+  return channels > 0 && channels <= blocks * block && channels > (blocks - 1) * block;
 }
 
 } // namespace sylvite::nn

@@ -20,6 +20,9 @@ using namespace sylvite::nn;
 
 Value sylvite::padSpatial(OpBuilder &builder, Location loc, Value value, ArrayRef<int64_t> low,
                           ArrayRef<int64_t> high) {
+  auto isZero = [](int64_t padding) { return padding == 0; };
+  if (llvm::all_of(low, isZero) && llvm::all_of(high, isZero))
+    return value;
   auto whole = [](ArrayRef<int64_t> spatial) {
     SmallVector<int64_t> all{0};
     all.append(spatial.begin(), spatial.end());
@@ -34,11 +37,10 @@ namespace {
 struct ExpandConv : OpRewritePattern<ConvOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(ConvOp op, PatternRewriter &rewriter) const override {
-    auto zero = [](int64_t value) { return value == 0; };
-    if (llvm::all_of(op.getPaddingLow(), zero) && llvm::all_of(op.getPaddingHigh(), zero))
-      return failure();
     Value padded = padSpatial(rewriter, op.getLoc(), op.getInput(), op.getPaddingLow(),
                               op.getPaddingHigh());
+    if (padded == op.getInput())
+      return failure();
     SmallVector<int64_t> none(op.getStrides().size(), 0);
     rewriter.modifyOpInPlace(op, [&] {
       op.getInputMutable().assign(padded);

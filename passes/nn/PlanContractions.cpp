@@ -125,7 +125,7 @@ struct PackMatmul : PlanPattern<MatmulOp> {
       weights = TransposeOp::create(rewriter, op.getLoc(), weights, ArrayRef<int64_t>{1, 0});
     int64_t depth = typeOf(weights).getDimSize(0), columns = typeOf(weights).getDimSize(1);
     int64_t rows = lhs.getShape()[lhs.getRank() - 2], lanes = lanesOf(weights, columns);
-    Tile tile = chooseTile({columns, rows, depth, lanes, false, /*packed=*/true}, machine);
+    Tile tile = chooseTile({columns, rows, depth, lanes, Weights::Packed}, machine);
     remarkTile(op.getLoc(), tile, /*flatten=*/false);
     Value packed = packChannels(rewriter, op.getLoc(), weights, tile.vectors * lanes);
     rewriter.replaceOpWithNewOp<PackedMatmulOp>(op, op.getType(), op.getLhs(), packed,
@@ -146,19 +146,18 @@ struct PackConv : PlanPattern<ConvOp> {
     if (!dependsOnParametersOnly(op.getFilter()) || dependsOnParametersOnly(op.getInput()) ||
         (groups > 1 && groupFilters == 1))
       return failure();
-    Value input = op.getInput();
-    if (!isZero(op.getPaddingLow()) || !isZero(op.getPaddingHigh()))
-      input = padSpatial(rewriter, loc, input, op.getPaddingLow(), op.getPaddingHigh());
+    Value input =
+        padSpatial(rewriter, loc, op.getInput(), op.getPaddingLow(), op.getPaddingHigh());
 
     ArrayRef<int64_t> spatial = op.getType().getShape().drop_front().drop_back();
     int64_t lanes = lanesOf(op.getFilter(), groupFilters);
     int64_t depth = ShapedType::getNumElements(filter.getShape().drop_back());
-    Contraction byRow{groupFilters, spatial.back(), depth, lanes, false, /*packed=*/true};
+    Contraction byRow{groupFilters, spatial.back(), depth, lanes, Weights::Packed};
     Tile tile = chooseTile(byRow, machine);
     bool flatten = false;
     if (numSpatial > 1 && !ShapedType::isDynamicShape(spatial)) {
       int64_t positions = ShapedType::getNumElements(spatial);
-      Contraction whole{groupFilters, positions, depth, lanes, false, /*packed=*/true};
+      Contraction whole{groupFilters, positions, depth, lanes, Weights::Packed};
       Tile flat = chooseTile(whole, machine);
       // A position of its own per row of the tile costs registers and index arithmetic.
       flatten = 1.01 * estimateCycles(whole, flat) <
@@ -211,7 +210,7 @@ struct Winograd : PlanPattern<ConvOp> {
             channels = filter.getDimSize(2), filters = filter.getDimSize(3);
     int64_t lanes = lanesOf(op.getFilter(), filters);
     WinogradPlan plan = planWinograd({height, width, channels, filters, lanes}, machine);
-    Contraction direct{filters, height * width, 9 * channels, lanes, false, /*packed=*/true};
+    Contraction direct{filters, height * width, 9 * channels, lanes, Weights::Packed};
     double directCycles = overlapped(estimateCycles(direct, chooseTile(direct, machine)),
                                      estimateWeightCycles(4.0 * 9 * channels * filters));
     auto compare = [&](remark::detail::InFlightRemark remark) {

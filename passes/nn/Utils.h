@@ -13,7 +13,7 @@ namespace sylvite {
 /// Whether `value` is computed from parameters alone, by nn ops.
 bool dependsOnParametersOnly(mlir::Value value);
 
-/// `value`, `(N, spatial..., C)`, with zeros around its spatial dimensions.
+/// `value`, `(N, spatial..., C)`, with zeros around its spatial dimensions; itself where there are none to add.
 mlir::Value padSpatial(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value,
                        llvm::ArrayRef<int64_t> low, llvm::ArrayRef<int64_t> high);
 

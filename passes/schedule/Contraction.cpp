@@ -17,8 +17,8 @@ using namespace sylvite;
 namespace {
 /// How the terms of a contraction are read.
 struct Operands {
-  bool inputIsVector = false; ///< both factors have a vector of channels
-  int64_t block = 0;          ///< channels in a block of packed weights, or zero
+  Weights weights = Weights::Dense;
+  int64_t block = 0; ///< channels in a block of packed weights, or zero
   unsigned rows = 0;          ///< the output dimension whose positions share the weights
 };
 } // namespace
@@ -58,9 +58,11 @@ static std::optional<Operands> analyzeOperands(halide::UpdateOp update) {
     return std::nullopt;
   Operands operands;
   operands.rows = vars.size() - 2;
-  operands.inputIsVector = alongChannels.size() == 2;
-  if (!operands.inputIsVector) {
+  if (alongChannels.size() == 2) {
+    operands.weights = Weights::PerChannel;
+  } else {
     operands.block = blockOf(alongChannels.front(), channel);
+    operands.weights = operands.block ? Weights::Packed : Weights::Dense;
     auto weightsDependOn = [&](unsigned dim) {
       return llvm::any_of(alongChannels.front().getIndices(),
                           [&](Value index) { return dependsOn(index, vars[dim]); });
@@ -93,9 +95,8 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
     if (isa<IntegerAttr>(end) && isa<IntegerAttr>(min))
       depth *= cast<IntegerAttr>(end).getInt() - cast<IntegerAttr>(min).getInt();
   int64_t lanes = std::min<int64_t>(machine.lanes(view.outputType.getElementType()), channels);
-  Tile tile = chooseTile(
-      {channels, positions, depth, lanes, operands->inputIsVector, /*packed=*/operands->block != 0},
-      machine, operands->block / lanes);
+  Tile tile = chooseTile({channels, positions, depth, lanes, operands->weights}, machine,
+                         operands->block / lanes);
   int64_t width = tile.vectors * lanes;
   // One row leaves registers for several blocks of weights at a time.
   if (operands->block && positions == 1)
@@ -164,7 +165,7 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
   }
   // Short inner loops are written out: over the channels of an image, and per channel over a row of the
   // window, whose positions share inputs, or the whole window while registers hold what is shared.
-  int64_t written = 1, mostWritten = operands->inputIsVector ? 9 : 4;
+  int64_t written = 1, mostWritten = operands->weights == Weights::PerChannel ? 9 : 4;
   for (size_t i = rvars.size(); i-- > 0;) {
     auto end = dyn_cast<IntegerAttr>(update.getEnds()[i]);
     if (!end || written * end.getInt() > mostWritten)

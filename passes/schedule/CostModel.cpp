@@ -18,7 +18,7 @@ static constexpr double secondCacheBandwidth = 20;
 
 double sylvite::estimateCycles(const Contraction &contraction, Tile tile) {
   int64_t accumulators = tile.vectors * tile.rows;
-  double loads = contraction.inputIsVector ? accumulators + tile.vectors : tile.vectors + tile.rows;
+  double loads = contraction.weights == Weights::PerChannel ? accumulators + tile.vectors : tile.vectors + tile.rows;
   // Ten accumulators in flight: eight would do if every multiply-add issued at once.
   double step = std::max({accumulators / 2.0, 5.0, loads / 2.0});
   // A panel of weights that leaves the first cache comes from the second for every tile.
@@ -43,8 +43,9 @@ Tile sylvite::chooseTile(const Contraction &contraction, const Machine &machine,
   Tile best{std::max<int64_t>(vectors, 1), 1};
   double leastCycles = std::numeric_limits<double>::infinity();
   // Neighbouring positions share inputs of a channel; two vectors of channels share nothing.
-  int64_t mostVectors = contraction.inputIsVector ? 1
-                        : contraction.packed
+  bool perChannel = contraction.weights == Weights::PerChannel;
+  int64_t mostVectors = perChannel ? 1
+                        : contraction.weights == Weights::Packed
                             ? llvm::divideCeil(contraction.channels, contraction.lanes)
                             : contraction.channels / contraction.lanes;
   for (Tile tile{1, 1}; tile.vectors <= std::min<int64_t>(mostVectors, 8); ++tile.vectors) {
@@ -53,7 +54,7 @@ Tile sylvite::chooseTile(const Contraction &contraction, const Machine &machine,
     for (tile.rows = 1; tile.rows <= mostRows; ++tile.rows) {
       if (!ShapedType::isDynamic(contraction.positions) && tile.rows > contraction.positions)
         break;
-      int64_t live = tile.vectors * tile.rows + tile.vectors + (contraction.inputIsVector ? 2 : 1);
+      int64_t live = tile.vectors * tile.rows + tile.vectors + (perChannel ? 2 : 1);
       if (live > machine.vectorRegisters)
         break;
       double cycles = estimateCycles(contraction, tile);
@@ -85,7 +86,7 @@ WinogradPlan sylvite::planWinograd(const WinogradShape &shape, const Machine &ma
                     llvm::divideCeil(llvm::divideCeil(shape.width, m), columns);
     // Of a vector of one tile: loads, about as many additions as the matrices have entries, stores.
     double inputCycles = m == 2 ? 50 : 150, outputCycles = m == 2 ? 40 : 150;
-    Contraction product{shape.filters, tiles, shape.channels, shape.lanes, false, /*packed=*/true};
+    Contraction product{shape.filters, tiles, shape.channels, shape.lanes, Weights::Packed};
     Tile registerTile = chooseTile(product, machine, vectors);
     double compute = groups * (points * estimateCycles(product, registerTile) +
                                tiles * (inputCycles * llvm::divideCeil(shape.channels, shape.lanes) +

@@ -27,14 +27,20 @@ struct Tile {
   int64_t vectors, rows;
 };
 
+/// How a contraction's weights are stored, which says what a tile may reach and what it shares.
+enum class Weights {
+  Dense,     ///< they end where the channels end
+  Packed,    ///< in blocks of channels, zero beyond the last channel: a tile may reach there
+  PerChannel ///< each channel has its own input too: depthwise convolution
+};
+
 /// A product of `depth` multiply-adds per element of `positions` by `channels` outputs.
 struct Contraction {
   int64_t channels;
   int64_t positions; ///< ShapedType::kDynamic when free
   int64_t depth;
   int64_t lanes;              ///< of a vector of channels
-  bool inputIsVector = false; ///< each channel has its own input: depthwise convolution
-  bool packed = false;        ///< weights are zero beyond the channels: a tile may reach there
+  Weights weights = Weights::Dense;
 };
 
 /// The estimated cycles of `contraction`, computed in tiles: per step of the reduction the multiply-adds

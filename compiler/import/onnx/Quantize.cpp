@@ -44,6 +44,21 @@ static Operand aligned(NodeBuilder &b, unsigned index, Value x, int64_t axis, in
   return v ? b.slice(v, axis, 0, b.extent(x, axis)) : v;
 }
 
+/// `x`, its scale and, if there is one, its zero point, the latter two aligned with `x`: one for all, one
+/// per index of `axis`, or one per `block` of them. A refused attribute leaves the node failed.
+static SmallVector<Operand> scaledOperands(NodeBuilder &b, Value x, int64_t axis, int64_t block) {
+  Tensor *scale = b.input(1);
+  bool perAxis = scale->rank() > 0 && constantDim(scale->shape[0]) != 1;
+  if (perAxis && (axis < 0 || axis >= b.rank(x))) {
+    b.refuse("axis", "a dimension of the input");
+    return {};
+  }
+  SmallVector<Operand> operands{x, aligned(b, 1, x, axis, block)};
+  if (b.has(2))
+    operands.push_back(aligned(b, 2, x, axis, block));
+  return operands;
+}
+
 static void dequantizeLinear(NodeBuilder &b) {
   Value x = b.value(0);
   Tensor *scale = b.input(1);
@@ -52,12 +67,9 @@ static void dequantizeLinear(NodeBuilder &b) {
   int64_t axis = b.rank(x) > 0 && b.opset >= 13 ? b.integer("axis", 1) : 1, block = b.integer("block_size", 0);
   axis += axis < 0 ? b.rank(x) : 0;
   Type type = b.opset >= 23 ? b.elementType("output_dtype", scale->type) : scale->type, from = b.type(x);
-  bool perAxis = scale->rank() > 0 && constantDim(scale->shape[0]) != 1;
-  if (perAxis && (axis < 0 || axis >= b.rank(x)))
-    return b.refuse("axis", "a dimension of the input");
-  SmallVector<Operand> operands{x, aligned(b, 1, x, axis, block)};
-  if (b.has(2))
-    operands.push_back(aligned(b, 2, x, axis, block));
+  SmallVector<Operand> operands = scaledOperands(b, x, axis, block);
+  if (b.failed())
+    return;
   b.result(b.map(operands, type, [&](OpBuilder &builder, Location at, ValueRange v) {
     ScalarMath s(builder, at, scale->type), wide(builder, at, int32(b));
     Value value = castScalar(builder, at, v[0], from, int32(b));
@@ -102,12 +114,9 @@ static void quantizeLinear(NodeBuilder &b) {
     return;
   if (!isa<IntegerType>(type) || type.getIntOrFloatBitWidth() > 16)
     return void(b.error() << "its result is of an unsupported type; supported: integers of 8 and 16 bits");
-  bool perAxis = scale->rank() > 0 && constantDim(scale->shape[0]) != 1;
-  if (perAxis && (axis < 0 || axis >= b.rank(x)))
-    return b.refuse("axis", "a dimension of the input");
-  SmallVector<Operand> operands{x, aligned(b, 1, x, axis, block)};
-  if (b.has(2))
-    operands.push_back(aligned(b, 2, x, axis, block));
+  SmallVector<Operand> operands = scaledOperands(b, x, axis, block);
+  if (b.failed())
+    return;
   b.result(b.map(operands, type, [&](OpBuilder &builder, Location at, ValueRange v) {
     ScalarMath s(builder, at, real);
     Value scaled = s.div(castScalar(builder, at, v[0], from, real), castScalar(builder, at, v[1], scale->type, real));
