@@ -1,11 +1,12 @@
 /* Model handles: create and destroy, checking the arguments of a call, and running it.
  *
- * A handle owns the parameter table, the arena between calls, and its last error. Whatever a caller can get
- * wrong is found here, before the host program runs; kernels check nothing. */
+ * A handle owns the parameter table, the parameters that training changes, the arena between calls, and its last
+ * error. Whatever a caller can get wrong is found here, before the host program runs; kernels check nothing. */
 #include "runtime.h"
 
 #include <dlfcn.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +15,9 @@ struct sylvite_model {
   sylvite_context context;
   atomic_bool busy;
   void **parameters; /* one per info.parameters, then the state */
-  void *state;       /* what stateful layers keep from call to call, or NULL */
-  struct sylvite_weights weights;
+  void *state;       /* what stateful layers keep from call to call, then the parameters that training changes;
+                        NULL when there is nothing of either */
+  struct sylvite_weights weights; /* the file that constant parameters lie in, if they do */
   void *arena;
   size_t arena_size;
   bool caller_owns_arena;
@@ -50,23 +52,88 @@ static void default_weights_path(const struct sylvite_program *program, char *pa
   snprintf(path, size, "%.*s%s", directory, file, program->info.weights_file);
 }
 
+static size_t aligned_size(size_t bytes) {
+  return (bytes + SYLVITE_ALIGNMENT - 1) & ~(size_t)(SYLVITE_ALIGNMENT - 1);
+}
+
+/* Allocates what the handle keeps, zeroed, and points the table at it. */
+static bool allocate_state(sylvite_model *model) {
+  const struct sylvite_program *program = model->context.program;
+  const sylvite_info *info = &program->info;
+  size_t bytes = aligned_size(program->state_bytes);
+  for (int32_t i = 0; i < info->parameter_count; ++i)
+    if (info->parameters[i].role != SYLVITE_CONSTANT)
+      bytes += aligned_size(sylvite_parameter_bytes(&info->parameters[i]));
+  if (bytes == 0)
+    return true;
+  model->state = aligned_alloc(SYLVITE_ALIGNMENT, bytes);
+  if (!model->state)
+    return false;
+  memset(model->state, 0, bytes);
+  model->parameters[info->parameter_count] = model->state;
+  uint8_t *next = (uint8_t *)model->state + aligned_size(program->state_bytes);
+  for (int32_t i = 0; i < info->parameter_count; ++i)
+    if (info->parameters[i].role != SYLVITE_CONSTANT) {
+      model->parameters[i] = next;
+      next += aligned_size(sylvite_parameter_bytes(&info->parameters[i]));
+    }
+  return true;
+}
+
+/* Takes the value of parameter `i`: points at that of a constant, copies that of another into the handle. */
+static void take_value(sylvite_model *model, int32_t i, const void *value) {
+  const sylvite_parameter *parameter = &model->context.program->info.parameters[i];
+  if (parameter->role == SYLVITE_CONSTANT)
+    model->parameters[i] = (void *)(uintptr_t)value;
+  else if (value != model->parameters[i])
+    memcpy(model->parameters[i], value, sylvite_parameter_bytes(parameter));
+}
+
+/* Takes all values from a file, or none when it fails. One that need not be `complete` may lack training state,
+ * of which the handle then keeps what it has. */
+static int load_weights(sylvite_model *model, const char *path, bool complete, char *error) {
+  const struct sylvite_program *program = model->context.program;
+  const sylvite_info *info = &program->info;
+  void **table = calloc((size_t)info->parameter_count + 1, sizeof *table);
+  if (!table)
+    return sylvite_fail(error, SYLVITE_OUT_OF_MEMORY, "out of memory for the weights of model '%s'", info->name);
+  bool mapped = false;
+  for (int32_t i = 0; i < info->parameter_count; ++i) {
+    const sylvite_parameter *parameter = &info->parameters[i];
+    bool has_value = program->weights || parameter->offset == SYLVITE_ZERO;
+    if (!complete && has_value && parameter->role == SYLVITE_TRAINING_STATE)
+      table[i] = model->parameters[i];
+    mapped |= parameter->role == SYLVITE_CONSTANT;
+  }
+  struct sylvite_weights fresh = {0};
+  int status =
+      sylvite_safetensors_open(path, info->parameters, info->parameter_count, table, &fresh, error);
+  if (status == SYLVITE_OK) {
+    for (int32_t i = 0; i < info->parameter_count; ++i)
+      take_value(model, i, table[i]);
+    sylvite_weights_close(&model->weights);
+    if (mapped)
+      model->weights = fresh;
+    else
+      sylvite_weights_close(&fresh);
+  }
+  free(table);
+  return status;
+}
+
 static int open_weights(sylvite_model *model, const char *path, char *error) {
   const struct sylvite_program *program = model->context.program;
   const sylvite_info *info = &program->info;
-  if (!path && program->weights) {
-    for (int32_t i = 0; i < info->parameter_count; ++i)
-      model->parameters[i] = (void *)(uintptr_t)(program->weights + info->parameters[i].offset);
-    return SYLVITE_OK;
-  }
-  if (!path && info->parameter_count == 0)
+  for (int32_t i = 0; i < info->parameter_count && program->weights; ++i)
+    if (info->parameters[i].offset != SYLVITE_ZERO)
+      take_value(model, i, program->weights + info->parameters[i].offset);
+  if (path)
+    return load_weights(model, path, false, error);
+  if (program->weights || info->weights_bytes == 0)
     return SYLVITE_OK;
   char beside[4096];
-  if (!path) {
-    default_weights_path(program, beside, sizeof beside);
-    path = beside;
-  }
-  return sylvite_safetensors_open(path, info->parameters, info->parameter_count, model->parameters,
-                                  &model->weights, error);
+  default_weights_path(program, beside, sizeof beside);
+  return load_weights(model, beside, false, error);
 }
 
 sylvite_model *sylvite_create(const struct sylvite_program *program, const sylvite_options *given) {
@@ -90,35 +157,23 @@ sylvite_model *sylvite_create(const struct sylvite_program *program, const sylvi
     return NULL;
   }
   sylvite_model *model = calloc(1, sizeof *model);
-  size_t state_bytes = (program->state_bytes + SYLVITE_ALIGNMENT - 1) & ~(size_t)(SYLVITE_ALIGNMENT - 1);
   if (model) {
+    model->context.program = program;
     model->parameters = calloc((size_t)program->info.parameter_count + 1, sizeof *model->parameters);
-    if (state_bytes)
-      model->state = aligned_alloc(SYLVITE_ALIGNMENT, state_bytes);
   }
-  if (!model || !model->parameters || (state_bytes && !model->state)) {
+  if (!model || !model->parameters || !allocate_state(model)) {
     sylvite_fail(error, SYLVITE_OUT_OF_MEMORY, "out of memory for a handle of model '%s'",
                  program->info.name);
-    if (model) {
-      free(model->state);
-      free(model->parameters);
-    }
-    free(model);
+    sylvite_destroy(model);
     return NULL;
   }
-  if (model->state)
-    memset(model->state, 0, state_bytes);
-  model->parameters[program->info.parameter_count] = model->state;
-  model->context.program = program;
   if (options.workspace) {
     model->arena = options.workspace;
     model->arena_size = options.workspace_size;
     model->caller_owns_arena = true;
   }
   if (open_weights(model, options.weights, error) != SYLVITE_OK) {
-    free(model->state);
-    free(model->parameters);
-    free(model);
+    sylvite_destroy(model);
     return NULL;
   }
   return model;
@@ -159,17 +214,24 @@ static int leave(sylvite_model *model, int status) {
 
 /* ---- Shapes ------------------------------------------------------------------------------------------- */
 
+static int check_entry(const struct sylvite_program *program, int32_t entry, char *error) {
+  if (entry >= 0 && entry < program->info.entry_count)
+    return SYLVITE_OK;
+  return sylvite_fail(error, SYLVITE_INVALID_ARGUMENT, "entry %d does not exist; the model has %d", entry,
+                      program->info.entry_count);
+}
+
 /* Checks the free dimensions. After it, every dim is in [1, 2^31) and every input is below 2^31 elements. */
-static int check_dims(const sylvite_info *info, const int64_t *dims, char *error) {
-  if (!dims && info->dim_count > 0)
+static int check_dims(const sylvite_entry *entry, const int64_t *dims, char *error) {
+  if (!dims && entry->dim_count > 0)
     return sylvite_fail(error, SYLVITE_INVALID_ARGUMENT, "dims is null");
-  for (int32_t k = 0; k < info->dim_count; ++k) {
+  for (int32_t k = 0; k < entry->dim_count; ++k) {
     if (dims[k] <= 0)
       return sylvite_fail(error, SYLVITE_INVALID_ARGUMENT, "%s must be positive, not %" PRId64,
-                          info->dims[k], dims[k]);
+                          entry->dims[k], dims[k]);
     if (dims[k] > INT32_MAX)
       return sylvite_fail(error, SYLVITE_INVALID_ARGUMENT, "%s is %" PRId64 "; at most %d is supported",
-                          info->dims[k], dims[k], INT32_MAX);
+                          entry->dims[k], dims[k], INT32_MAX);
   }
   return SYLVITE_OK;
 }
@@ -195,10 +257,10 @@ static int check_elements(const char *kind, const sylvite_tensor *tensor, const 
   return SYLVITE_OK;
 }
 
-static int check_inputs(const sylvite_info *info, const int64_t *dims, char *error) {
-  int status = check_dims(info, dims, error);
-  for (int32_t i = 0; i < info->input_count && status == SYLVITE_OK; ++i) {
-    const sylvite_tensor *tensor = &info->inputs[i];
+static int check_inputs(const sylvite_entry *entry, const int64_t *dims, char *error) {
+  int status = check_dims(entry, dims, error);
+  for (int32_t i = 0; i < entry->input_count && status == SYLVITE_OK; ++i) {
+    const sylvite_tensor *tensor = &entry->inputs[i];
     int64_t shape[MAX_DIMS];
     if (tensor->rank > MAX_DIMS)
       return sylvite_fail(error, SYLVITE_INTERNAL_ERROR, "input '%s' has rank %d", tensor->name,
@@ -210,66 +272,107 @@ static int check_inputs(const sylvite_info *info, const int64_t *dims, char *err
   return status;
 }
 
-/* Computes all output shapes, one after the other, and checks them. */
-static int check_outputs(const struct sylvite_program *program, const int64_t *dims, int64_t *shapes,
-                         char *error) {
-  const sylvite_info *info = &program->info;
+static bool has_static_shape(const sylvite_tensor *tensor) {
+  for (int32_t d = 0; d < tensor->rank; ++d)
+    if (tensor->shape[d] < 0)
+      return false;
+  return true;
+}
+
+/* Computes all output shapes, one after the other, and checks them, unless none depends on `dims`. */
+static int check_outputs(const struct sylvite_program *program, int32_t index, const int64_t *dims,
+                         int64_t *shapes, char *error) {
+  const sylvite_entry *entry = &program->info.entries[index];
   int32_t total = 0;
-  for (int32_t i = 0; i < info->output_count; ++i)
-    total += info->outputs[i].rank;
+  bool free_dims = false;
+  for (int32_t i = 0; i < entry->output_count; ++i) {
+    total += entry->outputs[i].rank;
+    free_dims |= !has_static_shape(&entry->outputs[i]);
+  }
+  if (!free_dims) /* gradients and metrics, of which there may be any number */
+    return SYLVITE_OK;
   if (total > MAX_OUTPUT_DIMS)
     return sylvite_fail(error, SYLVITE_INTERNAL_ERROR, "outputs have %d dimensions together", total);
-  program->output_shapes(dims, shapes);
+  program->functions[index].output_shapes(dims, shapes);
   int status = SYLVITE_OK;
-  for (int32_t i = 0; i < info->output_count && status == SYLVITE_OK; ++i) {
-    status = check_elements("output", &info->outputs[i], shapes, error);
-    shapes += info->outputs[i].rank;
+  for (int32_t i = 0; i < entry->output_count && status == SYLVITE_OK; ++i) {
+    status = check_elements("output", &entry->outputs[i], shapes, error);
+    shapes += entry->outputs[i].rank;
   }
   return status;
 }
 
-static int check_sizes(const struct sylvite_program *program, const int64_t *dims, size_t *arena,
+static int check_sizes(const struct sylvite_program *program, int32_t entry, const int64_t *dims, size_t *arena,
                        char *error) {
   int64_t shapes[MAX_OUTPUT_DIMS];
-  int status = check_inputs(&program->info, dims, error);
+  int status = check_inputs(&program->info.entries[entry], dims, error);
   if (status == SYLVITE_OK)
-    status = check_outputs(program, dims, shapes, error);
+    status = check_outputs(program, entry, dims, shapes, error);
   if (status != SYLVITE_OK)
     return status;
-  int64_t bytes = program->arena_bytes(dims);
+  int64_t bytes = program->functions[entry].arena_bytes(dims);
   if (bytes < 0 || (uint64_t)bytes > PTRDIFF_MAX - SYLVITE_ALIGNMENT)
     return sylvite_fail(error, SYLVITE_INVALID_ARGUMENT, "the workspace would not fit into memory");
   *arena = (size_t)bytes;
   return SYLVITE_OK;
 }
 
-size_t sylvite_workspace_size(const struct sylvite_program *program, const int64_t *dims) {
+size_t sylvite_entry_workspace_size(const struct sylvite_program *program, int32_t entry, const int64_t *dims) {
   char *error = sylvite_thread_state()->error;
   size_t bytes = 0;
   error[0] = '\0';
-  return check_sizes(program, dims, &bytes, error) == SYLVITE_OK ? bytes : 0;
+  int status = check_entry(program, entry, error);
+  if (status == SYLVITE_OK)
+    status = check_sizes(program, entry, dims, &bytes, error);
+  return status == SYLVITE_OK ? bytes : 0;
+}
+
+size_t sylvite_workspace_size(const struct sylvite_program *program, const int64_t *dims) {
+  return sylvite_entry_workspace_size(program, 0, dims);
+}
+
+/* What serves every entry but the first; they take the same dims. */
+size_t sylvite_train_workspace_size(const struct sylvite_program *program, const int64_t *dims) {
+  size_t most = 0;
+  for (int32_t entry = 1; entry < program->info.entry_count; ++entry) {
+    size_t bytes = sylvite_entry_workspace_size(program, entry, dims);
+    most = bytes > most ? bytes : most;
+  }
+  return most;
+}
+
+int sylvite_entry_output_shape(const struct sylvite_program *program, int32_t entry, int32_t output,
+                               const int64_t *dims, int64_t *shape) {
+  char *error = sylvite_thread_state()->error;
+  int64_t shapes[MAX_OUTPUT_DIMS];
+  int status = check_entry(program, entry, error);
+  if (status != SYLVITE_OK)
+    return status;
+  const sylvite_entry *about = &program->info.entries[entry];
+  if (output < 0 || output >= about->output_count)
+    return sylvite_fail(error, SYLVITE_INVALID_ARGUMENT, "output %d does not exist; the model has %d",
+                        output, about->output_count);
+  if (!shape)
+    return sylvite_fail(error, SYLVITE_INVALID_ARGUMENT, "shape is null");
+  status = check_inputs(about, dims, error);
+  if (status == SYLVITE_OK)
+    status = check_outputs(program, entry, dims, shapes, error);
+  if (status != SYLVITE_OK)
+    return status;
+  const sylvite_tensor *tensor = &about->outputs[output];
+  const int64_t *found = shapes;
+  for (int32_t i = 0; i < output; ++i)
+    found += about->outputs[i].rank;
+  if (has_static_shape(tensor))
+    found = tensor->shape;
+  for (int32_t d = 0; d < tensor->rank; ++d)
+    shape[d] = found[d];
+  return SYLVITE_OK;
 }
 
 int sylvite_output_shape(const struct sylvite_program *program, int32_t output, const int64_t *dims,
                          int64_t *shape) {
-  char *error = sylvite_thread_state()->error;
-  const sylvite_info *info = &program->info;
-  int64_t shapes[MAX_OUTPUT_DIMS];
-  if (output < 0 || output >= info->output_count)
-    return sylvite_fail(error, SYLVITE_INVALID_ARGUMENT, "output %d does not exist; the model has %d",
-                        output, info->output_count);
-  if (!shape)
-    return sylvite_fail(error, SYLVITE_INVALID_ARGUMENT, "shape is null");
-  int status = check_inputs(info, dims, error);
-  if (status == SYLVITE_OK)
-    status = check_outputs(program, dims, shapes, error);
-  if (status != SYLVITE_OK)
-    return status;
-  int32_t start = 0;
-  for (int32_t i = 0; i < output; ++i)
-    start += info->outputs[i].rank;
-  memcpy(shape, shapes + start, (size_t)info->outputs[output].rank * sizeof *shape);
-  return SYLVITE_OK;
+  return sylvite_entry_output_shape(program, 0, output, dims, shape);
 }
 
 /* ---- Run ---------------------------------------------------------------------------------------------- */
@@ -297,7 +400,7 @@ static int prepare_arena(sylvite_model *model, size_t bytes) {
     return sylvite_fail(error, SYLVITE_INVALID_ARGUMENT,
                         "this call needs a workspace of %zu bytes; options.workspace_size is %zu", bytes,
                         model->arena_size);
-  size_t rounded = (bytes + SYLVITE_ALIGNMENT - 1) & ~(size_t)(SYLVITE_ALIGNMENT - 1);
+  size_t rounded = aligned_size(bytes);
   /* Free first: old and new together would be the peak. */
   free(model->arena);
   model->arena_size = 0;
@@ -308,17 +411,20 @@ static int prepare_arena(sylvite_model *model, size_t bytes) {
   return SYLVITE_OK;
 }
 
-static int run(sylvite_model *model, const void *const *inputs, const int64_t *dims,
+static int run(sylvite_model *model, int32_t index, const void *const *inputs, const int64_t *dims,
                void *const *outputs) {
   sylvite_context *context = &model->context;
   const struct sylvite_program *program = context->program;
-  const sylvite_info *info = &program->info;
+  int status = check_entry(program, index, context->error);
+  if (status != SYLVITE_OK)
+    return status;
+  const sylvite_entry *entry = &program->info.entries[index];
   size_t arena = 0;
-  int status = check_sizes(program, dims, &arena, context->error);
+  status = check_sizes(program, index, dims, &arena, context->error);
   if (status == SYLVITE_OK)
-    status = check_pointers("input", info->inputs, info->input_count, inputs, context->error);
+    status = check_pointers("input", entry->inputs, entry->input_count, inputs, context->error);
   if (status == SYLVITE_OK)
-    status = check_pointers("output", info->outputs, info->output_count, (const void *const *)outputs,
+    status = check_pointers("output", entry->outputs, entry->output_count, (const void *const *)outputs,
                             context->error);
   if (status == SYLVITE_OK)
     status = prepare_arena(model, arena);
@@ -327,8 +433,8 @@ static int run(sylvite_model *model, const void *const *inputs, const int64_t *d
   struct sylvite_thread *thread = sylvite_thread_state();
   sylvite_context *outer = thread->context;
   thread->context = context;
-  int result = program->forward(context, dims, (void *const *)inputs, outputs, model->arena,
-                                model->parameters);
+  int result = program->functions[index].run(context, dims, (void *const *)inputs, outputs, model->arena,
+                                             model->parameters);
   thread->context = outer;
   status = atomic_load_explicit(&context->status, memory_order_relaxed);
   if (status == SYLVITE_OK && result != 0)
@@ -336,19 +442,49 @@ static int run(sylvite_model *model, const void *const *inputs, const int64_t *d
   return status;
 }
 
+int sylvite_run_entry(sylvite_model *model, int32_t entry, const void *const *inputs, const int64_t *dims,
+                      void *const *outputs) {
+  int status = enter(model);
+  return status == SYLVITE_OK ? leave(model, run(model, entry, inputs, dims, outputs)) : status;
+}
+
 int sylvite_run(sylvite_model *model, const void *const *inputs, const int64_t *dims,
                 void *const *outputs) {
-  int status = enter(model);
-  return status == SYLVITE_OK ? leave(model, run(model, inputs, dims, outputs)) : status;
+  return sylvite_run_entry(model, 0, inputs, dims, outputs);
 }
 
 int sylvite_reset_states(sylvite_model *model) {
   int status = enter(model);
   if (status != SYLVITE_OK)
     return status;
-  if (model->state)
+  if (model->context.program->state_bytes)
     memset(model->state, 0, model->context.program->state_bytes);
   return leave(model, SYLVITE_OK);
+}
+
+/* ---- Learning rate ------------------------------------------------------------------------------------ */
+
+int sylvite_set_learning_rate(sylvite_model *model, float rate) {
+  int status = enter(model);
+  if (status != SYLVITE_OK)
+    return status;
+  int32_t parameter = model->context.program->learning_rate;
+  if (parameter < 0)
+    return leave(model, sylvite_fail(model->context.error, SYLVITE_INVALID_ARGUMENT,
+                                     "the learning rate of model '%s' follows a schedule and cannot be set",
+                                     model->context.program->info.name));
+  if (!(rate >= 0) || isinf(rate))
+    return leave(model, sylvite_fail(model->context.error, SYLVITE_INVALID_ARGUMENT,
+                                     "the learning rate must be a number that is not negative, not %g", rate));
+  memcpy(model->parameters[parameter], &rate, sizeof rate);
+  return leave(model, SYLVITE_OK);
+}
+
+float sylvite_learning_rate(const sylvite_model *model) {
+  float rate = NAN;
+  if (model && model->context.program->learning_rate >= 0)
+    memcpy(&rate, model->parameters[model->context.program->learning_rate], sizeof rate);
+  return rate;
 }
 
 /* ---- Weights ------------------------------------------------------------------------------------------ */
@@ -368,17 +504,9 @@ int sylvite_load(sylvite_model *model, const char *path) {
   int status = enter(model);
   if (status != SYLVITE_OK)
     return status;
-  const sylvite_info *info = &model->context.program->info;
   if (!path)
     return leave(model, sylvite_fail(model->context.error, SYLVITE_INVALID_ARGUMENT, "path is null"));
-  struct sylvite_weights fresh = {0};
-  status = sylvite_safetensors_open(path, info->parameters, info->parameter_count, model->parameters,
-                                    &fresh, model->context.error);
-  if (status == SYLVITE_OK) {
-    sylvite_weights_close(&model->weights);
-    model->weights = fresh;
-  }
-  return leave(model, status);
+  return leave(model, load_weights(model, path, true, model->context.error));
 }
 
 /* ---- Profile ------------------------------------------------------------------------------------------ */

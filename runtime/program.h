@@ -36,27 +36,35 @@ enum sylvite_cpu_feature {
 /* The state of one call, made by the runtime, opaque to the host program. */
 typedef struct sylvite_context sylvite_context;
 
-struct sylvite_program {
-  struct sylvite_info info;   /* first: NAME_info returns its address */
-  uint64_t cpu_features;      /* enum sylvite_cpu_feature */
-  const uint8_t *weights;     /* embedded, info.weights_bytes long; NULL when they are in a file */
-
-  /* Bytes of arena that a call needs. `symbols`: info.dim_count sizes, checked to be positive and to make
-   * every input smaller than 2^31 elements. */
+/* The code of one entry. */
+struct sylvite_function {
+  /* Bytes of arena that a call needs. `symbols`: the entry's dim_count sizes, checked to be positive and to
+   * make every input smaller than 2^31 elements. */
   int64_t (*arena_bytes)(const int64_t *symbols);
 
   /* The shapes of all outputs, one after the other in `dims`, outermost dimension first. */
   void (*output_shapes)(const int64_t *symbols, int64_t *dims);
 
-  /* Runs the model. `inputs` and `outputs`: data of info.inputs and info.outputs in their order;
-   * `parameters`: data of info.parameters in their order (not necessarily at their offsets: a parameter may
-   * lie in a mapped file), and after them, where there is any, the handle's state. Pointers other than `arena` and the state are aligned to their element type only.
-   * Returns 0 or what sylvite_launch returned. */
-  int32_t (*forward)(sylvite_context *context, const int64_t *symbols, void *const *inputs,
-                     void *const *outputs, uint8_t *arena, void *const *parameters);
+  /* Runs it. `inputs` and `outputs`: data of the entry's inputs and outputs in their order; `parameters`: data
+   * of info.parameters in their order, and after them, where there is any, the handle's state. Where a
+   * parameter is constant, it is not necessarily at its offset: it may lie in a mapped file. The others, and
+   * the state, are the handle's own, and a call that succeeds may have changed them. Pointers other than
+   * `arena` and those to the handle's own are aligned to their element type only. Returns 0 or what
+   * sylvite_launch returned. */
+  int32_t (*run)(sylvite_context *context, const int64_t *symbols, void *const *inputs,
+                 void *const *outputs, uint8_t *arena, void *const *parameters);
+};
+
+struct sylvite_program {
+  struct sylvite_info info;                 /* first: NAME_info returns its address */
+  uint64_t cpu_features;                    /* enum sylvite_cpu_feature */
+  const uint8_t *weights;                   /* embedded, info.weights_bytes long; NULL when they are in a file */
+  const struct sylvite_function *functions; /* one per info.entries */
 
   /* Bytes that a handle keeps from call to call, zero at first: the states of stateful layers. */
   uint64_t state_bytes;
+  /* The parameter, a float, that is the learning rate; -1: there is none to set. */
+  int32_t learning_rate;
 };
 
 /* ---- Functions that the host program calls ------------------------------------------------------------ */

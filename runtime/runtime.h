@@ -20,16 +20,24 @@ sylvite_model *sylvite_create(const struct sylvite_program *program, const sylvi
 void sylvite_destroy(sylvite_model *model);
 int sylvite_run(sylvite_model *model, const void *const *inputs, const int64_t *dims,
                 void *const *outputs);
+int sylvite_run_entry(sylvite_model *model, int32_t entry, const void *const *inputs, const int64_t *dims,
+                      void *const *outputs);
 const char *sylvite_last_error(const sylvite_model *model);
 size_t sylvite_workspace_size(const struct sylvite_program *program, const int64_t *dims);
+size_t sylvite_train_workspace_size(const struct sylvite_program *program, const int64_t *dims);
+size_t sylvite_entry_workspace_size(const struct sylvite_program *program, int32_t entry, const int64_t *dims);
 int sylvite_output_shape(const struct sylvite_program *program, int32_t output, const int64_t *dims,
                          int64_t *shape);
+int sylvite_entry_output_shape(const struct sylvite_program *program, int32_t entry, int32_t output,
+                               const int64_t *dims, int64_t *shape);
 int sylvite_set_threads(int threads);
 int sylvite_threads(void);
 void sylvite_set_parallel_for(sylvite_parallel_for function, void *state);
 int sylvite_save(sylvite_model *model, const char *path);
 int sylvite_load(sylvite_model *model, const char *path);
 int sylvite_reset_states(sylvite_model *model);
+int sylvite_set_learning_rate(sylvite_model *model, float rate);
+float sylvite_learning_rate(const sylvite_model *model);
 int sylvite_set_profile(sylvite_model *model, int enabled);
 int sylvite_profile_kernel(const sylvite_model *model, int32_t kernel, sylvite_profile *profile);
 
@@ -96,8 +104,8 @@ struct sylvite_weights {
 void sylvite_weights_close(struct sylvite_weights *weights);
 
 /* Maps the safetensors file at `path` and sets table[i] to the data of parameters[i], each of which must be
- * in the file with the same dtype and shape; other tensors are ignored. On failure nothing is changed but
- * `error`. */
+ * in the file with the same dtype and shape; other tensors are ignored. A parameter may be absent when table[i]
+ * is not NULL before, and then stays so. On failure nothing is changed but `error`. */
 int sylvite_safetensors_open(const char *path, const sylvite_parameter *parameters, int32_t count,
                              void **table, struct sylvite_weights *weights, char *error);
 
@@ -105,5 +113,8 @@ int sylvite_safetensors_open(const char *path, const sylvite_parameter *paramete
  * it: `path` is at all times its old content or its new. */
 int sylvite_safetensors_save(const char *path, const sylvite_parameter *parameters, int32_t count,
                              void *const *table, char *error);
+
+/* Bytes of a parameter's data. */
+size_t sylvite_parameter_bytes(const sylvite_parameter *parameter);
 
 #endif /* SYLVITE_RUNTIME_H */

@@ -399,12 +399,15 @@ static void shape_text(char *text, size_t size, const int64_t *shape, int32_t ra
     snprintf(text + used, size - used, rank > 8 ? ", ...)" : ")");
 }
 
-static const struct entry *find(struct parser *parser, const sylvite_parameter *parameter) {
+/* The tensor of a parameter's name, or NULL: an error, unless it may be absent. */
+static const struct entry *find(struct parser *parser, const sylvite_parameter *parameter, bool optional) {
   const sylvite_tensor *tensor = &parameter->tensor;
   struct entry key = {.name = (char *)(uintptr_t)tensor->name};
   const struct entry *entry = parser->count ? bsearch(&key, parser->entries, parser->count,
                                                       sizeof *parser->entries, by_name)
                                             : NULL;
+  if (!entry && optional)
+    return NULL;
   if (!entry) {
     parser->status = sylvite_fail(parser->error, SYLVITE_FORMAT_ERROR, "%s has no tensor '%.200s'",
                                   parser->path, tensor->name);
@@ -433,11 +436,13 @@ static bool bind(struct parser *parser, const uint8_t *data, const sylvite_param
     return out_of_memory(parser);
   size_t copied = 0;
   for (int32_t i = 0; i < count; ++i) {
-    found[i] = find(parser, &parameters[i]);
-    if (!found[i]) {
+    found[i] = find(parser, &parameters[i], /*optional=*/table[i] != NULL);
+    if (parser->status != SYLVITE_OK) {
       free(found);
       return false;
     }
+    if (!found[i])
+      continue;
     if ((uintptr_t)(data + found[i]->begin) % sylvite_dtype_size(found[i]->dtype) != 0)
       copied += (found[i]->end - found[i]->begin + SYLVITE_ALIGNMENT - 1) / SYLVITE_ALIGNMENT *
                 SYLVITE_ALIGNMENT;
@@ -451,6 +456,8 @@ static bool bind(struct parser *parser, const uint8_t *data, const sylvite_param
     }
   }
   for (int32_t i = 0; i < count; ++i) {
+    if (!found[i])
+      continue;
     const uint8_t *source = data + found[i]->begin;
     size_t bytes = found[i]->end - found[i]->begin;
     table[i] = (void *)(uintptr_t)source;
@@ -531,7 +538,7 @@ int sylvite_safetensors_open(const char *path, const sylvite_parameter *paramete
 
 /* ---- Save --------------------------------------------------------------------------------------------- */
 
-static size_t parameter_bytes(const sylvite_parameter *parameter) {
+size_t sylvite_parameter_bytes(const sylvite_parameter *parameter) {
   size_t bytes = sylvite_dtype_size(parameter->tensor.dtype);
   for (int32_t d = 0; d < parameter->tensor.rank; ++d)
     bytes *= (size_t)parameter->tensor.shape[d];
@@ -544,7 +551,7 @@ static size_t parameter_bytes(const sylvite_parameter *parameter) {
 enum { PASSES = 5 };
 
 static int pass_of(const sylvite_parameter *parameter) {
-  if (parameter_bytes(parameter) % SYLVITE_ALIGNMENT == 0)
+  if (sylvite_parameter_bytes(parameter) % SYLVITE_ALIGNMENT == 0)
     return 0;
   size_t element = sylvite_dtype_size(parameter->tensor.dtype);
   return element >= 8 ? 1 : element >= 4 ? 2 : element >= 2 ? 3 : 4;
@@ -575,7 +582,7 @@ static char *make_header(const sylvite_parameter *parameters, int32_t count, siz
       if (pass_of(&parameters[i]) != pass)
         continue;
       const sylvite_tensor *tensor = &parameters[i].tensor;
-      uint64_t end = offset + parameter_bytes(&parameters[i]);
+      uint64_t end = offset + sylvite_parameter_bytes(&parameters[i]);
       fputc(',', out);
       write_json_string(out, tensor->name);
       fprintf(out, ":{\"dtype\":\"%s\",\"shape\":[", sylvite_dtype_name(tensor->dtype));
@@ -656,7 +663,7 @@ int sylvite_safetensors_save(const char *path, const sylvite_parameter *paramete
   for (int pass = 0; pass < PASSES; ++pass)
     for (int32_t i = 0; i < count && ok; ++i)
       if (pass_of(&parameters[i]) == pass)
-        ok = write_all(file, table[i], parameter_bytes(&parameters[i]));
+        ok = write_all(file, table[i], sylvite_parameter_bytes(&parameters[i]));
   ok = ok && fsync(file) == 0;
   int reason = errno;
   if (close(file) != 0 && ok) {

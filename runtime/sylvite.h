@@ -41,7 +41,7 @@ enum sylvite_dtype {
   SYLVITE_BOOL = 12 /* one byte, 0 or 1 */
 };
 
-/* A size in `shape` that is no constant: SYLVITE_FREE(k) is free dimension k of the model (0 is the batch),
+/* A size in `shape` that is no constant: SYLVITE_FREE(k) is free dimension k of the entry (0 is the batch),
  * SYLVITE_DERIVED is computed from the free dimensions (outputs only; NAME_output_shape has the value). */
 #define SYLVITE_FREE(k) (-1 - (int64_t)(k))
 #define SYLVITE_DERIVED INT64_MIN
@@ -54,12 +54,23 @@ typedef struct sylvite_tensor {
   const int64_t *shape; /* `rank` sizes, outermost first */
 } sylvite_tensor;
 
-/* A constant tensor of the compiled model. */
+/* Who may change a parameter. */
+enum sylvite_role {
+  SYLVITE_CONSTANT = 0,      /* nobody: all handles share it */
+  SYLVITE_VARIABLE = 1,      /* training; every handle has its own */
+  SYLVITE_TRAINING_STATE = 2 /* training, of which it is a part: what the optimizer keeps, counters, the
+                                learning rate; a file of weights need not have it */
+};
+
+/* A parameter's offset that says: zero at first, and not among the embedded weights. */
+#define SYLVITE_ZERO UINT64_MAX
+
+/* A tensor that belongs to the compiled model. */
 typedef struct sylvite_parameter {
   sylvite_tensor tensor;
-  uint64_t offset;   /* bytes from the start of the embedded weights */
+  uint64_t offset;   /* bytes from the start of the embedded weights, or SYLVITE_ZERO */
   int32_t trainable; /* 0 or 1 */
-  int32_t reserved;  /* 0 */
+  int32_t role;      /* enum sylvite_role */
 } sylvite_parameter;
 
 /* A compiled kernel, which runs one fused group of layers. One call does
@@ -72,6 +83,21 @@ typedef struct sylvite_kernel {
   double bytes, bytes_per_item;
 } sylvite_kernel;
 
+/* What a library can run: the model itself, `forward`, and in a library that trains also `train_step`,
+ * `evaluate` and `gradients`. */
+typedef struct sylvite_entry {
+  const char *name;
+  int32_t dim_count;
+  int32_t input_count;
+  int32_t output_count;
+  int32_t kernel_count;
+  const char *const *dims; /* names of the free dimensions */
+  const sylvite_tensor *inputs;
+  const sylvite_tensor *outputs;
+  int32_t first_kernel; /* its kernels are kernel_count of those of sylvite_info, from here on */
+  int32_t reserved;     /* 0 */
+} sylvite_entry;
+
 /* What NAME_info returns: constant, valid while the library is loaded. */
 typedef struct sylvite_info {
   int32_t abi;             /* SYLVITE_ABI */
@@ -80,7 +106,7 @@ typedef struct sylvite_info {
   const char *model;       /* the model's own name */
   const char *compiler;    /* "sylvite 0.1.0" */
   const char *target;      /* "x86-64-linux-avx2-fma" */
-  const char *const *dims; /* names of the free dimensions */
+  const char *const *dims; /* names of the free dimensions; these and the next are those of `forward` */
   int32_t input_count;
   int32_t output_count;
   const sylvite_tensor *inputs;
@@ -90,11 +116,14 @@ typedef struct sylvite_info {
   int32_t kernel_count;
   const sylvite_parameter *parameters;
   const sylvite_kernel *kernels;
-  uint64_t weights_bytes;   /* bytes of all parameters */
+  uint64_t weights_bytes;   /* bytes of the embedded weights */
   const char *weights_file; /* NULL: inside the library; else the file's name, searched beside the library */
+  const sylvite_entry *entries; /* the first is `forward` */
+  int32_t entry_count;
+  int32_t reserved; /* 0 */
 } sylvite_info;
 
-#define SYLVITE_ABI 1
+#define SYLVITE_ABI 2
 
 /* For NAME_create; NULL there means all zero, which means all default. Set `size` to sizeof. */
 typedef struct sylvite_options {

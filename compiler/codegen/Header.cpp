@@ -2,6 +2,7 @@
 // documentation, and a C++17 class. Everything a user needs to call the library is in this one file.
 #include "compiler/codegen/Header.h"
 
+#include "compiler/codegen/HostObject.h"
 #include "compiler/codegen/RuntimeBlob.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
@@ -45,26 +46,22 @@ std::string sanitizeName(StringRef name) {
   return result;
 }
 
+/// A name from the model inside a comment: anything that could end the comment is replaced.
+static std::string comment(StringRef text) {
+  std::string result;
+  for (char c : text)
+    result += isPrint(c) || static_cast<unsigned char>(c) >= 0x80 ? c : ' ';
+  for (size_t at; (at = result.find("*/")) != std::string::npos;)
+    result.replace(at, 2, "* /");
+  return result;
+}
+
 namespace {
 
-/// Writes one header; holds the names that its functions' arguments have.
-class HeaderWriter {
+/// C identifiers for names of a model, each another.
+class Identifiers {
 public:
-  HeaderWriter(const LibraryDescription &description, const LibraryOptions &options, raw_ostream &out)
-      : description(description), options(options), name(options.name), out(out) {
-    used.insert("model");
-    for (const std::string &dim : description.dims)
-      dims.push_back(argumentName(dim));
-    for (const TensorInfo &input : description.inputs)
-      inputs.push_back(argumentName(input.name));
-    for (const TensorInfo &output : description.outputs)
-      outputs.push_back(argumentName(output.name));
-  }
-
-  void write();
-
-private:
-  std::string argumentName(StringRef original) {
+  std::string make(StringRef original) {
     std::string base;
     for (char c : original)
       base += isAlnum(c) || c == '_' ? c : '_';
@@ -79,6 +76,31 @@ private:
     return result;
   }
 
+private:
+  StringSet<> used;
+};
+
+/// The function of an entry as the header writes it: the names of its arguments, and what it does with outputs.
+struct EntryWriter {
+  EntryWriter(const EntryInfo &entry, const std::string &library)
+      : entry(entry), library(library), form(getForm(entry)) {
+    Identifiers names;
+    names.make("model");
+    if (form == EntryForm::Metrics)
+      names.make("metrics");
+    for (const std::string &dim : entry.dims)
+      dims.push_back(names.make(dim));
+    for (const TensorInfo &input : entry.inputs)
+      inputs.push_back(names.make(input.name));
+    if (form == EntryForm::Gradients) {
+      outputs = {names.make(entry.outputs.front().name), names.make("gradients")};
+    } else {
+      Identifiers fields; // of the struct, which are no arguments
+      for (const TensorInfo &output : entry.outputs)
+        outputs.push_back(form == EntryForm::Metrics ? fields.make(output.name) : names.make(output.name));
+    }
+  }
+
   /// "[batch, 28, 28, 1]".
   std::string shapeText(const TensorInfo &tensor) const {
     std::string text = "[";
@@ -88,24 +110,28 @@ private:
     }
     return text + "]";
   }
-  /// A name from the model inside a comment: anything that could end the comment is replaced.
-  static std::string comment(StringRef text) {
-    std::string result;
-    for (char c : text)
-      result += isPrint(c) || static_cast<unsigned char>(c) >= 0x80 ? c : ' ';
-    for (size_t at; (at = result.find("*/")) != std::string::npos;)
-      result.replace(at, 2, "* /");
-    return result;
-  }
-  /// The arguments of forward after the handle. With `types` as in a declaration, else as in a call.
-  std::string forwardArguments(bool types) const {
+
+  /// The arguments after the handle. With `types` as in a declaration, else as in a call.
+  std::string arguments(bool types, bool withOutputs = true) const {
     SmallVector<std::string> list;
-    for (auto [argument, input] : zip_equal(inputs, description.inputs))
-      list.push_back((types ? "const " + getCName(input.dtype).str() + " *" : "") + argument);
+    auto add = [&](const Twine &type, StringRef argument) {
+      list.push_back(types ? (type + argument).str() : argument.str());
+    };
+    for (auto [argument, input] : zip_equal(inputs, entry.inputs))
+      add("const " + getCName(input.dtype) + " *", argument);
     for (const std::string &dim : dims)
-      list.push_back((types ? "int64_t " : "") + dim);
-    for (auto [argument, output] : zip_equal(outputs, description.outputs))
-      list.push_back((types ? getCName(output.dtype).str() + " *" : "") + argument);
+      add("int64_t ", dim);
+    if (!withOutputs)
+      return join(list, ", ");
+    if (form == EntryForm::Tensors)
+      for (auto [argument, output] : zip_equal(outputs, entry.outputs))
+        add(getCName(output.dtype) + " *", argument);
+    if (form == EntryForm::Metrics)
+      add(library + "_metrics *", "metrics");
+    if (form == EntryForm::Gradients) {
+      add(getCName(entry.outputs.front().dtype) + " *", outputs[0]);
+      add(gradientType() + " *const *", outputs[1]);
+    }
     return join(list, ", ");
   }
   std::string dimArguments(bool types) const {
@@ -114,26 +140,64 @@ private:
       list.push_back((types ? "int64_t " : "") + dim);
     return join(list, ", ");
   }
+  /// The element type of all gradients.
+  std::string gradientType() const {
+    for (const TensorInfo &output : ArrayRef(entry.outputs).drop_front())
+      if (output.dtype != entry.outputs[1].dtype)
+        return "void";
+    return entry.outputs.size() == 1 ? "void" : getCName(entry.outputs[1].dtype).str();
+  }
+  /// One line of a comment per input and free dimension.
+  void describeInputs(raw_ostream &out) const {
+    for (auto [argument, input] : zip_equal(inputs, entry.inputs))
+      out << " *   " << argument << "  " << getNumpyName(input.dtype) << " " << shapeText(input) << "\n";
+    for (auto [argument, dim] : zip_equal(dims, entry.dims))
+      out << " *   " << argument << "  "
+          << (dim == "batch" ? "number of items, at least 1"
+                             : "size of the dimension \"" + comment(dim) + "\", at least 1")
+          << "\n";
+  }
 
+  const EntryInfo &entry;
+  const std::string &library;
+  EntryForm form;
+  SmallVector<std::string> dims, inputs, outputs;
+};
+
+/// Writes one header.
+class HeaderWriter {
+public:
+  HeaderWriter(const LibraryDescription &description, const LibraryOptions &options, raw_ostream &out)
+      : description(description), options(options), name(options.name), out(out) {
+    for (const EntryInfo &entry : description.entries)
+      entries.emplace_back(entry, name);
+  }
+
+  void write();
+
+private:
+  const EntryWriter &forward() const { return entries.front(); }
   void writeOverview();
   void writeTensor(StringRef role, StringRef argument, const TensorInfo &tensor);
   void writeFunctions();
   void writeForwardComment();
+  void writeTraining();
+  void writeEntry(const EntryWriter &entry);
   void writeClass();
+  void writeMethod(const EntryWriter &entry);
 
   const LibraryDescription &description;
   const LibraryOptions &options;
   std::string name;
   raw_ostream &out;
-  StringSet<> used;
-  SmallVector<std::string> dims, inputs, outputs;
+  std::vector<EntryWriter> entries;
 };
 
 } // namespace
 
 void HeaderWriter::writeTensor(StringRef role, StringRef argument, const TensorInfo &tensor) {
   out << " *   " << left_justify(role, 7) << left_justify(argument, 16) << " "
-      << left_justify(getNumpyName(tensor.dtype), 8) << " " << shapeText(tensor);
+      << left_justify(getNumpyName(tensor.dtype), 8) << " " << forward().shapeText(tensor);
   if (argument != tensor.name)
     out << "  (\"" << comment(tensor.name) << "\")";
   out << "\n";
@@ -145,9 +209,9 @@ void HeaderWriter::writeOverview() {
     bytes += parameter.data.size();
   out << "/* " << name << ": the model \"" << comment(description.model)
       << "\", compiled by Sylvite " SYLVITE_VERSION " for " << description.target << ".\n *\n";
-  for (auto [argument, input] : zip_equal(inputs, description.inputs))
+  for (auto [argument, input] : zip_equal(forward().inputs, forward().entry.inputs))
     writeTensor("input", argument, input);
-  for (auto [argument, output] : zip_equal(outputs, description.outputs))
+  for (auto [argument, output] : zip_equal(forward().outputs, forward().entry.outputs))
     writeTensor("output", argument, output);
   out << " *\n * " << description.modelParameters << " parameters; " << bytes << " bytes of weights, ";
   if (options.externalWeights)
@@ -165,22 +229,23 @@ void HeaderWriter::writeOverview() {
       << ".\n"
          " *\n"
          " * Threads: a handle serves one call at a time (a second one returns SYLVITE_BUSY); different handles run\n"
-         " * in parallel, each with its own workspace, all with the same weights. The threads that one call uses\n"
-         " * belong to the library and are shared by its handles. The result does not depend on their number. */\n";
+      << (description.trains()
+              ? " * in parallel, each with its own workspace, and its own copy of what training changes. The threads that\n"
+                " * one call uses belong to the library and are shared by its handles. The result does not depend on\n"
+                " * their number. */\n"
+              : " * in parallel, each with its own workspace, all with the same weights. The threads that one call uses\n"
+                " * belong to the library and are shared by its handles. The result does not depend on their number. */\n");
 }
 
 void HeaderWriter::writeForwardComment() {
+  const EntryWriter &forward = entries.front();
+  ArrayRef<TensorInfo> tensors = forward.entry.outputs;
   out << "/* Runs the model: reads ";
-  out << join(inputs, ", ") << ", writes " << join(outputs, ", ") << ".\n *\n";
-  for (auto [argument, input] : zip_equal(inputs, description.inputs))
-    out << " *   " << argument << "  " << getNumpyName(input.dtype) << " " << shapeText(input) << "\n";
-  for (auto [argument, dim] : zip_equal(dims, description.dims))
-    out << " *   " << argument << "  "
-        << (dim == "batch" ? "number of items, at least 1" : "size of the dimension \"" + comment(dim) + "\", at least 1")
-        << "\n";
-  for (auto [argument, output] : zip_equal(outputs, description.outputs))
-    out << " *   " << argument << "  " << getNumpyName(output.dtype) << " " << shapeText(output) << "\n";
-  if (any_of(description.outputs, [](const TensorInfo &output) { return is_contained(output.shape, derivedDim); }))
+  out << join(forward.inputs, ", ") << ", writes " << join(forward.outputs, ", ") << ".\n *\n";
+  forward.describeInputs(out);
+  for (auto [argument, output] : zip_equal(forward.outputs, tensors))
+    out << " *   " << argument << "  " << getNumpyName(output.dtype) << " " << forward.shapeText(output) << "\n";
+  if (any_of(tensors, [](const TensorInfo &output) { return is_contained(output.shape, derivedDim); }))
     out << " *\n * Sizes shown as ? follow from the others: " << name << "_output_shape computes them.\n";
   out << " *\n"
          " * Returns SYLVITE_OK, SYLVITE_INVALID_ARGUMENT (a null or unaligned pointer, a size that is not positive\n"
@@ -203,7 +268,7 @@ void {0}_destroy({0}_model *model);
 )",
                  name);
   writeForwardComment();
-  out << "int " << name << "_forward(" << name << "_model *model, " << forwardArguments(true) << ");\n";
+  out << "int " << name << "_forward(" << name << "_model *model, " << forward().arguments(true) << ");\n";
   out << formatv(R"(
 /* The same for callers that do not know the model: arrays of all inputs, all free dimensions and all outputs,
  * in the order of {0}_info. */
@@ -234,9 +299,7 @@ int {0}_threads(void);
  * those. Not while a call runs. The application gives several libraries one pool this way. */
 void {0}_set_parallel_for(sylvite_parallel_for function, void *state);
 
-/* Writes the weights to a safetensors file, or reads them from one that has them all in the same shapes. A
- * save replaces the file when it is complete; the old one stays if it fails. A loaded file stays mapped: it
- * may be replaced, but must not be changed, while the handle lives. Return a status. */
+{2}
 int {0}_save({0}_model *model, const char *path);
 int {0}_load({0}_model *model, const char *path);
 
@@ -249,7 +312,109 @@ int {0}_reset_states({0}_model *model);
 int {0}_set_profile({0}_model *model, int enabled);
 int {0}_profile(const {0}_model *model, int32_t kernel, sylvite_profile *profile);
 )",
-                 name, dims.empty() ? "void" : dimArguments(true));
+                 name, forward().dims.empty() ? "void" : forward().dimArguments(true),
+                 description.trains()
+                     ? R"(/* Writes all parameters to a safetensors file, or reads them from one that has them all in the same shapes:
+ * the weights, and what training keeps beside them (the optimizer's values, counters, generators, the learning
+ * rate), so that training goes on from a file as if it had never stopped, to the bit. A save replaces the file
+ * when it is complete and on the disk; the old one stays if it fails. A load checks the file before it changes
+ * anything. A file with the weights alone serves as sylvite_options.weights. Return a status. */)"
+                     : R"(/* Writes the weights to a safetensors file, or reads them from one that has them all in the same shapes. A
+ * save replaces the file when it is complete; the old one stays if it fails. A loaded file stays mapped: it
+ * may be replaced, but must not be changed, while the handle lives. Return a status. */)");
+}
+
+/// The function of one entry of training, with its comment.
+void HeaderWriter::writeEntry(const EntryWriter &writer) {
+  const std::string &entry = writer.entry.name;
+  if (entry == "train_step")
+    out << "/* One step of training on a batch: forward, backward, optimizer. Changes the handle's parameters.\n *\n";
+  else if (entry == "evaluate")
+    out << "/* Loss and metrics of a batch, as in inference. Changes nothing.\n *\n";
+  else if (entry == "gradients")
+    out << "/* Loss of a batch and its gradients, for those who bring an optimizer of their own.\n *\n";
+  else
+    out << "/* Runs the model's function \"" << comment(entry) << "\".\n *\n";
+  writer.describeInputs(out);
+  switch (writer.form) {
+  case EntryForm::Tensors:
+    for (auto [argument, output] : zip_equal(writer.outputs, writer.entry.outputs))
+      out << " *   " << argument << "  " << getNumpyName(output.dtype) << " " << writer.shapeText(output) << "\n";
+    out << " *\n * Returns a status";
+    break;
+  case EntryForm::Metrics:
+    out << " *\n * `metrics` gets the mean over the batch, and may be null. Returns a status";
+    break;
+  case EntryForm::Gradients:
+    out << " *\n * `" << writer.outputs[0] << "` may be null. `" << writer.outputs[1] << "` points to "
+        << name << "_gradient_count arrays, which the caller owns:\n *\n";
+    for (auto [i, output] : enumerate(ArrayRef(writer.entry.outputs).drop_front()))
+      out << " *   [" << i << "]  \"" << comment(output.name) << "\"  " << getNumpyName(output.dtype) << " "
+          << writer.shapeText(output) << "\n";
+    out << " *\n * Returns a status";
+    break;
+  }
+  out << ", as " << name << "_forward does. */\n";
+  if (writer.form == EntryForm::Gradients)
+    out << "enum { " << name << "_gradient_count = " << writer.entry.outputs.size() - 1 << " };\n";
+  out << "int " << name << "_" << entry << "(" << name << "_model *model, " << writer.arguments(true) << ");\n\n";
+}
+
+/// What only a library that trains has.
+void HeaderWriter::writeTraining() {
+  out << "\n/* ---- Training ------------------------------------------------------------------------------------- */\n\n";
+  for (const EntryWriter &entry : entries) {
+    if (entry.form != EntryForm::Metrics)
+      continue;
+    out << "/* Means over a batch. */\ntypedef struct " << name << "_metrics {\n";
+    for (auto [field, output] : zip_equal(entry.outputs, entry.entry.outputs)) {
+      out << "  " << getCName(output.dtype) << " " << field << ";";
+      if (field != output.name)
+        out << " /* \"" << comment(output.name) << "\" */";
+      out << "\n";
+    }
+    out << "} " << name << "_metrics;\n\n";
+    break; // all have the same
+  }
+  for (const EntryWriter &entry : ArrayRef(entries).drop_front())
+    writeEntry(entry);
+  out << formatv(R"(/* The learning rate of this handle's optimizer, at first that of the compiled model: a number that is not
+ * negative. It is saved and loaded with the rest. A model whose rate follows a schedule refuses
+ * (SYLVITE_INVALID_ARGUMENT), and {0}_learning_rate is NaN. */
+int {0}_set_learning_rate({0}_model *model, float rate);
+float {0}_learning_rate(const {0}_model *model);
+
+/* Bytes of workspace with which every function for training can be called with these sizes, as
+ * {0}_workspace_size for {0}_forward. */
+size_t {0}_train_workspace_size({1});
+
+/* The functions of this library for callers that do not know the model: entry `entry` of {0}_info, of
+ * which 0 is {0}_forward, with arrays of all its inputs, free dimensions and outputs in their order. */
+int {0}_run_entry({0}_model *model, int32_t entry, const void *const *inputs, const int64_t *dims,
+                  void *const *outputs);
+size_t {0}_entry_workspace_size(int32_t entry, const int64_t *dims);
+int {0}_entry_output_shape(int32_t entry, int32_t output, const int64_t *dims, int64_t *shape);
+)",
+                 name, entries[1].dims.empty() ? "void" : entries[1].dimArguments(true));
+}
+
+/// The method of the C++ class for one entry.
+void HeaderWriter::writeMethod(const EntryWriter &writer) {
+  const std::string &entry = writer.entry.name;
+  if (writer.form == EntryForm::Metrics)
+    out << formatv(R"(  {0}_metrics {1}({2}) {{
+    {0}_metrics metrics{{};
+    check({0}_{1}(model_, {3}, &metrics));
+    return metrics;
+  }
+)",
+                   name, entry, writer.arguments(true, false), writer.arguments(false, false));
+  else
+    out << formatv(R"(  void {1}({2}) {{
+    check({0}_{1}(model_, {3}));
+  }
+)",
+                   name, entry, writer.arguments(true), writer.arguments(false));
 }
 
 void HeaderWriter::writeClass() {
@@ -278,15 +443,22 @@ public:
   Model(const Model &) = delete;
   Model &operator=(const Model &) = delete;
 
-  void forward({1}) {{
-    check({0}_forward(model_, {2}));
-  }
-  void save(const std::string &path) {{ check({0}_save(model_, path.c_str())); }
+)",
+                 name);
+  for (const EntryWriter &entry : entries)
+    writeMethod(entry);
+  if (description.trains())
+    out << formatv(R"(  void set_learning_rate(float rate) {{ check({0}_set_learning_rate(model_, rate)); }
+  float learning_rate() const {{ return {0}_learning_rate(model_); }
+  static std::size_t train_workspace_size({1}) {{ return {0}_train_workspace_size({2}); }
+)",
+                   name, entries[1].dimArguments(true), entries[1].dimArguments(false));
+  out << formatv(R"(  void save(const std::string &path) {{ check({0}_save(model_, path.c_str())); }
   void load(const std::string &path) {{ check({0}_load(model_, path.c_str())); }
   void reset_states() {{ check({0}_reset_states(model_)); }
 
   static const sylvite_info &info() {{ return *{0}_info(); }
-  static std::size_t workspace_size({3}) {{ return {0}_workspace_size({4}); }
+  static std::size_t workspace_size({1}) {{ return {0}_workspace_size({2}); }
   static void set_threads(int threads) {{
     if ({0}_set_threads(threads) != SYLVITE_OK)
       throw std::runtime_error({0}_last_error(nullptr));
@@ -317,8 +489,7 @@ private:
 } // namespace {0}
 #endif
 )",
-                 name, forwardArguments(true), forwardArguments(false), dimArguments(true),
-                 dimArguments(false));
+                 name, forward().dimArguments(true), forward().dimArguments(false));
 }
 
 void HeaderWriter::write() {
@@ -327,6 +498,8 @@ void HeaderWriter::write() {
   out << "#ifndef " << guard << "_SYLVITE\n#define " << guard << "_SYLVITE\n\n"
       << getCommonHeader() << "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n";
   writeFunctions();
+  if (description.trains())
+    writeTraining();
   out << "\n#ifdef __cplusplus\n}\n#endif\n";
   writeClass();
   out << "\n#endif\n";

@@ -72,6 +72,13 @@ Expected<TargetInfo> parseTarget(StringRef target) {
 // Descriptor
 //===----------------------------------------------------------------------===//
 
+EntryForm getForm(const EntryInfo &entry) {
+  return StringSwitch<EntryForm>(entry.name)
+      .Cases({"train_step", "evaluate"}, EntryForm::Metrics)
+      .Case("gradients", EntryForm::Gradients)
+      .Default(EntryForm::Tensors);
+}
+
 namespace {
 
 /// Builds the descriptor and the exported functions in one module.
@@ -83,6 +90,8 @@ public:
         i64(Type::getInt64Ty(context)), f64(Type::getDoubleTy(context)),
         tensorType(StructType::get(context, {ptr, i32, i32, ptr})),
         parameterType(StructType::get(context, {tensorType, i64, i32, i32})),
+        entryType(StructType::get(context, {ptr, i32, i32, i32, i32, ptr, ptr, ptr, i32, i32})),
+        functionType(StructType::get(context, {ptr, ptr, ptr})),
         kernelType(StructType::get(context, {ptr, ptr, f64, f64, f64, f64})) {}
 
   Error run();
@@ -124,16 +133,17 @@ private:
     return array(tensorType, values, name);
   }
 
-  Expected<Function *> hostFunction(StringRef name, FunctionType *type);
+  Expected<Function *> hostFunction(const Twine &name, FunctionType *type);
   Error buildDescriptor();
   Constant *buildInfo(const WeightsLayout &layout);
+  Expected<Constant *> buildFunctions();
 
   FunctionCallee runtimeFunction(StringRef name, Type *result, ArrayRef<Type *> arguments);
   Function *beginExport(StringRef suffix, Type *result, ArrayRef<Type *> arguments);
   Value *packArguments(IRBuilder<> &builder, Function *function, unsigned first, unsigned count,
                        Type *type);
-  void buildForward();
-  void buildWorkspaceSize();
+  void buildEntry(unsigned index);
+  void buildWorkspaceSize(StringRef suffix, StringRef callee, const EntryInfo &entry);
   void forwardCall(StringRef suffix, StringRef callee, Type *result, ArrayRef<Type *> arguments,
                    bool withProgram = false);
 
@@ -144,15 +154,15 @@ private:
   PointerType *ptr;
   IntegerType *i32, *i64;
   Type *f64;
-  StructType *tensorType, *parameterType, *kernelType;
+  StructType *tensorType, *parameterType, *entryType, *functionType, *kernelType;
   GlobalVariable *program = nullptr;
   StringMap<Constant *> strings;
 };
 
 } // namespace
 
-Expected<Function *> Exporter::hostFunction(StringRef name, FunctionType *type) {
-  Function *function = module.getFunction(name);
+Expected<Function *> Exporter::hostFunction(const Twine &name, FunctionType *type) {
+  Function *function = module.getFunction(name.str());
   if (!function || function->isDeclaration())
     return createStringError("internal error: the host program has no function '" + name + "'");
   if (function->getFunctionType() != type)
@@ -165,46 +175,68 @@ Expected<Function *> Exporter::hostFunction(StringRef name, FunctionType *type) 
 }
 
 Constant *Exporter::buildInfo(const WeightsLayout &layout) {
-  SmallVector<Constant *> dims, parameters, kernels;
-  for (const std::string &dim : description.dims)
-    dims.push_back(string(dim));
+  SmallVector<Constant *> entries, parameters, kernels;
+  for (const EntryInfo &entry : description.entries) {
+    SmallVector<Constant *> dims;
+    for (const std::string &dim : entry.dims)
+      dims.push_back(string(dim));
+    entries.push_back(ConstantStruct::get(
+        entryType, {string(entry.name), int32(entry.dims.size()), int32(entry.inputs.size()),
+                    int32(entry.outputs.size()), int32(entry.kernelCount), array(ptr, dims, "dims"),
+                    tensors(entry.inputs, "inputs"), tensors(entry.outputs, "outputs"),
+                    int32(entry.firstKernel), int32(0)}));
+  }
+  // The description of `forward` is that of the model.
+  const EntryInfo &forward = description.forward();
+  Constant *dims = entries.front()->getAggregateElement(5u), *inputs = entries.front()->getAggregateElement(6u),
+           *outputs = entries.front()->getAggregateElement(7u);
   for (auto [parameter, offset] : zip_equal(description.parameters, layout.offsets))
     parameters.push_back(
         ConstantStruct::get(parameterType, {tensor(parameter.tensor), int64(offset),
-                                            int32(parameter.trainable), int32(0)}));
+                                            int32(parameter.trainable),
+                                            int32(static_cast<int32_t>(parameter.role))}));
   for (const KernelInfo &kernel : description.kernels)
     kernels.push_back(ConstantStruct::get(
         kernelType, {string(kernel.name), string(kernel.layers), ConstantFP::get(f64, kernel.flops),
                      ConstantFP::get(f64, kernel.flopsPerItem), ConstantFP::get(f64, kernel.bytes),
                      ConstantFP::get(f64, kernel.bytesPerItem)}));
   return ConstantStruct::getAnon(
-      {int32(SYLVITE_ABI), int32(description.dims.size()), string(options.name),
-       string(description.model), string("sylvite " SYLVITE_VERSION), string(description.target),
-       array(ptr, dims, "dims"), int32(description.inputs.size()), int32(description.outputs.size()),
-       tensors(description.inputs, "inputs"), tensors(description.outputs, "outputs"),
-       int64(description.modelParameters), int32(description.parameters.size()),
-       int32(description.kernels.size()), array(parameterType, parameters, "parameters"),
-       array(kernelType, kernels, "kernels"), int64(layout.size),
-       options.externalWeights ? string(options.name + ".weights.safetensors") : null()});
+      {int32(SYLVITE_ABI), int32(forward.dims.size()), string(options.name), string(description.model),
+       string("sylvite " SYLVITE_VERSION), string(description.target), dims, int32(forward.inputs.size()),
+       int32(forward.outputs.size()), inputs, outputs, int64(description.modelParameters),
+       int32(description.parameters.size()), int32(description.kernels.size()),
+       array(parameterType, parameters, "parameters"), array(kernelType, kernels, "kernels"),
+       int64(layout.size), options.externalWeights ? string(options.name + ".weights.safetensors") : null(),
+       array(entryType, entries, "entries"), int32(entries.size()), int32(0)});
+}
+
+/// The functions of all entries, as struct sylvite_function has them.
+Expected<Constant *> Exporter::buildFunctions() {
+  const std::pair<StringRef, FunctionType *> parts[] = {
+      {"_arena_bytes", FunctionType::get(i64, {ptr}, false)},
+      {"_output_shapes", FunctionType::get(Type::getVoidTy(context), {ptr, ptr}, false)},
+      {"", FunctionType::get(i32, {ptr, ptr, ptr, ptr, ptr, ptr}, false)}};
+  SmallVector<Constant *> entries;
+  for (const EntryInfo &entry : description.entries) {
+    SmallVector<Constant *> functions;
+    for (auto [suffix, type] : parts) {
+      Expected<Function *> function = hostFunction(entry.name + suffix, type);
+      if (!function)
+        return function.takeError();
+      functions.push_back(*function);
+    }
+    entries.push_back(ConstantStruct::get(functionType, functions));
+  }
+  return array(functionType, entries, "functions");
 }
 
 Error Exporter::buildDescriptor() {
   Expected<TargetInfo> target = parseTarget(description.target);
   if (!target)
     return target.takeError();
-  Expected<Function *> arenaBytes =
-      hostFunction("arena_bytes", FunctionType::get(i64, {ptr}, false));
-  if (!arenaBytes)
-    return arenaBytes.takeError();
-  Expected<Function *> outputShapes =
-      hostFunction("output_shapes", FunctionType::get(Type::getVoidTy(context), {ptr, ptr}, false));
-  if (!outputShapes)
-    return outputShapes.takeError();
-  Expected<Function *> forward =
-      hostFunction("forward", FunctionType::get(i32, {ptr, ptr, ptr, ptr, ptr, ptr}, false));
-  if (!forward)
-    return forward.takeError();
-
+  Expected<Constant *> functions = buildFunctions();
+  if (!functions)
+    return functions.takeError();
   WeightsLayout layout = layoutWeights(description.parameters);
   Constant *weights = null();
   if (!options.externalWeights && layout.size > 0) {
@@ -215,8 +247,8 @@ Error Exporter::buildDescriptor() {
     weights = symbol;
   }
   Constant *value = ConstantStruct::getAnon({buildInfo(layout), int64(target->cpuFeatures), weights,
-                                             *arenaBytes, *outputShapes, *forward,
-                                             int64(description.stateBytes)});
+                                             *functions, int64(description.stateBytes),
+                                             int32(description.learningRate)});
   program = new GlobalVariable(module, value->getType(), true, GlobalValue::InternalLinkage, value,
                                "sylvite_program");
   return Error::success();
@@ -225,14 +257,6 @@ Error Exporter::buildDescriptor() {
 //===----------------------------------------------------------------------===//
 // Exported functions
 //===----------------------------------------------------------------------===//
-
-ArrayRef<StringRef> getExportSuffixes() {
-  static constexpr StringRef suffixes[] = {
-      "create",     "destroy", "forward",          "run",  "info", "last_error",  "workspace_size",
-      "run_workspace_size", "output_shape", "set_threads", "threads", "set_parallel_for", "save", "load",
-      "reset_states", "set_profile", "profile"};
-  return suffixes;
-}
 
 FunctionCallee Exporter::runtimeFunction(StringRef name, Type *result, ArrayRef<Type *> arguments) {
   FunctionCallee callee =
@@ -278,44 +302,111 @@ Value *Exporter::packArguments(IRBuilder<> &builder, Function *function, unsigne
   return array;
 }
 
-/// NAME_forward(model, inputs..., dims..., outputs...).
-void Exporter::buildForward() {
-  unsigned inputs = description.inputs.size(), dims = description.dims.size(),
-           outputs = description.outputs.size();
+/// The addresses of the fields of a struct of `tensors` at `pointer`; where that is null, of one on the stack,
+/// which nobody reads.
+static Value *fieldAddresses(IRBuilder<> &builder, ArrayRef<TensorInfo> tensors, Value *pointer) {
+  SmallVector<Type *> fields;
+  for (const TensorInfo &tensor : tensors)
+    fields.push_back(builder.getIntNTy(8 * getSizeInBytes(tensor.dtype)));
+  StructType *type = StructType::get(builder.getContext(), fields);
+  Value *unread = builder.CreateAlloca(type);
+  Value *target = builder.CreateSelect(builder.CreateIsNull(pointer), unread, pointer);
+  Type *ptr = builder.getPtrTy();
+  Value *array = builder.CreateAlloca(ArrayType::get(ptr, std::max<size_t>(fields.size(), 1)));
+  for (unsigned i = 0; i < fields.size(); ++i)
+    builder.CreateStore(builder.CreateStructGEP(type, target, i), builder.CreateConstGEP1_64(ptr, array, i));
+  return array;
+}
+
+/// NAME_ENTRY(model, inputs..., dims..., outputs...), where the outputs are as its form says.
+void Exporter::buildEntry(unsigned index) {
+  const EntryInfo &entry = description.entries[index];
+  EntryForm form = getForm(entry);
+  unsigned inputs = entry.inputs.size(), dims = entry.dims.size(), outputs = entry.outputs.size();
   SmallVector<Type *> types(1 + inputs, ptr);
   types.append(dims, i64);
-  types.append(outputs, ptr);
-  Function *function = beginExport("forward", i32, types);
+  types.append(form == EntryForm::Tensors ? outputs : form == EntryForm::Metrics ? 1 : 2, ptr);
+  Function *function = beginExport(entry.name, i32, types);
   IRBuilder<> builder(&function->getEntryBlock());
   Value *inputArray = packArguments(builder, function, 1, inputs, ptr);
   Value *dimArray = packArguments(builder, function, 1 + inputs, dims, i64);
-  Value *outputArray = packArguments(builder, function, 1 + inputs + dims, outputs, ptr);
-  builder.CreateRet(builder.CreateCall(runtimeFunction("sylvite_run", i32, {ptr, ptr, ptr, ptr}),
-                                       {function->getArg(0), inputArray, dimArray, outputArray}));
+  Value *outputArray = nullptr;
+  unsigned firstOutput = 1 + inputs + dims;
+  if (form == EntryForm::Tensors) {
+    outputArray = packArguments(builder, function, firstOutput, outputs, ptr);
+  } else if (form == EntryForm::Metrics) {
+    outputArray = fieldAddresses(builder, entry.outputs, function->getArg(firstOutput));
+  } else {
+    // The loss, then the caller's array, or null pointers, which the runtime reports, where there is none.
+    Value *loss = fieldAddresses(builder, ArrayRef(entry.outputs).take_front(), function->getArg(firstOutput));
+    Value *gradients = function->getArg(firstOutput + 1);
+    Constant *none = array(ptr, SmallVector<Constant *>(outputs - 1, null()), "no_gradients");
+    outputArray = builder.CreateAlloca(ArrayType::get(ptr, outputs));
+    builder.CreateStore(builder.CreateLoad(ptr, loss), outputArray);
+    Value *given = builder.CreateSelect(builder.CreateIsNull(gradients), none, gradients);
+    builder.CreateMemCpy(builder.CreateConstGEP1_64(ptr, outputArray, 1), Align(8), given, Align(8),
+                         8 * (outputs - 1));
+  }
+  if (index == 0)
+    builder.CreateRet(builder.CreateCall(runtimeFunction("sylvite_run", i32, {ptr, ptr, ptr, ptr}),
+                                         {function->getArg(0), inputArray, dimArray, outputArray}));
+  else
+    builder.CreateRet(
+        builder.CreateCall(runtimeFunction("sylvite_run_entry", i32, {ptr, i32, ptr, ptr, ptr}),
+                           {function->getArg(0), int32(index), inputArray, dimArray, outputArray}));
 }
 
-/// NAME_workspace_size(dims...).
-void Exporter::buildWorkspaceSize() {
-  unsigned dims = description.dims.size();
-  Function *function = beginExport("workspace_size", i64, SmallVector<Type *>(dims, i64));
+/// NAME_SUFFIX(dims...), for the dims of `entry`, which `callee` takes as an array.
+void Exporter::buildWorkspaceSize(StringRef suffix, StringRef callee, const EntryInfo &entry) {
+  unsigned dims = entry.dims.size();
+  Function *function = beginExport(suffix, i64, SmallVector<Type *>(dims, i64));
   IRBuilder<> builder(&function->getEntryBlock());
   Value *dimArray = packArguments(builder, function, 0, dims, i64);
-  builder.CreateRet(builder.CreateCall(runtimeFunction("sylvite_workspace_size", i64, {ptr, ptr}),
-                                       {program, dimArray}));
+  builder.CreateRet(builder.CreateCall(runtimeFunction(callee, i64, {ptr, ptr}), {program, dimArray}));
+}
+
+/// What the functions for training and the header rely on.
+static Error checkEntries(const LibraryDescription &description) {
+  auto wrong = [](const Twine &what) { return createStringError("internal error: " + what); };
+  if (description.entries.empty() || description.forward().name != "forward")
+    return wrong("the first entry of the program is not 'forward'");
+  const EntryInfo *metrics = nullptr;
+  for (const EntryInfo &entry : ArrayRef(description.entries).drop_front()) {
+    if (entry.dims != description.entries[1].dims)
+      return wrong("'" + entry.name + "' has other free dimensions than '" + description.entries[1].name + "'");
+    EntryForm form = getForm(entry);
+    if (form == EntryForm::Gradients && entry.outputs.empty())
+      return wrong("'" + entry.name + "' has no loss");
+    if (form != EntryForm::Metrics)
+      continue;
+    for (const TensorInfo &output : entry.outputs)
+      if (!output.shape.empty())
+        return wrong("the metric '" + output.name + "' of '" + entry.name + "' is not a scalar");
+    auto same = [](const TensorInfo &left, const TensorInfo &right) {
+      return left.name == right.name && left.dtype == right.dtype;
+    };
+    if (metrics && !equal(metrics->outputs, entry.outputs, same))
+      return wrong("'" + entry.name + "' has other metrics than '" + metrics->name + "'");
+    metrics = &entry;
+  }
+  return Error::success();
 }
 
 Error Exporter::run() {
+  if (Error error = checkEntries(description))
+    return error;
   if (Error error = buildDescriptor())
     return error;
   Type *none = Type::getVoidTy(context);
   forwardCall("create", "sylvite_create", ptr, {ptr}, /*withProgram=*/true);
   forwardCall("destroy", "sylvite_destroy", none, {ptr});
-  buildForward();
+  for (unsigned i = 0; i < description.entries.size(); ++i)
+    buildEntry(i);
   forwardCall("run", "sylvite_run", i32, {ptr, ptr, ptr, ptr});
   Function *info = beginExport("info", ptr, {});
   IRBuilder<>(&info->getEntryBlock()).CreateRet(program);
   forwardCall("last_error", "sylvite_last_error", ptr, {ptr});
-  buildWorkspaceSize();
+  buildWorkspaceSize("workspace_size", "sylvite_workspace_size", description.forward());
   forwardCall("run_workspace_size", "sylvite_workspace_size", i64, {ptr}, /*withProgram=*/true);
   forwardCall("output_shape", "sylvite_output_shape", i32, {i32, ptr, ptr}, /*withProgram=*/true);
   forwardCall("set_threads", "sylvite_set_threads", i32, {i32});
@@ -326,6 +417,15 @@ Error Exporter::run() {
   forwardCall("reset_states", "sylvite_reset_states", i32, {ptr});
   forwardCall("set_profile", "sylvite_set_profile", i32, {ptr, i32});
   forwardCall("profile", "sylvite_profile_kernel", i32, {ptr, i32, ptr});
+  if (!description.trains())
+    return Error::success();
+  buildWorkspaceSize("train_workspace_size", "sylvite_train_workspace_size", description.entries[1]);
+  forwardCall("run_entry", "sylvite_run_entry", i32, {ptr, i32, ptr, ptr, ptr});
+  forwardCall("entry_workspace_size", "sylvite_entry_workspace_size", i64, {i32, ptr}, /*withProgram=*/true);
+  forwardCall("entry_output_shape", "sylvite_entry_output_shape", i32, {i32, i32, ptr, ptr},
+              /*withProgram=*/true);
+  forwardCall("set_learning_rate", "sylvite_set_learning_rate", i32, {ptr, Type::getFloatTy(context)});
+  forwardCall("learning_rate", "sylvite_learning_rate", Type::getFloatTy(context), {ptr});
   return Error::success();
 }
 

@@ -19,11 +19,18 @@ llvm::Expected<TargetInfo> parseTarget(llvm::StringRef target);
 inline constexpr char weightsSymbol[] = "sylvite_embedded_weights";
 
 /// Exported functions are emitted as `sylvite_export_<suffix>` and get the model's name when everything else
-/// has become local, so that no name of a model can meet a symbol of the runtime.
+/// has become local, so that no name of a model can meet a symbol of the runtime. A finished host module has one
+/// definition of such a name for every function that the library exports.
 inline constexpr char exportPrefix[] = "sylvite_export_";
 
-/// The suffixes of all exported functions: "create", "forward", ...
-llvm::ArrayRef<llvm::StringRef> getExportSuffixes();
+/// How the function NAME_ENTRY of a library takes its outputs.
+enum class EntryForm {
+  Tensors,  // a pointer each
+  Metrics,  // scalars: a pointer to a NAME_metrics, which may be null
+  Gradients // a pointer to the loss, which may be null, and an array of pointers to the others
+};
+
+EntryForm getForm(const EntryInfo &entry);
 
 } // namespace sylvite
 

@@ -171,13 +171,21 @@ static Error copyFile(StringRef from, StringRef to) {
 // Library
 //===----------------------------------------------------------------------===//
 
-/// Links everything into one object, still without weights, whose global symbols are the exported functions.
+/// Links everything into one object, still without weights, whose global symbols are the exported functions:
+/// `symbols` gets their names.
 static Error linkObject(Module &host, const LibraryDescription &description,
                         ArrayRef<MemoryBufferRef> kernelObjects, const LibraryOptions &options,
-                        const Workspace &workspace, ArrayRef<std::pair<std::string, std::string>> exports,
-                        StringRef output) {
+                        const Workspace &workspace, std::vector<std::string> &symbols, StringRef output) {
   if (Error error = finishHostModule(host, description, options))
     return error;
+  std::vector<std::pair<std::string, std::string>> exports;
+  for (const Function &function : host) {
+    StringRef suffix = function.getName();
+    if (!function.isDeclaration() && suffix.consume_front(exportPrefix)) {
+      symbols.push_back((options.name + "_" + suffix).str());
+      exports.emplace_back(function.getName(), symbols.back());
+    }
+  }
   SmallVector<char, 0> code;
   raw_svector_ostream stream(code);
   if (Error error = emitHost(host, HostFormat::Object, stream))
@@ -224,16 +232,11 @@ Error writeLibrary(Module &host, const LibraryDescription &description,
     return error;
 
   const std::string &name = options.name;
-  std::vector<std::pair<std::string, std::string>> exports;
   std::vector<std::string> symbols;
-  for (StringRef suffix : getExportSuffixes()) {
-    symbols.push_back(name + "_" + suffix.str());
-    exports.emplace_back(exportPrefix + suffix.str(), symbols.back());
-  }
   bool embedded = !options.externalWeights && layoutWeights(description.parameters).size > 0;
   std::string object = workspace->file(name + ".o");
   if (options.object || options.archive || options.shared)
-    if (Error error = linkObject(host, description, kernelObjects, options, *workspace, exports, object))
+    if (Error error = linkObject(host, description, kernelObjects, options, *workspace, symbols, object))
       return error;
 
   if (options.shared) {

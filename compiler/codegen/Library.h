@@ -12,6 +12,7 @@
 #include "llvm/Support/MemoryBufferRef.h"
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace llvm {
 class Module;
@@ -42,9 +43,9 @@ llvm::StringRef getSafetensorsName(DType dtype); // "F32"
 llvm::StringRef getNumpyName(DType dtype);       // "float32"
 llvm::StringRef getCName(DType dtype);           // "float"
 
-/// A size that is free dimension `k` of the model.
+/// A size that is free dimension `k` of the entry.
 constexpr int64_t freeDim(int64_t k) { return -1 - k; }
-/// A size of an output that only the host program's `output_shapes` knows.
+/// A size of an output that only the host program's function ENTRY_output_shapes knows.
 constexpr int64_t derivedDim = INT64_MIN;
 
 struct TensorInfo {
@@ -53,11 +54,22 @@ struct TensorInfo {
   llvm::SmallVector<int64_t> shape; // a size, freeDim(k), or derivedDim
 };
 
-/// A constant tensor that the host program reads as `parameters[i]`.
+/// Who may change a parameter, numbered as enum sylvite_role of the C API.
+enum class Role : int32_t {
+  Constant = 0,     // nobody: all handles share it
+  Variable = 1,     // training; every handle has its own
+  TrainingState = 2 // training, of which it is a part: what the optimizer keeps, counters, the learning rate
+};
+
+/// A tensor that the host program reads, and may change, as `parameters[i]`.
 struct ParameterInfo {
   TensorInfo tensor;
   bool trainable = false;
-  llvm::ArrayRef<char> data; // row-major, little-endian; owned by the caller until the library is written
+  Role role = Role::Constant;
+  /// Row-major, little-endian; owned by the caller until the library is written.
+  llvm::ArrayRef<char> data;
+
+  bool isZeroAtFirst() const { return role != Role::Constant && data.empty(); }
 };
 
 struct KernelInfo {
@@ -67,15 +79,27 @@ struct KernelInfo {
   double bytes = 0, bytesPerItem = 0;
 };
 
+/// A function of the host program that callers call: `forward`, and in a library that trains `train_step`,
+/// `evaluate`, `gradients`.
+struct EntryInfo {
+  std::string name;
+  llvm::SmallVector<std::string> dims;
+  llvm::SmallVector<TensorInfo> inputs, outputs;
+  unsigned firstKernel = 0, kernelCount = 0; // in LibraryDescription::kernels
+};
+
 struct LibraryDescription {
   std::string model;  // the model's own name
   std::string target; // Halide's target string, resolved (never "host")
-  llvm::SmallVector<std::string> dims;
-  llvm::SmallVector<TensorInfo> inputs, outputs;
+  std::vector<EntryInfo> entries; // `forward` first; all others take the same free dimensions
   llvm::SmallVector<ParameterInfo> parameters;
   llvm::SmallVector<KernelInfo> kernels; // kernel_index of sylvite_launch counts in this list
   uint64_t stateBytes = 0;               // what a handle keeps from call to call
+  int32_t learningRate = -1;             // the parameter that set_learning_rate sets, if any
   int64_t modelParameters = 0;           // scalars in the parameters of the model as imported
+
+  const EntryInfo &forward() const { return entries.front(); }
+  bool trains() const { return entries.size() > 1; }
 };
 
 struct LibraryOptions {
@@ -91,8 +115,9 @@ struct LibraryOptions {
 /// or C++, as well as an empty result, the suffix or word `_model`.
 std::string sanitizeName(llvm::StringRef name);
 
-/// Adds the program descriptor and the exported functions to the host program, and optimizes it. `host` has
-/// the functions `forward`, `arena_bytes` and `output_shapes` with the signatures of runtime/program.h.
+/// Adds the program descriptor and the exported functions to the host program, and optimizes it. For every
+/// entry `host` has the functions ENTRY, ENTRY_arena_bytes and ENTRY_output_shapes with the signatures of
+/// runtime/program.h.
 llvm::Error finishHostModule(llvm::Module &host, const LibraryDescription &description,
                              const LibraryOptions &options);
 

@@ -23,6 +23,10 @@ namespace sylvite {
 WeightsLayout layoutWeights(ArrayRef<ParameterInfo> parameters) {
   WeightsLayout layout;
   for (const ParameterInfo &parameter : parameters) {
+    if (parameter.isZeroAtFirst()) {
+      layout.offsets.push_back(SYLVITE_ZERO);
+      continue;
+    }
     layout.size = alignTo(layout.size, SYLVITE_ALIGNMENT);
     layout.offsets.push_back(layout.size);
     layout.size += parameter.data.size();
@@ -105,6 +109,8 @@ static Error appendParameters(FileWriter &file, ArrayRef<ParameterInfo> paramete
   static constexpr char zeros[SYLVITE_ALIGNMENT] = {};
   uint64_t written = 0;
   for (const ParameterInfo &parameter : parameters) {
+    if (parameter.isZeroAtFirst())
+      continue;
     uint64_t padding = offsetToAlignment(written, Align(SYLVITE_ALIGNMENT));
     if (Error error = file.append(zeros, padding))
       return error;
@@ -186,7 +192,8 @@ Error writeSafetensors(StringRef path, ArrayRef<ParameterInfo> parameters) {
   // runtime's save has the same order.
   SmallVector<const ParameterInfo *> order;
   for (const ParameterInfo &parameter : parameters)
-    order.push_back(&parameter);
+    if (!parameter.isZeroAtFirst())
+      order.push_back(&parameter);
   stable_sort(order, [](const ParameterInfo *left, const ParameterInfo *right) {
     auto alignment = [](const ParameterInfo *parameter) -> uint64_t {
       return parameter->data.size() % SYLVITE_ALIGNMENT == 0 ? SYLVITE_ALIGNMENT

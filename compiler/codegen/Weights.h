@@ -7,7 +7,8 @@
 
 namespace sylvite {
 
-/// Where each parameter starts in the embedded weights, aligned to SYLVITE_ALIGNMENT.
+/// Where each parameter starts in the embedded weights, aligned to SYLVITE_ALIGNMENT; SYLVITE_ZERO for one that
+/// is zero at first and takes no space.
 struct WeightsLayout {
   llvm::SmallVector<uint64_t> offsets;
   uint64_t size = 0;

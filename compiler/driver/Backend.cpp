@@ -62,52 +62,105 @@ static TensorInfo describeTensor(Attribute attribute) {
   return info;
 }
 
-/// Reads off what emit-host left on the function `forward`.
-static LibraryDescription describe(ModuleOp module, LLVM::LLVMFuncOp forward,
-                                   const KernelTarget &target) {
+static KernelInfo describeKernel(Attribute attribute) {
+  auto fields = cast<DictionaryAttr>(attribute);
+  KernelInfo info;
+  info.name = fields.getAs<StringAttr>("name").getValue().str();
+  info.layers = llvm::join(llvm::map_range(fields.getAs<ArrayAttr>("layers"),
+                                           [](Attribute layer) {
+                                             return cast<StringAttr>(layer).getValue().str();
+                                           }),
+                           "; ");
+  auto flops = fields.getAs<DenseF64ArrayAttr>("flops"), bytes = fields.getAs<DenseF64ArrayAttr>("bytes");
+  info.flops = flops[0], info.flopsPerItem = flops[1];
+  info.bytes = bytes[0], info.bytesPerItem = bytes[1];
+  return info;
+}
+
+/// The learning rate, when it is a parameter: callers may set it, so it is part of what training changes.
+static constexpr StringRef learningRateName = "optimizer/learning_rate";
+
+/// `updated`: whether an entry changes the parameter.
+static FailureOr<ParameterInfo> describeParameter(nn::ParameterOp parameter, bool updated) {
+  ParameterInfo info;
+  StringRef name = parameter.getSymName();
+  RankedTensorType type = parameter.getTensorType();
+  info.tensor.name = name.str();
+  info.tensor.dtype = dtypeOf(type.getElementType());
+  info.tensor.shape.assign(type.getShape().begin(), type.getShape().end());
+  info.trainable = parameter.getTrainable();
+  info.data = parameter.getData();
+  if (updated || name == learningRateName)
+    info.role = name.starts_with("optimizer/") || name.starts_with("seed_generator/") ? Role::TrainingState
+                                                                                       : Role::Variable;
+  if (parameter.getValueAttr() && info.data.empty() && type.getNumElements() > 0)
+    return parameter.emitError("internal error: the value has no bytes");
+  return info;
+}
+
+static EntryInfo describeEntry(LLVM::LLVMFuncOp function) {
+  EntryInfo entry;
+  auto list = [&](StringRef name) { return function->getAttrOfType<ArrayAttr>(name).getValue(); };
+  entry.name = function.getName().str();
+  for (Attribute symbol : list("host.symbols"))
+    entry.dims.push_back(cast<StringAttr>(symbol).getValue().str());
+  for (Attribute tensor : list("host.input_tensors"))
+    entry.inputs.push_back(describeTensor(tensor));
+  for (Attribute tensor : list("host.output_tensors"))
+    entry.outputs.push_back(describeTensor(tensor));
+  entry.kernelCount = list("host.kernels").size();
+  return entry;
+}
+
+/// Reads off what emit-host left on the functions of the host program.
+static FailureOr<LibraryDescription> describe(ModuleOp module, ArrayRef<LLVM::LLVMFuncOp> functions,
+                                              const KernelTarget &target) {
   LibraryDescription description;
   description.target = target.name;
   description.model = module.getName().value_or("model").str();
-  auto list = [&](StringRef name) { return forward->getAttrOfType<ArrayAttr>(name).getValue(); };
-  for (Attribute symbol : list("host.symbols"))
-    description.dims.push_back(cast<StringAttr>(symbol).getValue().str());
-  for (Attribute tensor : list("host.input_tensors"))
-    description.inputs.push_back(describeTensor(tensor));
-  for (Attribute tensor : list("host.output_tensors"))
-    description.outputs.push_back(describeTensor(tensor));
-  for (Attribute symbol : list("host.parameters")) {
-    auto parameter = module.lookupSymbol<nn::ParameterOp>(cast<StringAttr>(symbol));
-    ParameterInfo info;
-    info.tensor.name = parameter.getSymName().str();
-    info.tensor.dtype = dtypeOf(parameter.getTensorType().getElementType());
-    info.tensor.shape.assign(parameter.getTensorType().getShape().begin(),
-                             parameter.getTensorType().getShape().end());
-    info.trainable = parameter.getTrainable();
-    info.data = parameter.getData();
-    description.parameters.push_back(std::move(info));
+  llvm::SmallPtrSet<Attribute, 16> updated;
+  for (LLVM::LLVMFuncOp function : functions) {
+    EntryInfo entry = describeEntry(function);
+    entry.firstKernel = description.kernels.size();
+    description.entries.push_back(std::move(entry));
+    for (Attribute kernel : function->getAttrOfType<ArrayAttr>("host.kernels"))
+      description.kernels.push_back(describeKernel(kernel));
+    for (Attribute name : function->getAttrOfType<ArrayAttr>("host.updates"))
+      updated.insert(name);
+    if (auto state = function->getAttrOfType<IntegerAttr>("host.state"))
+      description.stateBytes = std::max<uint64_t>(description.stateBytes, state.getInt());
   }
-  if (auto state = forward->getAttrOfType<IntegerAttr>("host.state"))
-    description.stateBytes = state.getInt();
-  for (Attribute attribute : list("host.kernels")) {
-    auto fields = cast<DictionaryAttr>(attribute);
-    KernelInfo info;
-    info.name = fields.getAs<StringAttr>("name").getValue().str();
-    info.layers = llvm::join(llvm::map_range(fields.getAs<ArrayAttr>("layers"),
-                                             [](Attribute layer) {
-                                               return cast<StringAttr>(layer).getValue().str();
-                                             }),
-                             "; ");
-    auto flops = fields.getAs<DenseF64ArrayAttr>("flops"), bytes = fields.getAs<DenseF64ArrayAttr>("bytes");
-    info.flops = flops[0], info.flopsPerItem = flops[1];
-    info.bytes = bytes[0], info.bytesPerItem = bytes[1];
-    description.kernels.push_back(std::move(info));
+  // All functions have the same table.
+  for (Attribute symbol : functions.front()->getAttrOfType<ArrayAttr>("host.parameters")) {
+    auto parameter = module.lookupSymbol<nn::ParameterOp>(cast<StringAttr>(symbol));
+    auto info = describeParameter(parameter, updated.contains(symbol));
+    if (failed(info))
+      return failure();
+    if (info->tensor.name == learningRateName)
+      description.learningRate = description.parameters.size();
+    description.parameters.push_back(std::move(*info));
   }
   return description;
 }
 
+/// The arena of a function for one item, its growth, and what lives at once.
+static WorkspaceSize workspaceOf(LLVM::LLVMFuncOp function) {
+  auto at = [&](StringRef attribute, int64_t batch) -> int64_t {
+    AffineMap size = function->getAttrOfType<AffineMapAttr>(attribute).getValue();
+    SmallVector<AffineExpr> symbols(size.getNumSymbols(), getAffineConstantExpr(1, function.getContext()));
+    if (!symbols.empty())
+      symbols[0] = getAffineConstantExpr(batch, function.getContext());
+    auto bytes = dyn_cast<AffineConstantExpr>(
+        simplifyAffineExpr(size.getResult(0).replaceSymbols(symbols), 0, 0));
+    return bytes ? bytes.getValue() : 0;
+  };
+  int64_t one = at("host.arena", 1);
+  return {one, at("host.arena", 2) - one, at("host.live", 1)};
+}
+
 FailureOr<LibraryDescription>
 sylvite::planProgram(ModuleOp module, const BackendOptions &options,
-                     WorkspaceSize *workspace) {
+                     SmallVectorImpl<WorkspaceSize> *workspaces) {
   PassManager passes(module.getContext());
   if (options.configure)
     options.configure(passes);
@@ -115,22 +168,16 @@ sylvite::planProgram(ModuleOp module, const BackendOptions &options,
   passes.addPass(createEmitHost());
   if (failed(passes.run(module)))
     return failure();
-  auto forward = module.lookupSymbol<LLVM::LLVMFuncOp>("forward");
-  if (workspace) {
-    auto at = [&](StringRef attribute, int64_t batch) -> int64_t {
-      AffineMap size = forward->getAttrOfType<AffineMapAttr>(attribute).getValue();
-      SmallVector<AffineExpr> symbols(size.getNumSymbols(),
-                                      getAffineConstantExpr(1, module.getContext()));
-      if (!symbols.empty())
-        symbols[0] = getAffineConstantExpr(batch, module.getContext());
-      auto bytes = dyn_cast<AffineConstantExpr>(
-          simplifyAffineExpr(size.getResult(0).replaceSymbols(symbols), 0, 0));
-      return bytes ? bytes.getValue() : 0;
-    };
-    int64_t one = at("host.arena", 1);
-    *workspace = {one, at("host.arena", 2) - one, at("host.live", 1)};
-  }
-  return describe(module, forward, options.kernels.target);
+  SmallVector<LLVM::LLVMFuncOp> functions; // in the order of their kernels' indices
+  for (auto function : module.getOps<LLVM::LLVMFuncOp>())
+    if (function->hasAttr("host.symbols"))
+      functions.push_back(function);
+  if (functions.empty())
+    return module.emitError("internal error: the module has no functions");
+  for (LLVM::LLVMFuncOp function : functions)
+    if (workspaces)
+      workspaces->push_back(workspaceOf(function));
+  return describe(module, functions, options.kernels.target);
 }
 
 FailureOr<Program> sylvite::compileProgram(ModuleOp module, const BackendOptions &options) {

@@ -40,19 +40,13 @@ struct BackendOptions {
 /// Lowers the groups of `module` to scheduled pipelines.
 llvm::LogicalResult lowerToPipelines(mlir::ModuleOp module, const BackendOptions &options);
 
-/// Bytes of a call's arena for one item and for each further one; and what lives at once for one item,
-/// below which no plan gets.
-struct WorkspaceSize {
-  int64_t bytes = 0, bytesPerItem = 0, liveBytes = 0;
-};
-
-/// Plans the memory of `module`'s function `forward` and describes the program; `workspace` gets the bytes
-/// of the arena for one item and for each further one.
+/// Plans the memory of `module`'s functions and describes the program; `workspaces` gets the arenas of its
+/// entries.
 mlir::FailureOr<LibraryDescription> planProgram(mlir::ModuleOp module, const BackendOptions &options,
-                                                WorkspaceSize *workspace = nullptr);
+                                                llvm::SmallVectorImpl<WorkspaceSize> *workspaces = nullptr);
 
-/// Compiles the pipelines of `module`, plans the memory of its function `forward` and emits the host
-/// program. The parameters' data stay in `module`.
+/// Compiles the pipelines of `module`, plans the memory of its functions and emits the host program, with an
+/// entry for each. The parameters' data stay in `module`.
 mlir::FailureOr<Program> compileProgram(mlir::ModuleOp module, const BackendOptions &options);
 
 /// Gives the parameters `prepared/N` of `module` their values: compiles its function `prepare` for this

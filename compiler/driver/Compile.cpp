@@ -258,15 +258,11 @@ FailureOr<ModelSummary> Compilation::summarize() {
   if (failed(lowerToPipelines(*module, backend)))
     return failure();
   ModelSummary summary;
-  WorkspaceSize workspace;
-  auto description = planProgram(*module, backend, &workspace);
+  auto description = planProgram(*module, backend, &summary.workspaces);
   if (failed(description))
     return failure();
   summary.description = std::move(*description);
   summary.description.modelParameters = modelParameters;
-  summary.workspace = workspace.bytes;
-  summary.workspacePerItem = workspace.bytesPerItem;
-  summary.workspaceLive = workspace.liveBytes;
   for (ParameterInfo &parameter : summary.description.parameters) {
     uint64_t bytes = getSizeInBytes(parameter.tensor.dtype);
     for (int64_t size : parameter.tensor.shape)

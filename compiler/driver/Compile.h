@@ -49,13 +49,17 @@ struct CompileOptions {
 /// Compiles. On failure one diagnostic has gone to standard error and no output file exists.
 llvm::LogicalResult compileModel(const CompileOptions &options);
 
+/// Bytes of a call's arena for one item and for each further one; and what lives at once for one item, below
+/// which no plan gets, if that is known.
+struct WorkspaceSize {
+  int64_t bytes = 0, bytesPerItem = 0, liveBytes = 0;
+};
+
 /// What `sylvite inspect MODEL` shows: the description that a library would have, and its memory.
 struct ModelSummary {
   LibraryDescription description; // `data` of parameters may be gone; their shapes hold
   uint64_t weightsBytes = 0;
-  int64_t workspace = 0;        // bytes for one item
-  int64_t workspacePerItem = 0; // bytes for each further item
-  int64_t workspaceLive = 0;    // bytes that live at once for one item: a lower bound of workspace, if known
+  llvm::SmallVector<WorkspaceSize> workspaces; // one per entry
 };
 
 /// Compiles as far as the memory plan, without code. Only `model`, `weights`, `name` and `target` matter.

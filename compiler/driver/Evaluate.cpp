@@ -103,7 +103,7 @@ static llvm::Error run(Program &program, ArrayRef<void *> parameters, ArrayRef<v
           llvm::orc::ThreadSafeModule(std::move(program.host), std::move(program.context))))
     return error;
 
-  auto arenaBytes = (*jit)->lookup("arena_bytes");
+  auto arenaBytes = (*jit)->lookup("forward_arena_bytes");
   if (!arenaBytes)
     return arenaBytes.takeError();
   auto forward = (*jit)->lookup("forward");

@@ -33,35 +33,35 @@ struct Result {
 
 } // namespace
 
-static Expected<std::vector<int64_t>> chooseDims(const sylvite_info &info, const BenchOptions &options) {
-  std::vector<int64_t> dims(info.dim_count, 0);
-  if (info.dim_count > 0)
+static Expected<std::vector<int64_t>> chooseDims(const sylvite_entry &entry, const BenchOptions &options) {
+  std::vector<int64_t> dims(entry.dim_count, 0);
+  if (entry.dim_count > 0)
     dims[0] = options.batch;
   for (StringRef text : options.dims) {
     auto [name, size] = text.split('=');
     int32_t k = 0;
-    while (k < info.dim_count && name != info.dims[k])
+    while (k < entry.dim_count && name != entry.dims[k])
       ++k;
-    if (k == info.dim_count)
+    if (k == entry.dim_count)
       return createStringError("the model has no free dimension '" + name + "'");
     if (size.getAsInteger(10, dims[k]) || dims[k] <= 0)
       return createStringError("--dim " + text + ": expected NAME=SIZE");
   }
-  for (int32_t k = 0; k < info.dim_count; ++k)
+  for (int32_t k = 0; k < entry.dim_count; ++k)
     if (dims[k] <= 0)
-      return createStringError(std::string("the free dimension '") + info.dims[k] +
-                               "' needs a size: --dim " + info.dims[k] + "=SIZE");
+      return createStringError(std::string("the free dimension '") + entry.dims[k] +
+                               "' needs a size: --dim " + entry.dims[k] + "=SIZE");
   return dims;
 }
 
 /// Inputs of the right shapes: floats uniform in [-1, 1), and zeros elsewhere, which every model that takes
 /// indices accepts.
-static Expected<std::vector<Array>> makeInputs(const sylvite_info &info, ArrayRef<int64_t> dims) {
+static Expected<std::vector<Array>> makeInputs(const sylvite_entry &entry, ArrayRef<int64_t> dims) {
   std::mt19937 random(1);
   std::uniform_real_distribution<float> uniform(-1, 1);
-  std::vector<Array> inputs(info.input_count);
-  for (int32_t i = 0; i < info.input_count; ++i) {
-    const sylvite_tensor &tensor = info.inputs[i];
+  std::vector<Array> inputs(entry.input_count);
+  for (int32_t i = 0; i < entry.input_count; ++i) {
+    const sylvite_tensor &tensor = entry.inputs[i];
     uint64_t count = 1;
     for (int32_t d = 0; d < tensor.rank; ++d) {
       int64_t size = tensor.shape[d] >= 0 ? tensor.shape[d] : dims[-1 - tensor.shape[d]];
@@ -86,14 +86,14 @@ static double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-static Expected<Result> measure(LoadedLibrary &library, const BenchOptions &options) {
-  const sylvite_info &info = library.info();
+static Expected<Result> measure(LoadedLibrary &library, int32_t index, const BenchOptions &options) {
+  const sylvite_entry &entry = library.entry(index);
   Result result;
-  Expected<std::vector<int64_t>> dims = chooseDims(info, options);
+  Expected<std::vector<int64_t>> dims = chooseDims(entry, options);
   if (!dims)
     return dims.takeError();
   result.dims = *dims;
-  Expected<std::vector<Array>> inputs = makeInputs(info, *dims);
+  Expected<std::vector<Array>> inputs = makeInputs(entry, *dims);
   if (!inputs)
     return inputs.takeError();
   if (Error error = library.create(options.weights))
@@ -101,7 +101,7 @@ static Expected<Result> measure(LoadedLibrary &library, const BenchOptions &opti
   if (Error error = library.setThreads(options.threads))
     return error;
   result.threads = library.getThreads();
-  Expected<std::vector<Array>> outputs = library.makeOutputs(*dims);
+  Expected<std::vector<Array>> outputs = library.makeOutputs(index, *dims);
   if (!outputs)
     return outputs.takeError();
   std::vector<const void *> inputPointers;
@@ -115,7 +115,7 @@ static Expected<Result> measure(LoadedLibrary &library, const BenchOptions &opti
     size_t least = times ? 5 : 1;
     for (size_t i = 0; i < least || now() < end; ++i) {
       double start = now();
-      if (Error error = library.run(inputPointers, *dims, outputPointers))
+      if (Error error = library.run(index, inputPointers, *dims, outputPointers))
         return error;
       if (times)
         times->push_back(now() - start);
@@ -135,16 +135,16 @@ static Expected<Result> measure(LoadedLibrary &library, const BenchOptions &opti
 
   // Apart from the times above: the clock is read twice for each kernel. Medians, as for the whole: a mean would
   // show what else the machine did.
-  std::vector<std::vector<double>> seconds(info.kernel_count);
-  std::vector<double> calls(info.kernel_count);
+  std::vector<std::vector<double>> seconds(entry.kernel_count);
+  std::vector<double> calls(entry.kernel_count);
   double end = now() + options.seconds * 0.5;
   for (int run = 0; run < 5 || (run < 10000 && now() < end); ++run) {
     if (Error error = library.setProfile(true))
       return error;
-    if (Error error = library.run(inputPointers, *dims, outputPointers))
+    if (Error error = library.run(index, inputPointers, *dims, outputPointers))
       return error;
-    for (int32_t i = 0; i < info.kernel_count; ++i) {
-      Expected<sylvite_profile> profile = library.readProfile(i);
+    for (int32_t i = 0; i < entry.kernel_count; ++i) {
+      Expected<sylvite_profile> profile = library.readProfile(entry.first_kernel + i);
       if (!profile)
         return profile.takeError();
       seconds[i].push_back(profile->seconds);
@@ -152,9 +152,9 @@ static Expected<Result> measure(LoadedLibrary &library, const BenchOptions &opti
     }
   }
   double batch = dims->empty() ? 1 : (*dims)[0];
-  for (int32_t i = 0; i < info.kernel_count; ++i) {
+  for (int32_t i = 0; i < entry.kernel_count; ++i) {
     KernelTime time;
-    time.kernel = &info.kernels[i];
+    time.kernel = &library.info().kernels[entry.first_kernel + i];
     time.calls = calls[i];
     time.seconds = median(seconds[i]);
     time.flops = time.calls * (time.kernel->flops + batch * time.kernel->flops_per_item);
@@ -165,13 +165,14 @@ static Expected<Result> measure(LoadedLibrary &library, const BenchOptions &opti
   return result;
 }
 
-static void printJSON(const sylvite_info &info, const Result &result) {
+static void printJSON(const sylvite_info &info, const sylvite_entry &entry, const Result &result) {
   json::OStream json(outs(), 2);
   json.object([&] {
     json.attribute("name", info.name);
+    json.attribute("entry", entry.name);
     json.attributeObject("dims", [&] {
-      for (int32_t k = 0; k < info.dim_count; ++k)
-        json.attribute(info.dims[k], result.dims[k]);
+      for (int32_t k = 0; k < entry.dim_count; ++k)
+        json.attribute(entry.dims[k], result.dims[k]);
     });
     json.attribute("threads", result.threads);
     json.attribute("runs", static_cast<int64_t>(result.runs));
@@ -199,10 +200,10 @@ static void printJSON(const sylvite_info &info, const Result &result) {
   outs() << "\n";
 }
 
-static void printTable(const sylvite_info &info, const Result &result) {
-  outs() << info.name << ": ";
-  for (int32_t k = 0; k < info.dim_count; ++k)
-    outs() << info.dims[k] << " " << result.dims[k] << ", ";
+static void printTable(const sylvite_info &info, const sylvite_entry &entry, const Result &result) {
+  outs() << info.name << (info.entry_count > 1 ? std::string(", ") + entry.name : "") << ": ";
+  for (int32_t k = 0; k < entry.dim_count; ++k)
+    outs() << entry.dims[k] << " " << result.dims[k] << ", ";
   outs() << result.threads << (result.threads == 1 ? " thread, " : " threads, ") << result.runs << " runs\n"
          << format("median %.4f ms, min %.4f ms, %.2f GFLOP/s, %.1f %% of the %.1f GFLOP/s that multiply-adds reach here\n\n",
                    result.median * 1e3, result.minimum * 1e3, result.flops / result.median * 1e-9,
@@ -230,13 +231,16 @@ Error benchLibrary(const BenchOptions &options) {
   Expected<LoadedLibrary> library = LoadedLibrary::load(options.library);
   if (!library)
     return library.takeError();
-  Expected<Result> result = measure(*library, options);
+  Expected<int32_t> index = library->findEntry(options.entry);
+  if (!index)
+    return index.takeError();
+  Expected<Result> result = measure(*library, *index, options);
   if (!result)
     return result.takeError();
   if (options.json)
-    printJSON(library->info(), *result);
+    printJSON(library->info(), library->entry(*index), *result);
   else
-    printTable(library->info(), *result);
+    printTable(library->info(), library->entry(*index), *result);
   return Error::success();
 }
 

@@ -19,7 +19,7 @@ public:
 inline llvm::Error createReportedError() { return llvm::make_error<ReportedError>(); }
 
 struct RunOptions {
-  std::string library, input, output, weights;
+  std::string library, input, output, weights, entry = "forward";
   int threads = 0;
 };
 
@@ -29,7 +29,7 @@ struct InspectOptions {
 };
 
 struct BenchOptions {
-  std::string library, weights;
+  std::string library, weights, entry = "forward";
   int threads = 0;
   int64_t batch = 1;
   std::vector<std::string> dims; // NAME=SIZE

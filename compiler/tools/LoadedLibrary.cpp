@@ -1,6 +1,7 @@
 // See LoadedLibrary.h.
 #include "compiler/tools/LoadedLibrary.h"
 
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Object/ELFObjectFile.h"
 #include "llvm/Support/FileSystem.h"
 #include <dlfcn.h>
@@ -79,15 +80,39 @@ Expected<LoadedLibrary> LoadedLibrary::load(StringRef path) {
   find("threads", result.threads);
   find("set_profile", result.setProfileFunction);
   find("profile", result.profile);
-  if (missing)
+  find("save", result.saveFunction);
+  find("load", result.loadFunction);
+  auto notOurs = [&] {
     return createStringError(path + " was not made by this version of Sylvite: it has no function " +
                              result.prefix + "_" + missing);
+  };
+  if (missing)
+    return notOurs();
   result.description = info();
   if (result.description->abi != SYLVITE_ABI)
     return createStringError(path + " has version " + Twine(result.description->abi) +
                              " of the interface, this program has " + Twine(SYLVITE_ABI) +
                              ": compile the model again");
+  if (result.description->entry_count > 1) {
+    find("run_entry", result.runEntryFunction);
+    find("entry_workspace_size", result.entryWorkspaceSize);
+    find("entry_output_shape", result.entryOutputShape);
+    find("set_learning_rate", result.setLearningRateFunction);
+    find("learning_rate", result.learningRate);
+  }
+  if (missing)
+    return notOurs();
   return result;
+}
+
+Expected<int32_t> LoadedLibrary::findEntry(StringRef name) const {
+  std::vector<std::string> names;
+  for (const sylvite_entry &entry : entries()) {
+    if (name == entry.name)
+      return int32_t(names.size());
+    names.push_back(entry.name);
+  }
+  return createStringError(path + " has no entry '" + name + "'; it has: " + join(names, ", "));
 }
 
 LoadedLibrary::LoadedLibrary(LoadedLibrary &&other)
@@ -123,19 +148,32 @@ Error LoadedLibrary::setThreads(int count) {
                                                  : createStringError(lastError(nullptr));
 }
 
-uint64_t LoadedLibrary::workspaceSize(ArrayRef<int64_t> dims) const { return runWorkspaceSize(dims.data()); }
+uint64_t LoadedLibrary::workspaceSize(int32_t entry, ArrayRef<int64_t> dims) const {
+  return entryWorkspaceSize ? entryWorkspaceSize(entry, dims.data()) : runWorkspaceSize(dims.data());
+}
 
-Expected<std::vector<int64_t>> LoadedLibrary::outputShape(int32_t output, ArrayRef<int64_t> dims) const {
-  std::vector<int64_t> shape(description->outputs[output].rank + 1);
-  if (outputShapeFunction(output, dims.data(), shape.data()) != SYLVITE_OK)
+Expected<std::vector<int64_t>> LoadedLibrary::outputShape(int32_t entry, int32_t output,
+                                                          ArrayRef<int64_t> dims) const {
+  std::vector<int64_t> shape(this->entry(entry).outputs[output].rank + 1);
+  int status = entryOutputShape ? entryOutputShape(entry, output, dims.data(), shape.data())
+                                : outputShapeFunction(output, dims.data(), shape.data());
+  if (status != SYLVITE_OK)
     return createStringError(lastError(nullptr));
   shape.pop_back();
   return shape;
 }
 
-Error LoadedLibrary::run(ArrayRef<const void *> inputs, ArrayRef<int64_t> dims, ArrayRef<void *> outputs) {
-  return failure(runFunction(model, inputs.data(), dims.data(), outputs.data()));
+Error LoadedLibrary::run(int32_t entry, ArrayRef<const void *> inputs, ArrayRef<int64_t> dims,
+                         ArrayRef<void *> outputs) {
+  return failure(runEntryFunction ? runEntryFunction(model, entry, inputs.data(), dims.data(), outputs.data())
+                                  : runFunction(model, inputs.data(), dims.data(), outputs.data()));
 }
+
+Error LoadedLibrary::saveParameters(const std::string &file) { return failure(saveFunction(model, file.c_str())); }
+
+Error LoadedLibrary::loadParameters(const std::string &file) { return failure(loadFunction(model, file.c_str())); }
+
+Error LoadedLibrary::setLearningRate(float rate) { return failure(setLearningRateFunction(model, rate)); }
 
 Error LoadedLibrary::setProfile(bool enabled) { return failure(setProfileFunction(model, enabled)); }
 
@@ -146,13 +184,14 @@ Expected<sylvite_profile> LoadedLibrary::readProfile(int32_t kernel) const {
   return result;
 }
 
-Expected<std::vector<Array>> LoadedLibrary::makeOutputs(ArrayRef<int64_t> dims) const {
-  std::vector<Array> outputs(description->output_count);
-  for (int32_t i = 0; i < description->output_count; ++i) {
-    Expected<std::vector<int64_t>> shape = outputShape(i, dims);
+Expected<std::vector<Array>> LoadedLibrary::makeOutputs(int32_t entry, ArrayRef<int64_t> dims) const {
+  const sylvite_entry &about = this->entry(entry);
+  std::vector<Array> outputs(about.output_count);
+  for (int32_t i = 0; i < about.output_count; ++i) {
+    Expected<std::vector<int64_t>> shape = outputShape(entry, i, dims);
     if (!shape)
       return shape.takeError();
-    outputs[i].dtype = static_cast<DType>(description->outputs[i].dtype);
+    outputs[i].dtype = static_cast<DType>(about.outputs[i].dtype);
     outputs[i].shape = std::move(*shape);
     outputs[i].data.resize(outputs[i].elements() * getSizeInBytes(outputs[i].dtype));
   }

@@ -20,20 +20,32 @@ public:
   ~LoadedLibrary();
 
   const sylvite_info &info() const { return *description; }
+  llvm::ArrayRef<sylvite_entry> entries() const {
+    return {description->entries, size_t(description->entry_count)};
+  }
+  const sylvite_entry &entry(int32_t index) const { return description->entries[index]; }
+  /// The index of an entry, by its name.
+  llvm::Expected<int32_t> findEntry(llvm::StringRef name) const;
 
   /// Makes the handle; `weights` may be empty.
   llvm::Error create(const std::string &weights);
   llvm::Error setThreads(int threads);
   int getThreads() const { return threads(); }
-  uint64_t workspaceSize(llvm::ArrayRef<int64_t> dims) const;
-  llvm::Expected<std::vector<int64_t>> outputShape(int32_t output, llvm::ArrayRef<int64_t> dims) const;
-  llvm::Error run(llvm::ArrayRef<const void *> inputs, llvm::ArrayRef<int64_t> dims,
+  uint64_t workspaceSize(int32_t entry, llvm::ArrayRef<int64_t> dims) const;
+  llvm::Expected<std::vector<int64_t>> outputShape(int32_t entry, int32_t output,
+                                                   llvm::ArrayRef<int64_t> dims) const;
+  llvm::Error run(int32_t entry, llvm::ArrayRef<const void *> inputs, llvm::ArrayRef<int64_t> dims,
                   llvm::ArrayRef<void *> outputs);
+  llvm::Error saveParameters(const std::string &path);
+  llvm::Error loadParameters(const std::string &path);
+  /// Of a library that trains; NaN when it follows a schedule.
+  float getLearningRate() const { return learningRate(model); }
+  llvm::Error setLearningRate(float rate);
   llvm::Error setProfile(bool enabled);
   llvm::Expected<sylvite_profile> readProfile(int32_t kernel) const;
 
   /// Outputs of the right shapes for these free dimensions, zeroed.
-  llvm::Expected<std::vector<Array>> makeOutputs(llvm::ArrayRef<int64_t> dims) const;
+  llvm::Expected<std::vector<Array>> makeOutputs(int32_t entry, llvm::ArrayRef<int64_t> dims) const;
 
 private:
   LoadedLibrary() = default;
@@ -57,6 +69,14 @@ private:
   int (*threads)(void) = nullptr;
   int (*setProfileFunction)(Model *, int) = nullptr;
   int (*profile)(const Model *, int32_t, sylvite_profile *) = nullptr;
+  int (*saveFunction)(Model *, const char *) = nullptr;
+  int (*loadFunction)(Model *, const char *) = nullptr;
+  // Only in a library with more entries than `forward`.
+  int (*runEntryFunction)(Model *, int32_t, const void *const *, const int64_t *, void *const *) = nullptr;
+  size_t (*entryWorkspaceSize)(int32_t, const int64_t *) = nullptr;
+  int (*entryOutputShape)(int32_t, int32_t, const int64_t *, int64_t *) = nullptr;
+  int (*setLearningRateFunction)(Model *, float) = nullptr;
+  float (*learningRate)(const Model *) = nullptr;
 };
 
 } // namespace sylvite

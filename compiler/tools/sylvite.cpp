@@ -94,6 +94,8 @@ static int runCommandLine(int argc, char **argv) {
   runCommand->add_option("library", run.library, "Shared library made by sylvite compile")->type_name("LIB")->required();
   runCommand->add_option("--input,-i", run.input, "Inputs: .npz or .npy")->type_name("FILE")->required();
   runCommand->add_option("--output,-o", run.output, "Outputs: .npz or .npy")->type_name("FILE")->required();
+  runCommand->add_option("--entry", run.entry, "What to run: an entry that `sylvite inspect` lists")
+      ->type_name("NAME")->capture_default_str();
   runCommand->add_option("--threads", run.threads, "Threads; 0: one per processor")->check(CLI::Range(0, 256));
   runCommand->add_option("--weights", run.weights, "A safetensors file to use in place of the library's weights")
       ->type_name("FILE");
@@ -118,6 +120,8 @@ static int runCommandLine(int argc, char **argv) {
       "Example:\n  sylvite bench build/libdigits.so --threads 2 --batch 32",
       chosen, [&] { return benchLibrary(bench); });
   benchCommand->add_option("library", bench.library, "Shared library made by sylvite compile")->type_name("LIB")->required();
+  benchCommand->add_option("--entry", bench.entry, "What to measure: an entry that `sylvite inspect` lists")
+      ->type_name("NAME")->capture_default_str();
   benchCommand->add_option("--threads", bench.threads, "Threads; 0: one per processor")->check(CLI::Range(0, 256));
   benchCommand->add_option("--batch", bench.batch, "Items in a call")->capture_default_str()->check(CLI::PositiveNumber);
   benchCommand->add_option("--dim", bench.dims, "Size of another free dimension: NAME=SIZE")->type_name("NAME=SIZE");

@@ -22,6 +22,10 @@ ArrayRef<char> ParameterOp::getData() {
     AsmResourceBlob *blob = resource.getRawHandle().getBlob();
     return blob ? blob->getData() : ArrayRef<char>();
   }
+  // Written out, as scalars are.
+  auto dense = dyn_cast_or_null<DenseElementsAttr>(getValueAttr());
+  if (dense && (!dense.isSplat() || dense.getNumElements() == 1))
+    return dense.getRawData();
   return {};
 }
 

@@ -48,7 +48,7 @@ public:
       : module(module), b(module.getContext()), pointer(LLVM::LLVMPointerType::get(b.getContext())),
         i32(b.getI32Type()), i64(b.getI64Type()) {}
 
-  LogicalResult emitForward(func::FuncOp function);
+  LogicalResult emitEntry(func::FuncOp function);
   LogicalResult emitSizes(func::FuncOp function);
 
 private:
@@ -93,9 +93,9 @@ private:
   DenseMap<Value, Memory> memories;
   llvm::StringMap<std::string> sizeTables;
   LLVM::LLVMFuncOp bufferInit, launchFunction;
+  int32_t nextKernel = 0; ///< of the whole module
   // Of the function being emitted.
   Value context, status, buffers, dimensions, extents, arguments;
-  int32_t nextKernel = 0;
 };
 
 } // namespace
@@ -214,6 +214,7 @@ static int64_t knownElements(ArrayRef<int64_t> shape) {
   return known;
 }
 
+/// After a failure nothing is copied, as no kernel runs: what a handle keeps stays as it was.
 void HostEmitter::emitCopy(memref::CopyOp copy) {
   const Memory &source = memories[copy.getSource()], &target = memories[copy.getTarget()];
   auto type = cast<MemRefType>(copy.getSource().getType());
@@ -221,6 +222,8 @@ void HostEmitter::emitCopy(memref::CopyOp copy) {
                                   knownElements(type.getShape()));
   for (Value size : source.freeSizes)
     bytes = LLVM::MulOp::create(b, loc, bytes, size);
+  Value good = LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::eq, status, constant(i32, 0));
+  bytes = LLVM::SelectOp::create(b, loc, good, bytes, constant(i64, 0));
   LLVM::MemcpyOp::create(b, loc, target.pointer, source.pointer, bytes, /*isVolatile=*/false);
 }
 
@@ -314,7 +317,7 @@ LogicalResult HostEmitter::emitOp(Operation &op) {
   return success();
 }
 
-LogicalResult HostEmitter::emitForward(func::FuncOp function) {
+LogicalResult HostEmitter::emitEntry(func::FuncOp function) {
   loc = function.getLoc();
   std::string name = function.getName().str();
   function.setName(name + "_planned");
@@ -327,13 +330,12 @@ LogicalResult HostEmitter::emitForward(func::FuncOp function) {
   bufferInit = declare("sylvite_buffer_init", LLVM::LLVMVoidType::get(b.getContext()),
                        {pointer, pointer, pointer, pointer, i32, i32, pointer});
   launchFunction = declare("sylvite_launch", i32, {pointer, i32, pointer, pointer});
-  LLVM::LLVMFuncOp forward =
+  LLVM::LLVMFuncOp emitted =
       declare(name, i32, {pointer, pointer, pointer, pointer, pointer, pointer});
-  Block *entry = forward.addEntryBlock(b);
+  Block *entry = emitted.addEntryBlock(b);
   b.setInsertionPointToStart(entry);
   context = entry->getArgument(0);
   status = constant(i32, 0);
-  nextKernel = 0;
 
   // Stack for the largest launch.
   int64_t mostBuffers = 1, mostDimensions = 1, mostRank = 1;
@@ -381,10 +383,10 @@ LogicalResult HostEmitter::emitForward(func::FuncOp function) {
     return failure();
   LLVM::ReturnOp::create(b, loc, status);
   for (StringRef attribute : {"host.symbols", "host.input_tensors", "host.output_tensors",
-                              "host.parameters", "host.arena", "host.live", "host.state"})
+                              "host.parameters", "host.updates", "host.arena", "host.live", "host.state"})
     if (Attribute value = function->getAttr(attribute))
-      forward->setAttr(attribute, value);
-  // The kernels in the order of their indices.
+      emitted->setAttr(attribute, value);
+  // The kernels in the order of their indices, which follow those of the functions before.
   SmallVector<Attribute> kernels;
   function.walk([&](halide::LaunchOp launch) {
     kernels.push_back(b.getDictionaryAttr(
@@ -393,7 +395,7 @@ LogicalResult HostEmitter::emitForward(func::FuncOp function) {
          b.getNamedAttr("flops", launch->getAttr("flops")),
          b.getNamedAttr("bytes", launch->getAttr("bytes"))}));
   });
-  forward->setAttr("host.kernels", b.getArrayAttr(kernels));
+  emitted->setAttr("host.kernels", b.getArrayAttr(kernels));
   function.erase();
   return success();
 }
@@ -402,7 +404,7 @@ LogicalResult HostEmitter::emitSizes(func::FuncOp function) {
   loc = function.getLoc();
   std::string name = function.getName().str();
   function.setName(name + "_planned");
-  bool isShapes = name == "output_shapes";
+  bool isShapes = function->hasAttr("host.shapes_of");
   LLVM::LLVMFuncOp sizes =
       isShapes ? declare(name, LLVM::LLVMVoidType::get(b.getContext()), {pointer, pointer})
                : declare(name, i64, {pointer});
@@ -433,9 +435,8 @@ struct EmitHost : sylvite::impl::EmitHostBase<EmitHost> {
     HostEmitter emitter(getOperation());
     for (func::FuncOp function :
          llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
-      StringRef name = function.getName();
-      bool isSizes = name == "arena_bytes" || name == "output_shapes";
-      if (failed(function->hasAttr("host.symbols") ? emitter.emitForward(function)
+      bool isSizes = function->hasAttr("host.arena_of") || function->hasAttr("host.shapes_of");
+      if (failed(function->hasAttr("host.symbols") ? emitter.emitEntry(function)
                  : isSizes                         ? emitter.emitSizes(function)
                                                    : success()))
         return signalPassFailure();

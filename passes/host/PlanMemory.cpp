@@ -9,11 +9,15 @@
 // carried needs no copy either: a step reads one buffer and writes another, and they change places; a carried
 // value that is stacked too is read from the slice of the step before.
 //
+// A function may change what the model keeps: a parameter (a result with `nn.update`), or a state (`nn.state`).
+// The new value is copied there when everything else is done, because all reads see the old one.
+//
 //===----------------------------------------------------------------------===//
 #include "passes/Passes.h"
 
 #include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace sylvite {
 #define GEN_PASS_DEF_PLANMEMORY
@@ -35,7 +39,7 @@ namespace {
 /// A tensor that lives in the arena.
 struct Allocation {
   Value value;
-  unsigned copy; ///< 0; what a loop carries has a second buffer, 1
+  unsigned copy; ///< 0; 1 is the second buffer of what a loop carries, or the way out of kept memory
   int64_t size; ///< bytes per unit of its class
   int64_t begin, end;
   int64_t offset = 0;
@@ -86,20 +90,45 @@ struct SizeClass {
   }
 };
 
+/// The parameters that some function of a module reads or changes, in the order of their symbols: the order of
+/// the weights. All host functions take all of them.
+struct ParameterTable {
+  explicit ParameterTable(ModuleOp module) {
+    llvm::StringSet<> used;
+    for (auto function : module.getOps<func::FuncOp>()) {
+      function.walk([&](nn::GetOp get) { used.insert(get.getParameter()); });
+      for (unsigned i = 0; i < function.getNumResults(); ++i)
+        if (auto name = function.getResultAttrOfType<StringAttr>(i, "nn.update"))
+          used.insert(name);
+    }
+    for (auto parameter : module.getOps<nn::ParameterOp>())
+      if (used.contains(parameter.getSymName())) {
+        index[parameter.getSymName()] = parameters.size();
+        parameters.push_back(parameter);
+      }
+  }
+
+  SmallVector<nn::ParameterOp> parameters;
+  llvm::StringMap<unsigned> index;
+};
+
 /// Rewrites one function.
 class FunctionPlanner {
 public:
-  FunctionPlanner(func::FuncOp function) : function(function), context(function.getContext()) {}
+  FunctionPlanner(func::FuncOp function, const ParameterTable &table)
+      : function(function), context(function.getContext()), table(table) {}
   LogicalResult run();
 
 private:
   LogicalResult computeShapes();
   LogicalResult computeShapes(Block &block);
+  LogicalResult checkUpdates();
   void planArena();
   void placeResults(nn::ScanOp scan);
   void computeLives();
   void allocate(Value value, unsigned copies = 1);
   void emit();
+  void emitUpdates(OpBuilder &b, ValueRange weights, ValueRange states);
   void emitBlock(OpBuilder &b, Block &block);
   void emitCall(OpBuilder &b, halide::CallOp call);
   void emitScan(OpBuilder &b, nn::ScanOp scan);
@@ -117,6 +146,14 @@ private:
     auto scan = value.getDefiningOp<nn::ScanOp>();
     return scan && cast<OpResult>(value).getResultNumber() < scan.getInitial().size();
   }
+  /// What a result after the outputs gives a new value: a parameter or a state.
+  struct Update {
+    StringAttr parameter; ///< null for a state
+    unsigned state = 0;   ///< which of the states
+  };
+  /// Whether `value` is the old value of what some result updates, and of what `update` does.
+  bool isUpdated(Value value);
+  bool isOldValue(Value value, Update update);
   /// The value that owns the memory of `value`: follows reshapes, slices of sequences, and what a loop
   /// carries to the loop's result.
   Value ownerOf(Value value);
@@ -134,8 +171,10 @@ private:
 
   func::FuncOp function;
   MLIRContext *context;
-  /// Arguments and results that are not what the model keeps: nn.state stands after all others.
+  const ParameterTable &table;
+  /// Arguments and results that are not what the model keeps: nn.state and nn.update stand after all others.
   unsigned numInputs = 0, numOutputs = 0;
+  SmallVector<Update> updates; ///< by the results after the outputs, in order
   SmallVector<StringRef> symbols;
   DenseMap<Value, nn::ShapeExpr> shapes;
   llvm::MapVector<AffineExpr, SizeClass> classes;
@@ -336,6 +375,16 @@ void FunctionPlanner::planArena() {
             !lastSliceOf.count(value))
           allocate(value, isCarried(value) ? 2 : 1);
   });
+  // What moves from one kept place to another goes through the arena, as the old value may be needed there.
+  Operation *terminator = function.getBody().front().getTerminator();
+  llvm::SmallPtrSet<Value, 4> moved;
+  for (auto [operand, update] : llvm::zip_equal(terminator->getOperands().drop_front(numOutputs), updates))
+    if (Value value = viewed(operand);
+        isUpdated(value) && !isOldValue(value, update) && moved.insert(value).second) {
+      auto [constant, free] = sizeOf(value);
+      classes[free].allocations.push_back({value, 1, int64_t(llvm::alignTo(constant, arenaAlignment)),
+                                           position[terminator], position[terminator]});
+    }
   for (auto &entry : classes)
     entry.second.plan();
 }
@@ -602,6 +651,38 @@ void FunctionPlanner::emitScan(OpBuilder &b, nn::ScanOp scan) {
   }
 }
 
+bool FunctionPlanner::isOldValue(Value value, Update update) {
+  if (auto get = value.getDefiningOp<nn::GetOp>())
+    return get.getParameterAttr().getAttr() == update.parameter;
+  return !update.parameter && value == function.getArgument(numInputs + update.state);
+}
+
+bool FunctionPlanner::isUpdated(Value value) {
+  return llvm::any_of(updates, [&](Update update) { return isOldValue(value, update); });
+}
+
+/// Gives the states and the updated parameters their new values. All reads have happened.
+void FunctionPlanner::emitUpdates(OpBuilder &b, ValueRange weights, ValueRange states) {
+  Location loc = function.getLoc();
+  SmallVector<std::pair<Value, Value>> copies; // from, to
+  OperandRange returned = function.getBody().front().getTerminator()->getOperands();
+  for (auto [value, update] : llvm::zip_equal(returned.drop_front(numOutputs), updates)) {
+    Value owner = viewed(value), memory = memories.lookup(value);
+    if (isOldValue(owner, update))
+      continue;
+    if (isUpdated(owner)) {
+      Value way = memref::ViewOp::create(b, loc, memrefOf(value.getType()), arena,
+                                         offsets.lookup({owner, 1}), ValueRange());
+      memref::CopyOp::create(b, loc, memory, way);
+      memory = way;
+    }
+    copies.push_back(
+        {memory, update.parameter ? weights[table.index.lookup(update.parameter)] : states[update.state]});
+  }
+  for (auto [from, to] : copies)
+    memref::CopyOp::create(b, loc, from, to);
+}
+
 void FunctionPlanner::emit() {
   OpBuilder b(function);
   Location loc = function.getLoc();
@@ -609,23 +690,12 @@ void FunctionPlanner::emit() {
   unsigned numSymbols = symbols.size();
   Operation *terminator = function.getBody().front().getTerminator();
 
-  // Parameters in the order of their symbols in the module: the order of the weights.
-  SmallVector<nn::ParameterOp> parameters;
-  llvm::StringMap<unsigned> parameterIndex;
-  llvm::StringMap<bool> used;
-  function.walk([&](nn::GetOp get) { used[get.getParameter()] = true; });
-  for (auto parameter : function->getParentOfType<ModuleOp>().getOps<nn::ParameterOp>())
-    if (used.count(parameter.getSymName())) {
-      parameterIndex[parameter.getSymName()] = parameters.size();
-      parameters.push_back(parameter);
-    }
-
   SmallVector<Type> arguments(numSymbols, b.getIndexType());
   for (Type type : function.getArgumentTypes().take_front(numInputs))
     arguments.push_back(memrefOf(type));
   for (Type type : function.getResultTypes().take_front(numOutputs))
     arguments.push_back(memrefOf(type));
-  for (nn::ParameterOp parameter : parameters)
+  for (nn::ParameterOp parameter : table.parameters)
     arguments.push_back(memrefOf(parameter.getTensorType()));
   unsigned numStates = function.getNumArguments() - numInputs;
   arguments.append(numStates ? 2 : 1, MemRefType::get({ShapedType::kDynamic}, b.getI8Type()));
@@ -637,9 +707,7 @@ void FunctionPlanner::emit() {
       attributes.push_back(b.getStringAttr(text));
     return b.getArrayAttr(attributes);
   };
-  SmallVector<StringRef> parameterNames;
-  for (nn::ParameterOp parameter : parameters)
-    parameterNames.push_back(parameter.getSymName());
+  auto parameterName = [](nn::ParameterOp parameter) { return parameter.getSymName(); };
   AffineExpr arenaExpr = getAffineConstantExpr(0, context), liveExpr = arenaExpr;
   for (auto &[free, sizeClass] : classes) {
     arenaExpr = arenaExpr + free * sizeClass.size;
@@ -650,13 +718,18 @@ void FunctionPlanner::emit() {
   host->setAttr("host.symbols", names(symbols));
   host->setAttr("host.inputs", b.getI64IntegerAttr(numInputs));
   host->setAttr("host.outputs", b.getI64IntegerAttr(numOutputs));
-  host->setAttr("host.parameters", names(parameterNames));
+  host->setAttr("host.parameters", names(llvm::map_range(table.parameters, parameterName)));
+  SmallVector<StringRef> updated;
+  for (const Update &update : updates)
+    if (update.parameter)
+      updated.push_back(update.parameter);
+  host->setAttr("host.updates", names(updated));
 
   ValueRange all = host.getArguments();
   symbolValues = all.take_front(numSymbols);
   results = all.slice(numSymbols + numInputs, numOutputs);
   ValueRange inputs = all.slice(numSymbols, numInputs),
-             weights = all.slice(numSymbols + numInputs + numOutputs, parameters.size());
+             weights = all.slice(numSymbols + numInputs + numOutputs, table.parameters.size());
   arena = all.back();
   b.setInsertionPointToStart(&host.getBody().front());
 
@@ -687,7 +760,7 @@ void FunctionPlanner::emit() {
   if (stateBytes)
     host->setAttr("host.state", b.getI64IntegerAttr(stateBytes));
   function.walk([&](nn::GetOp get) {
-    memories.map(get.getResult(), weights[parameterIndex.lookup(get.getParameter())]);
+    memories.map(get.getResult(), weights[table.index.lookup(get.getParameter())]);
   });
   emitBlock(b, function.getBody().front());
   OperandRange returned = terminator->getOperands();
@@ -697,17 +770,16 @@ void FunctionPlanner::emit() {
       continue;
     memref::CopyOp::create(b, loc, memories.lookup(operand), results[i]);
   }
-  // The old state has been read by now.
-  for (auto [value, state] : llvm::zip(returned.drop_front(numOutputs), states))
-    if (memories.lookup(value) != state)
-      memref::CopyOp::create(b, loc, memories.lookup(value), state);
+  emitUpdates(b, weights, states);
   returned = returned.take_front(numOutputs);
   func::ReturnOp::create(b, loc);
 
   // The sizes that callers ask for.
   b.setInsertionPointAfter(host);
   SmallVector<Type> indices(numSymbols, b.getIndexType());
-  func::FuncOp arenaBytes = createFunction(b, "arena_bytes", indices, b.getIndexType());
+  auto reference = FlatSymbolRefAttr::get(context, name);
+  func::FuncOp arenaBytes = createFunction(b, name + "_arena_bytes", indices, b.getIndexType());
+  arenaBytes->setAttr("host.arena_of", reference);
   b.setInsertionPointToStart(&arenaBytes.getBody().front());
   func::ReturnOp::create(b, loc, materialize(b, loc, arenaExpr, arenaBytes.getArguments()));
 
@@ -715,7 +787,8 @@ void FunctionPlanner::emit() {
   SmallVector<Type> dims;
   for (Value result : returned)
     dims.append(shapes.lookup(result).size(), b.getIndexType());
-  func::FuncOp outputShapes = createFunction(b, "output_shapes", indices, dims);
+  func::FuncOp outputShapes = createFunction(b, name + "_output_shapes", indices, dims);
+  outputShapes->setAttr("host.shapes_of", reference);
   b.setInsertionPointToStart(&outputShapes.getBody().front());
   SmallVector<Value> sizes;
   SmallVector<Attribute> inputAttributes, outputAttributes;
@@ -750,12 +823,37 @@ void FunctionPlanner::emit() {
   function.erase();
 }
 
+/// Reads off what the results change, in a form that need not be checked again.
+LogicalResult FunctionPlanner::checkUpdates() {
+  unsigned nextState = 0, numStates = function.getNumArguments() - numInputs;
+  llvm::StringSet<> seen;
+  for (unsigned i = numOutputs; i < function.getNumResults(); ++i) {
+    auto name = function.getResultAttrOfType<StringAttr>(i, "nn.update");
+    if (!name && !function.getResultAttr(i, "nn.state"))
+      return function.emitError("result #") << i << " is an output, but stands after nn.state or nn.update";
+    if (name && !table.index.count(name))
+      return function.emitError("result #") << i << " updates " << name << ", which is no nn.parameter";
+    nn::ParameterOp parameter = name ? table.parameters[table.index.lookup(name)] : nullptr;
+    if (parameter && parameter.getType() != function.getResultTypes()[i])
+      return function.emitError("result #") << i << " updates " << name << " with a value of another type";
+    if (name && !seen.insert(name).second)
+      return function.emitError("result #") << i << " updates " << name << " once more";
+    if (!name && nextState == numStates)
+      return function.emitError("result #") << i << " has nn.state, but no argument is left for it";
+    updates.push_back({name, name ? 0 : nextState++});
+  }
+  return success();
+}
+
 LogicalResult FunctionPlanner::run() {
   while (numInputs < function.getNumArguments() && !function.getArgAttr(numInputs, "nn.state"))
     ++numInputs;
-  while (numOutputs < function.getNumResults() && !function.getResultAttr(numOutputs, "nn.state"))
+  auto isKept = [&](unsigned i) {
+    return function.getResultAttr(i, "nn.state") || function.getResultAttr(i, "nn.update");
+  };
+  while (numOutputs < function.getNumResults() && !isKept(numOutputs))
     ++numOutputs;
-  if (failed(computeShapes()))
+  if (failed(checkUpdates()) || failed(computeShapes()))
     return failure();
   planArena();
   emit();
@@ -766,11 +864,14 @@ namespace {
 struct PlanMemory : sylvite::impl::PlanMemoryBase<PlanMemory> {
   using PlanMemoryBase::PlanMemoryBase;
   void runOnOperation() override {
-    for (func::FuncOp function :
-         llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>()))
+    SmallVector<func::FuncOp> functions;
+    for (auto function : getOperation().getOps<func::FuncOp>())
       if (!function->hasAttr("host.symbols") && !function.isExternal() &&
-          llvm::all_of(function.getResultTypes(), llvm::IsaPred<RankedTensorType>) &&
-          failed(FunctionPlanner(function).run()))
+          llvm::all_of(function.getResultTypes(), llvm::IsaPred<RankedTensorType>))
+        functions.push_back(function);
+    ParameterTable table(getOperation());
+    for (func::FuncOp function : functions)
+      if (failed(FunctionPlanner(function, table).run()))
         return signalPassFailure();
   }
 };

@@ -38,12 +38,12 @@ expect_failure("no kernels", "undefined symbol: total_argv", output=out, kernels
 expect_failure("kernels twice", "duplicate symbol: total_argv", output=out, kernels=("kernels.o", "kernels.o"))
 (directory / "junk.o").write_bytes(b"junk")
 expect_failure("junk kernel", "kernel1.o", output=out, kernels=("kernels.o", "junk.o"))
-(directory / "partial.ll").write_text((directory / "host.ll").read_text().replace("@arena_bytes", "@arena"))
-expect_failure("no arena_bytes", "internal error: the host program has no function 'arena_bytes'", output=out, host="partial.ll")
+(directory / "partial.ll").write_text((directory / "host.ll").read_text().replace("@forward_arena_bytes", "@arena"))
+expect_failure("no arena_bytes", "internal error: the host program has no function 'forward_arena_bytes'", output=out, host="partial.ll")
 (directory / "wrong.ll").write_text((directory / "host.ll").read_text().replace(
-    "define i64 @arena_bytes(ptr", "define i64 @arena_bytes(i64 %more, ptr").replace(
-    "define dso_local i64 @arena_bytes(ptr", "define dso_local i64 @arena_bytes(i64 %more, ptr"))
-expect_failure("signature", "'arena_bytes' has an unexpected signature", output=out, host="wrong.ll")
+    "define i64 @forward_arena_bytes(ptr", "define i64 @forward_arena_bytes(i64 %more, ptr").replace(
+    "define dso_local i64 @forward_arena_bytes(ptr", "define dso_local i64 @forward_arena_bytes(i64 %more, ptr"))
+expect_failure("signature", "'forward_arena_bytes' has an unexpected signature", output=out, host="wrong.ll")
 (directory / "file").write_bytes(b"x")
 expect_failure("a file in the way", f"cannot create the directory {directory}/file/sub", output=directory / "file" / "sub")
 expect_failure("a file as directory", f"cannot create the directory {directory}/file: a file has its name",

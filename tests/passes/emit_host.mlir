@@ -18,8 +18,8 @@
 // CHECK: %[[KERNEL:.*]] = llvm.mlir.addressof @compiled_argv
 // CHECK: %[[STATUS:.*]] = llvm.call @sylvite_launch(%[[CONTEXT]], %{{.*}}, %[[KERNEL]], %{{.*}})
 // CHECK: llvm.return %[[STATUS]] : i32
-// CHECK: llvm.func @arena_bytes(%{{.*}}: !llvm.ptr) -> i64
-// CHECK: llvm.func @output_shapes(%{{.*}}: !llvm.ptr, %{{.*}}: !llvm.ptr)
+// CHECK: llvm.func @forward_arena_bytes(%{{.*}}: !llvm.ptr) -> i64
+// CHECK: llvm.func @forward_output_shapes(%{{.*}}: !llvm.ptr, %{{.*}}: !llvm.ptr)
 nn.parameter @w : tensor<64xf32>
 halide.pipeline @k attributes {symbol = "compiled"} {
   halide.input @x : tensor<?x64xf32>

@@ -18,10 +18,10 @@
 // CHECK: %[[Y:.*]] = memref.reinterpret_cast %arg2 to offset: [0], sizes: [%arg0, 64], strides: [64, 1]
 // CHECK-NEXT: halide.launch @k ins(%[[C]], %arg3 : {{.*}}) outs(%[[Y]] : memref<?x64xf32>)
 // CHECK-SAME: bytes = array<f64: 2.560000e+02, 5.120000e+02>, flops = array<f64: 0.000000e+00, 1.280000e+02>
-// CHECK-LABEL: func.func @arena_bytes(%arg0: index) -> index
+// CHECK-LABEL: func.func @forward_arena_bytes(%arg0: index) -> index
 // CHECK: %[[SLOTS:.*]] = arith.constant 512 : index
 // CHECK: arith.muli %arg0, %[[SLOTS]]
-// CHECK-LABEL: func.func @output_shapes(%arg0: index) -> (index, index)
+// CHECK-LABEL: func.func @forward_output_shapes(%arg0: index) -> (index, index)
 // CHECK: return %arg0, %c64
 nn.parameter @w : tensor<64xf32>
 halide.pipeline @k {
@@ -73,11 +73,11 @@ func.func @forward(%x: tensor<?x4xf32> {nn.name = "x", nn.dims = ["batch", ""]})
 // CHECK-NEXT: halide.launch @s ins(%[[B]] : {{.*}}) outs(%arg4 :
 // CHECK: %[[Y:.*]] = memref.reinterpret_cast %arg3
 // CHECK-NEXT: halide.launch @k ins(%[[A]] : {{.*}}) outs(%[[Y]] :
-// CHECK-LABEL: func.func @arena_bytes
+// CHECK-LABEL: func.func @forward_arena_bytes
 // CHECK: %[[GROWING:.*]] = arith.muli %arg0, %c256
 // CHECK: %[[ALL:.*]] = arith.addi %[[GROWING]], %c64
 // CHECK: return %[[ALL]]
-// CHECK-LABEL: func.func @output_shapes(%arg0: index) -> (index, index, index)
+// CHECK-LABEL: func.func @forward_output_shapes(%arg0: index) -> (index, index, index)
 // CHECK: return %arg0, %c64, %c8
 halide.pipeline @k {
   halide.input @x : tensor<?x64xf32>

@@ -5,9 +5,9 @@
 int total_argv(void **args);
 int steps_argv(void **args);
 
-int64_t arena_bytes(const int64_t *s) { return s[0] * s[1] * (int64_t)sizeof(float); }
+int64_t forward_arena_bytes(const int64_t *s) { return s[0] * s[1] * (int64_t)sizeof(float); }
 
-void output_shapes(const int64_t *s, int64_t *dims) {
+void forward_output_shapes(const int64_t *s, int64_t *dims) {
   dims[0] = s[0];
   dims[1] = s[0];
   dims[2] = s[1] - 1;

@@ -1,9 +1,9 @@
 /* A host program without kernels: one output (batch, 3), equal to the input, of ELEMENT_SIZE bytes each. */
 #include "runtime/program.h"
 
-int64_t arena_bytes(const int64_t *s) { return s[0]; }
+int64_t forward_arena_bytes(const int64_t *s) { return s[0]; }
 
-void output_shapes(const int64_t *s, int64_t *dims) {
+void forward_output_shapes(const int64_t *s, int64_t *dims) {
   dims[0] = s[0];
   dims[1] = 3;
 }

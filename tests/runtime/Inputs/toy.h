@@ -97,6 +97,16 @@ static const sylvite_parameter toy_parameters[] = {
 };
 static const sylvite_kernel toy_kernels[] = {{"total", "layer_a; layer_b", 0, 8, 0, 32},
                                              {"steps", "layer_c", 0, 4, 0, 32}};
+static const sylvite_entry toy_entries[] = {{.name = "forward",
+                                             .dim_count = 2,
+                                             .input_count = 2,
+                                             .output_count = 2,
+                                             .kernel_count = 2,
+                                             .dims = toy_dims,
+                                             .inputs = toy_inputs,
+                                             .outputs = toy_outputs}};
+static const struct sylvite_function toy_functions[] = {
+    {.arena_bytes = toy_arena_bytes, .output_shapes = toy_output_shapes, .run = toy_forward}};
 static const _Alignas(64) union {
   float scale[4];
   uint8_t all[67];
@@ -119,11 +129,12 @@ static const struct sylvite_program toy = {
              .kernel_count = 2,
              .parameters = toy_parameters,
              .kernels = toy_kernels,
-             .weights_bytes = 67},
+             .weights_bytes = 67,
+             .entries = toy_entries,
+             .entry_count = 1},
     .weights = toy_weights.all,
-    .arena_bytes = toy_arena_bytes,
-    .output_shapes = toy_output_shapes,
-    .forward = toy_forward,
+    .functions = toy_functions,
+    .learning_rate = -1,
 };
 
 /* Runs `model` on x = 1, 2, 3, ... and z = 0 and checks both outputs. */
