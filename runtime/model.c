@@ -91,7 +91,7 @@ static void take_value(sylvite_model *model, int32_t i, const void *value) {
 
 /* Takes all values from a file, or none when it fails. One that need not be `complete` may lack training state,
  * of which the handle then keeps what it has. */
-static int load_weights(sylvite_model *model, const char *path, bool complete, char *error) {
+static int load_weights(sylvite_model *model, const char *path, bool complete, char **note, char *error) {
   const struct sylvite_program *program = model->context.program;
   const sylvite_info *info = &program->info;
   void **table = calloc((size_t)info->parameter_count + 1, sizeof *table);
@@ -107,7 +107,7 @@ static int load_weights(sylvite_model *model, const char *path, bool complete, c
   }
   struct sylvite_weights fresh = {0};
   int status =
-      sylvite_safetensors_open(path, info->parameters, info->parameter_count, table, &fresh, error);
+      sylvite_safetensors_open(path, info->parameters, info->parameter_count, table, &fresh, note, error);
   if (status == SYLVITE_OK) {
     for (int32_t i = 0; i < info->parameter_count; ++i)
       take_value(model, i, table[i]);
@@ -128,12 +128,12 @@ static int open_weights(sylvite_model *model, const char *path, char *error) {
     if (info->parameters[i].offset != SYLVITE_ZERO)
       take_value(model, i, program->weights + info->parameters[i].offset);
   if (path)
-    return load_weights(model, path, false, error);
+    return load_weights(model, path, false, NULL, error);
   if (program->weights || info->weights_bytes == 0)
     return SYLVITE_OK;
   char beside[4096];
   default_weights_path(program, beside, sizeof beside);
-  return load_weights(model, beside, false, error);
+  return load_weights(model, beside, false, NULL, error);
 }
 
 sylvite_model *sylvite_create(const struct sylvite_program *program, const sylvite_options *given) {
@@ -489,7 +489,7 @@ float sylvite_learning_rate(const sylvite_model *model) {
 
 /* ---- Weights ------------------------------------------------------------------------------------------ */
 
-int sylvite_save(sylvite_model *model, const char *path) {
+int sylvite_save_checkpoint(sylvite_model *model, const char *path, const char *note) {
   int status = enter(model);
   if (status != SYLVITE_OK)
     return status;
@@ -497,17 +497,26 @@ int sylvite_save(sylvite_model *model, const char *path) {
   if (!path)
     return leave(model, sylvite_fail(model->context.error, SYLVITE_INVALID_ARGUMENT, "path is null"));
   return leave(model, sylvite_safetensors_save(path, info->parameters, info->parameter_count,
-                                               model->parameters, model->context.error));
+                                               model->parameters, note, model->context.error));
 }
 
-int sylvite_load(sylvite_model *model, const char *path) {
+int sylvite_save(sylvite_model *model, const char *path) { return sylvite_save_checkpoint(model, path, NULL); }
+
+int sylvite_load_checkpoint(sylvite_model *model, const char *path, char *note, size_t note_size) {
   int status = enter(model);
   if (status != SYLVITE_OK)
     return status;
   if (!path)
     return leave(model, sylvite_fail(model->context.error, SYLVITE_INVALID_ARGUMENT, "path is null"));
-  return leave(model, load_weights(model, path, true, model->context.error));
+  char *text = NULL;
+  status = load_weights(model, path, true, &text, model->context.error);
+  if (status == SYLVITE_OK && note && note_size > 0)
+    snprintf(note, note_size, "%s", text ? text : "");
+  free(text);
+  return leave(model, status);
 }
+
+int sylvite_load(sylvite_model *model, const char *path) { return sylvite_load_checkpoint(model, path, NULL, 0); }
 
 /* ---- Profile ------------------------------------------------------------------------------------------ */
 

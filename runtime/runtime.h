@@ -35,6 +35,8 @@ int sylvite_threads(void);
 void sylvite_set_parallel_for(sylvite_parallel_for function, void *state);
 int sylvite_save(sylvite_model *model, const char *path);
 int sylvite_load(sylvite_model *model, const char *path);
+int sylvite_save_checkpoint(sylvite_model *model, const char *path, const char *note);
+int sylvite_load_checkpoint(sylvite_model *model, const char *path, char *note, size_t note_size);
 int sylvite_reset_states(sylvite_model *model);
 int sylvite_set_learning_rate(sylvite_model *model, float rate);
 float sylvite_learning_rate(const sylvite_model *model);
@@ -105,14 +107,15 @@ void sylvite_weights_close(struct sylvite_weights *weights);
 
 /* Maps the safetensors file at `path` and sets table[i] to the data of parameters[i], each of which must be
  * in the file with the same dtype and shape; other tensors are ignored. A parameter may be absent when table[i]
- * is not NULL before, and then stays so. On failure nothing is changed but `error`. */
+ * is not NULL before, and then stays so. `note`, unless it is NULL, gets the file's note, which the caller frees,
+ * or NULL. On failure nothing is changed but `error`. */
 int sylvite_safetensors_open(const char *path, const sylvite_parameter *parameters, int32_t count,
-                             void **table, struct sylvite_weights *weights, char *error);
+                             void **table, struct sylvite_weights *weights, char **note, char *error);
 
-/* Writes parameters[i] from table[i] to a temporary file beside `path`, flushes it to the disk and renames
- * it: `path` is at all times its old content or its new. */
+/* Writes parameters[i] from table[i], and a note unless it is NULL, to a temporary file beside `path`, flushes it to
+ * the disk and renames it: `path` is at all times its old content or its new. */
 int sylvite_safetensors_save(const char *path, const sylvite_parameter *parameters, int32_t count,
-                             void *const *table, char *error);
+                             void *const *table, const char *note, char *error);
 
 /* Bytes of a parameter's data. */
 size_t sylvite_parameter_bytes(const sylvite_parameter *parameter);

@@ -22,6 +22,7 @@
 
 enum { MAX_RANK = 64 };
 static const uint64_t max_header = 100 * 1000 * 1000; /* the reference implementation's limit */
+static const char note_key[] = "sylvite.note";        /* among the file's metadata */
 
 static const struct {
   const char *name;
@@ -59,6 +60,7 @@ struct parser {
   const char *cursor, *limit, *start;
   struct entry *entries;
   size_t count, capacity;
+  char *note; /* owned; NULL when there is none */
   char *error;
   int status;
 };
@@ -247,10 +249,15 @@ static bool parse_metadata(struct parser *parser) {
     return false;
   if (accept(parser, '}'))
     return true;
-  do
-    if (!parse_string(parser, NULL) || !expect(parser, ':') || !parse_string(parser, NULL))
+  do {
+    char *key = NULL;
+    if (!parse_string(parser, &key))
       return false;
-  while (accept(parser, ','));
+    bool is_note = strcmp(key, note_key) == 0 && !parser->note;
+    free(key);
+    if (!expect(parser, ':') || !parse_string(parser, is_note ? &parser->note : NULL))
+      return false;
+  } while (accept(parser, ','));
   return expect(parser, '}');
 }
 
@@ -413,8 +420,9 @@ static const struct entry *find(struct parser *parser, const sylvite_parameter *
                                   parser->path, tensor->name);
     return NULL;
   }
-  bool same = entry->rank == tensor->rank && entry->dtype == tensor->dtype &&
-              memcmp(entry->shape, tensor->shape, sizeof(int64_t) * (size_t)(tensor->rank < 8 ? tensor->rank : 8)) == 0;
+  bool same = entry->rank == tensor->rank && entry->dtype == tensor->dtype;
+  for (int32_t d = 0; same && d < tensor->rank && d < (int32_t)(sizeof entry->shape / sizeof *entry->shape); ++d)
+    same = entry->shape[d] == tensor->shape[d];
   if (!same) {
     char found[160], wanted[160];
     shape_text(found, sizeof found, entry->shape, entry->rank);
@@ -505,7 +513,7 @@ void sylvite_weights_close(struct sylvite_weights *weights) {
 }
 
 int sylvite_safetensors_open(const char *path, const sylvite_parameter *parameters, int32_t count,
-                             void **table, struct sylvite_weights *weights, char *error) {
+                             void **table, struct sylvite_weights *weights, char **note, char *error) {
   struct sylvite_weights opened = {0};
   int status = map_file(path, &opened, error);
   if (status != SYLVITE_OK)
@@ -529,9 +537,14 @@ int sylvite_safetensors_open(const char *path, const sylvite_parameter *paramete
     free(parser.entries[i].name);
   free(parser.entries);
   if (parser.status != SYLVITE_OK) {
+    free(parser.note);
     sylvite_weights_close(&opened);
     return parser.status;
   }
+  if (note)
+    *note = parser.note;
+  else
+    free(parser.note);
   *weights = opened;
   return SYLVITE_OK;
 }
@@ -570,13 +583,18 @@ static void write_json_string(FILE *out, const char *text) {
 }
 
 /* The header's text, padded so that the data start at a multiple of SYLVITE_ALIGNMENT in the file. */
-static char *make_header(const sylvite_parameter *parameters, int32_t count, size_t *size) {
+static char *make_header(const sylvite_parameter *parameters, int32_t count, const char *note, size_t *size) {
   char *text = NULL;
   FILE *out = open_memstream(&text, size);
   if (!out)
     return NULL;
   uint64_t offset = 0;
-  fputs("{\"__metadata__\":{\"format\":\"sylvite\"}", out);
+  fputs("{\"__metadata__\":{\"format\":\"sylvite\"", out);
+  if (note) {
+    fprintf(out, ",\"%s\":", note_key);
+    write_json_string(out, note);
+  }
+  fputc('}', out);
   for (int pass = 0; pass < PASSES; ++pass)
     for (int32_t i = 0; i < count; ++i) {
       if (pass_of(&parameters[i]) != pass)
@@ -634,9 +652,9 @@ static void flush_directory(const char *path) {
 }
 
 int sylvite_safetensors_save(const char *path, const sylvite_parameter *parameters, int32_t count,
-                             void *const *table, char *error) {
+                             void *const *table, const char *note, char *error) {
   size_t header_size = 0;
-  char *header = make_header(parameters, count, &header_size);
+  char *header = make_header(parameters, count, note, &header_size);
   char *temporary = malloc(strlen(path) + 64);
   if (!header || !temporary) {
     free(header);

@@ -384,6 +384,12 @@ void HeaderWriter::writeTraining() {
 int {0}_set_learning_rate({0}_model *model, float rate);
 float {0}_learning_rate(const {0}_model *model);
 
+/* {0}_save and {0}_load with a note of the caller's in the file, any UTF-8 text that says where training is, so
+ * that parameters and note are replaced at one moment. `note` may be null; what is loaded is cut to `note_size`
+ * bytes with its terminator, and empty when the file has no note. */
+int {0}_save_checkpoint({0}_model *model, const char *path, const char *note);
+int {0}_load_checkpoint({0}_model *model, const char *path, char *note, size_t note_size);
+
 /* Bytes of workspace with which every function for training can be called with these sizes, as
  * {0}_workspace_size for {0}_forward. */
 size_t {0}_train_workspace_size({1});
@@ -448,7 +454,10 @@ public:
   for (const EntryWriter &entry : entries)
     writeMethod(entry);
   if (description.trains())
-    out << formatv(R"(  void set_learning_rate(float rate) {{ check({0}_set_learning_rate(model_, rate)); }
+    out << formatv(R"(  void save_checkpoint(const std::string &path, const std::string &note) {{
+    check({0}_save_checkpoint(model_, path.c_str(), note.c_str()));
+  }
+  void set_learning_rate(float rate) {{ check({0}_set_learning_rate(model_, rate)); }
   float learning_rate() const {{ return {0}_learning_rate(model_); }
   static std::size_t train_workspace_size({1}) {{ return {0}_train_workspace_size({2}); }
 )",

@@ -424,6 +424,8 @@ Error Exporter::run() {
   forwardCall("entry_workspace_size", "sylvite_entry_workspace_size", i64, {i32, ptr}, /*withProgram=*/true);
   forwardCall("entry_output_shape", "sylvite_entry_output_shape", i32, {i32, i32, ptr, ptr},
               /*withProgram=*/true);
+  forwardCall("save_checkpoint", "sylvite_save_checkpoint", i32, {ptr, ptr, ptr});
+  forwardCall("load_checkpoint", "sylvite_load_checkpoint", i32, {ptr, ptr, ptr, i64});
   forwardCall("set_learning_rate", "sylvite_set_learning_rate", i32, {ptr, Type::getFloatTy(context)});
   forwardCall("learning_rate", "sylvite_learning_rate", Type::getFloatTy(context), {ptr});
   return Error::success();

@@ -16,7 +16,7 @@
 // RUN: %{cc} -DSCHEDULED %t.dir/scheduled/libline.a -lm -lpthread -o %t.dir/refuses && %t.dir/refuses %t.dir
 //
 // RUN: nm -D --defined-only %t.dir/libline.so | FileCheck %s --check-prefix=EXPORTS --implicit-check-not=" {{[A-Z]}} "
-// EXPORTS-COUNT-26: T line_{{[a-z_]+$}}
+// EXPORTS-COUNT-28: T line_{{[a-z_]+$}}
 //
 // RUN: FileCheck %s --check-prefix=HEADER --input-file=%t.dir/line.h
 // HEADER: typedef struct line_metrics {
@@ -134,6 +134,15 @@ static void checkpoints(const char *directory) {
 #ifndef SCHEDULED
   CHECK(line_learning_rate(resumed) == 0.0625f && line_learning_rate(loaded) == 0.0625f);
 #endif
+
+  /* A note travels with the parameters. */
+  char note[16] = "?";
+  CHECK(line_save_checkpoint(model, path, "{\"epoch\": 3}\n") == SYLVITE_OK);
+  CHECK(line_load_checkpoint(loaded, path, note, sizeof note) == SYLVITE_OK && strcmp(note, "{\"epoch\": 3}\n") == 0);
+  CHECK(line_load_checkpoint(loaded, path, note, 5) == SYLVITE_OK && strcmp(note, "{\"ep") == 0);
+  CHECK(line_load(loaded, path) == SYLVITE_OK && line_load_checkpoint(loaded, path, NULL, 0) == SYLVITE_OK);
+  CHECK(line_save(model, path) == SYLVITE_OK);
+  CHECK(line_load_checkpoint(loaded, path, note, sizeof note) == SYLVITE_OK && note[0] == '\0');
 
   /* Weights alone: they start another training, and do not resume one. */
   static const char header[] = "{\"dense/kernel\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,12]},"
