@@ -4,6 +4,7 @@
 
 #include "compiler/driver/Compile.h"
 #include "llvm/Support/Error.h"
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -37,10 +38,24 @@ struct BenchOptions {
   bool json = false;
 };
 
+struct TrainOptions {
+  std::string library, data, weights;
+  std::string validation; // a file, or the fraction of the data that is taken for it; empty: none
+  std::string save, log;  // empty: none
+  bool resume = false;    // goes on from `save`, if that exists
+  int64_t epochs = 1, batch = 32;
+  bool shuffle = true;
+  uint64_t seed = 0;
+  int64_t earlyStopping = 0; // epochs without improvement; 0: never
+  float learningRate = std::numeric_limits<float>::quiet_NaN(); // that of the library or the checkpoint
+  int threads = 0;
+};
+
 llvm::Error compile(CompileOptions options);
 llvm::Error runLibrary(const RunOptions &options);
 llvm::Error inspect(const InspectOptions &options);
 llvm::Error benchLibrary(const BenchOptions &options);
+llvm::Error trainLibrary(const TrainOptions &options);
 
 } // namespace sylvite
 

@@ -80,8 +80,6 @@ Expected<LoadedLibrary> LoadedLibrary::load(StringRef path) {
   find("threads", result.threads);
   find("set_profile", result.setProfileFunction);
   find("profile", result.profile);
-  find("save", result.saveFunction);
-  find("load", result.loadFunction);
   auto notOurs = [&] {
     return createStringError(path + " was not made by this version of Sylvite: it has no function " +
                              result.prefix + "_" + missing);
@@ -97,6 +95,8 @@ Expected<LoadedLibrary> LoadedLibrary::load(StringRef path) {
     find("run_entry", result.runEntryFunction);
     find("entry_workspace_size", result.entryWorkspaceSize);
     find("entry_output_shape", result.entryOutputShape);
+    find("save_checkpoint", result.saveCheckpointFunction);
+    find("load_checkpoint", result.loadCheckpointFunction);
     find("set_learning_rate", result.setLearningRateFunction);
     find("learning_rate", result.learningRate);
   }
@@ -169,9 +169,21 @@ Error LoadedLibrary::run(int32_t entry, ArrayRef<const void *> inputs, ArrayRef<
                                   : runFunction(model, inputs.data(), dims.data(), outputs.data()));
 }
 
-Error LoadedLibrary::saveParameters(const std::string &file) { return failure(saveFunction(model, file.c_str())); }
+Error LoadedLibrary::saveCheckpoint(const std::string &file, const std::string &note) {
+  return failure(saveCheckpointFunction(model, file.c_str(), note.c_str()));
+}
 
-Error LoadedLibrary::loadParameters(const std::string &file) { return failure(loadFunction(model, file.c_str())); }
+Expected<std::string> LoadedLibrary::loadCheckpoint(const std::string &file) {
+  // A note is not longer than its file, nor than a header may be.
+  uint64_t size = 0;
+  if (std::error_code code = sys::fs::file_size(file, size))
+    return createStringError("cannot open " + file + ": " + code.message());
+  std::string note(std::min<uint64_t>(size, 100'000'000) + 1, '\0');
+  if (Error error = failure(loadCheckpointFunction(model, file.c_str(), note.data(), note.size())))
+    return error;
+  note.resize(note.find('\0'));
+  return note;
+}
 
 Error LoadedLibrary::setLearningRate(float rate) { return failure(setLearningRateFunction(model, rate)); }
 

@@ -36,9 +36,11 @@ public:
                                                    llvm::ArrayRef<int64_t> dims) const;
   llvm::Error run(int32_t entry, llvm::ArrayRef<const void *> inputs, llvm::ArrayRef<int64_t> dims,
                   llvm::ArrayRef<void *> outputs);
-  llvm::Error saveParameters(const std::string &path);
-  llvm::Error loadParameters(const std::string &path);
-  /// Of a library that trains; NaN when it follows a schedule.
+  // Of a library that trains.
+  llvm::Error saveCheckpoint(const std::string &path, const std::string &note);
+  /// Returns the note.
+  llvm::Expected<std::string> loadCheckpoint(const std::string &path);
+  /// NaN when it follows a schedule.
   float getLearningRate() const { return learningRate(model); }
   llvm::Error setLearningRate(float rate);
   llvm::Error setProfile(bool enabled);
@@ -69,12 +71,12 @@ private:
   int (*threads)(void) = nullptr;
   int (*setProfileFunction)(Model *, int) = nullptr;
   int (*profile)(const Model *, int32_t, sylvite_profile *) = nullptr;
-  int (*saveFunction)(Model *, const char *) = nullptr;
-  int (*loadFunction)(Model *, const char *) = nullptr;
   // Only in a library with more entries than `forward`.
   int (*runEntryFunction)(Model *, int32_t, const void *const *, const int64_t *, void *const *) = nullptr;
   size_t (*entryWorkspaceSize)(int32_t, const int64_t *) = nullptr;
   int (*entryOutputShape)(int32_t, int32_t, const int64_t *, int64_t *) = nullptr;
+  int (*saveCheckpointFunction)(Model *, const char *, const char *) = nullptr;
+  int (*loadCheckpointFunction)(Model *, const char *, char *, size_t) = nullptr;
   int (*setLearningRateFunction)(Model *, float) = nullptr;
   float (*learningRate)(const Model *) = nullptr;
 };

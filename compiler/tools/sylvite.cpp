@@ -19,6 +19,7 @@ static constexpr char examples[] = R"(Examples:
   sylvite compile digits.keras -o build --name digits
   sylvite run build/libdigits.so --input x.npy --output y.npy
   sylvite run build/libdigits.so --input in.npz --output out.npz --threads 2
+  sylvite train build/libdigits.so --data digits.npz --epochs 5 --validation 0.1 --save tuned.safetensors
   sylvite inspect build/libdigits.so --json
   sylvite bench build/libdigits.so --threads 2 --batch 32
 )";
@@ -99,6 +100,37 @@ static int runCommandLine(int argc, char **argv) {
   runCommand->add_option("--threads", run.threads, "Threads; 0: one per processor")->check(CLI::Range(0, 256));
   runCommand->add_option("--weights", run.weights, "A safetensors file to use in place of the library's weights")
       ->type_name("FILE");
+
+  TrainOptions train;
+  CLI::App *trainCommand = addCommand(
+      app, "train", "Train the model of a library that was compiled with --train.",
+      "The data are arrays with the names of the inputs of `train_step` (`sylvite inspect LIB` lists them), items\n"
+      "along the first dimension. The last, smaller batch of an epoch is used like any other.\n\n"
+      "With --save the parameters and the place in the run are written after every epoch and on Ctrl-C. The same\n"
+      "command with --resume goes on from there, also after a crash, and ends with the same bits as a run without\n"
+      "interruption. With --early-stopping the best epoch is kept beside it, in NAME.best.safetensors.\n\n"
+      "The order of an epoch depends on the seed and the number of the epoch alone (SplitMix64, Fisher-Yates).\n\n"
+      "Examples:\n"
+      "  sylvite train build/libdigits.so --data digits.npz --epochs 5 --validation 0.1 --save tuned.safetensors\n"
+      "  sylvite train build/libdigits.so --data digits.npz --epochs 50 --validation test.npz --early-stopping 3 \\\n"
+      "      --save tuned.safetensors --resume --log run.jsonl",
+      chosen, [&] { return trainLibrary(train); });
+  trainCommand->add_option("library", train.library, "Shared library made by sylvite compile --train")->type_name("LIB")->required();
+  trainCommand->add_option("--data,-d", train.data, "Inputs and targets: .npz")->type_name("FILE")->required();
+  trainCommand->add_option("--epochs", train.epochs, "Times to go through the data")->capture_default_str()->check(CLI::PositiveNumber);
+  trainCommand->add_option("--batch", train.batch, "Items in a step")->capture_default_str()->check(CLI::PositiveNumber);
+  trainCommand->add_option("--validation", train.validation, "Data to validate each epoch with: a file, or a fraction taken from the end of the data")
+      ->type_name("FILE|FRACTION");
+  trainCommand->add_flag("--shuffle,!--no-shuffle", train.shuffle, "Shuffle the data in each epoch, which is the default; or keep their order");
+  trainCommand->add_option("--seed", train.seed, "Seed of the shuffling")->capture_default_str();
+  trainCommand->add_option("--learning-rate", train.learningRate, "In place of the library's or the checkpoint's")->check(CLI::NonNegativeNumber);
+  CLI::Option *saveOption = trainCommand->add_option("--save", train.save, "Checkpoint to write: .safetensors")->type_name("FILE");
+  trainCommand->add_flag("--resume", train.resume, "Go on from the checkpoint, if it is there")->needs(saveOption);
+  trainCommand->add_option("--early-stopping", train.earlyStopping, "Stop after so many epochs without a better (validation) loss")
+      ->type_name("EPOCHS")->check(CLI::PositiveNumber);
+  trainCommand->add_option("--log", train.log, "Write a line of JSON for each epoch")->type_name("FILE");
+  trainCommand->add_option("--weights", train.weights, "A safetensors file to start from in place of the library's weights")->type_name("FILE");
+  trainCommand->add_option("--threads", train.threads, "Threads; 0: one per processor")->check(CLI::Range(0, 256));
 
   InspectOptions inspect;
   CLI::App *inspectCommand =

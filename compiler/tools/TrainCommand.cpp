@@ -1,0 +1,409 @@
+// sylvite train: trains a library's model on arrays from a file.
+//
+// A run is decided by its options, the data and the seed: the order of the items in an epoch depends on nothing
+// before it, and a checkpoint holds all parameters together with the record of the run. So a run that was
+// interrupted, or killed, ends with the bits of one that was not.
+#include "compiler/tools/Commands.h"
+#include "compiler/tools/Dataset.h"
+#include "compiler/tools/EntryInputs.h"
+#include "compiler/tools/LoadedLibrary.h"
+#include "compiler/tools/ProgressLine.h"
+#include "compiler/tools/TrainingRecord.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/raw_ostream.h"
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <numeric>
+
+using namespace llvm;
+
+namespace sylvite {
+
+//===----------------------------------------------------------------------===//
+// Interruption
+//===----------------------------------------------------------------------===//
+
+static volatile std::sig_atomic_t interrupted = 0;
+
+namespace {
+/// While it lives, SIGINT and SIGTERM ask the run to save and stop. A second one stops at once.
+class Interruptible {
+public:
+  Interruptible() {
+    interrupted = 0;
+    struct sigaction action = {};
+    action.sa_handler = [](int signal) { interrupted = signal; };
+    action.sa_flags = SA_RESETHAND | SA_RESTART;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, &oldInterrupt);
+    sigaction(SIGTERM, &action, &oldTerminate);
+  }
+  ~Interruptible() {
+    sigaction(SIGINT, &oldInterrupt, nullptr);
+    sigaction(SIGTERM, &oldTerminate, nullptr);
+  }
+
+private:
+  struct sigaction oldInterrupt, oldTerminate;
+};
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// The run
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+class Trainer {
+public:
+  Trainer(LoadedLibrary &library, const TrainOptions &options) : library(library), options(options) {}
+  Error run();
+
+private:
+  Error prepare();
+  Error findEntries();
+  Error readData();
+  Error resume();
+  Error runEpochs();
+  Error runEpoch();
+  Error finishEpoch();
+  /// The metrics of `entry` for a batch.
+  Expected<std::vector<double>> runBatch(int32_t entry, Dataset &data, ArrayRef<int64_t> items);
+  Expected<std::vector<double>> validate();
+  Error save(const std::string &path);
+  Error writeLog(size_t firstEpoch);
+  Error reportNonFinite(double loss, ArrayRef<int64_t> items);
+  /// Saves what there is, says so, and ends the process as the signal would have.
+  Error stopInterrupted();
+  std::string progressText() const;
+  /// Spent on the current epoch.
+  double epochSeconds() const {
+    return record.seconds + std::chrono::duration<double>(Clock::now() - epochStart).count();
+  }
+  bool stopsEarly() const {
+    size_t count = record.epochs.size();
+    return options.earlyStopping > 0 && count > 0 && count - 1 - record.best() >= size_t(options.earlyStopping);
+  }
+  /// "tuned.best.safetensors" for "tuned.safetensors".
+  std::string bestPath() const {
+    SmallString<128> path(options.save);
+    StringRef extension = sys::path::extension(options.save);
+    sys::path::replace_extension(path, ".best" + extension);
+    return std::string(path);
+  }
+
+  LoadedLibrary &library;
+  const TrainOptions &options;
+  int32_t trainEntry = 0, evaluateEntry = 0;
+  Dataset training, validation;
+  bool validates = false;
+  TrainingRecord record;
+  ProgressLine progress;
+  Clock::time_point epochStart;
+};
+
+} // namespace
+
+Error Trainer::findEntries() {
+  Expected<int32_t> train = library.findEntry("train_step");
+  if (!train) {
+    consumeError(train.takeError());
+    return createStringError(options.library + " cannot be trained: compile its model with --train");
+  }
+  trainEntry = *train;
+  const sylvite_entry &entry = library.entry(trainEntry);
+  for (const sylvite_tensor &output : ArrayRef(entry.outputs, entry.output_count)) {
+    if (output.dtype != SYLVITE_FLOAT32 || output.rank != 0)
+      return createStringError(std::string("internal error: the metric '") + output.name + "' is no float");
+    record.metrics.push_back(output.name);
+  }
+  if (options.validation.empty())
+    return Error::success();
+  Expected<int32_t> evaluate = library.findEntry("evaluate");
+  if (!evaluate)
+    return evaluate.takeError();
+  evaluateEntry = *evaluate;
+  return Error::success();
+}
+
+Error Trainer::readData() {
+  const sylvite_entry &entry = library.entry(trainEntry);
+  Expected<Dataset> data = Dataset::read(entry, options.data);
+  if (!data)
+    return data.takeError();
+  training = std::move(*data);
+  double fraction = 0;
+  validates = !options.validation.empty();
+  if (validates && !StringRef(options.validation).getAsDouble(fraction)) {
+    // The last items, before any shuffling, as Keras's validation_split.
+    bool valid = fraction > 0 && fraction < 1;
+    int64_t kept = valid ? static_cast<int64_t>(std::floor(training.size() * (1 - fraction))) : 0;
+    if (kept == 0 || kept == training.size())
+      return createStringError("--validation " + options.validation + " of " + Twine(training.size()) +
+                               " items leaves nothing for one of the two: give a fraction between 0 and 1, or a file");
+    validation = training.splitOff(training.size() - kept);
+  } else if (validates) {
+    Expected<Dataset> other = Dataset::read(library.entry(evaluateEntry), options.validation);
+    if (!other)
+      return other.takeError();
+    validation = std::move(*other);
+  }
+  record.items = training.size();
+  record.batch = std::min(options.batch, training.size());
+  record.seed = options.seed;
+  record.shuffle = options.shuffle;
+  record.sums.assign(record.metrics.size(), 0);
+  return Error::success();
+}
+
+/// Goes on from --save, if that is there.
+Error Trainer::resume() {
+  if (!options.resume || !sys::fs::exists(options.save))
+    return Error::success();
+  Expected<std::string> note = library.loadCheckpoint(options.save);
+  if (!note)
+    return note.takeError();
+  if (note->empty())
+    return createStringError(options.save + " holds no record of a run: start one from it with --weights");
+  Expected<TrainingRecord> saved = TrainingRecord::fromJSON(*note);
+  if (!saved)
+    return createStringError(options.save + ": the record of the run is damaged: " + toString(saved.takeError()));
+  if (saved->metrics != record.metrics)
+    return createStringError(options.save + " is of a run with other metrics");
+  // Within an epoch, what is left of it must be what it was.
+  auto text = [](const TrainingRecord &record) {
+    return std::to_string(record.items) + " items, batch " + std::to_string(record.batch) +
+           (record.shuffle ? ", seed " + std::to_string(record.seed) : ", not shuffled");
+  };
+  std::string before = text(*saved), now = text(record);
+  if (saved->done > 0 && before != now)
+    return createStringError(options.save + " is in the middle of an epoch with " + before + "; this run has " + now);
+  record.epochs = std::move(saved->epochs);
+  record.done = saved->done;
+  record.sums = std::move(saved->sums);
+  record.seconds = saved->seconds;
+  errs() << "resuming after " << record.epochs.size() << (record.epochs.size() == 1 ? " epoch" : " epochs");
+  if (record.done)
+    errs() << " and " << record.done << " of " << record.items << " items";
+  errs() << "\n";
+  return Error::success();
+}
+
+Error Trainer::prepare() {
+  if (Error error = findEntries())
+    return error;
+  if (Error error = readData())
+    return error;
+  if (Error error = library.create(options.weights))
+    return error;
+  if (Error error = library.setThreads(options.threads))
+    return error;
+  if (Error error = resume())
+    return error;
+  if (std::isfinite(options.learningRate))
+    return library.setLearningRate(options.learningRate);
+  return Error::success();
+}
+
+Expected<std::vector<double>> Trainer::runBatch(int32_t entry, Dataset &data, ArrayRef<int64_t> items) {
+  Dataset::Batch batch = data.gather(items);
+  std::vector<float> values(record.metrics.size());
+  std::vector<void *> outputs;
+  for (float &value : values)
+    outputs.push_back(&value);
+  if (Error error = library.run(entry, batch.inputs, batch.dims, outputs))
+    return error;
+  return std::vector<double>(values.begin(), values.end());
+}
+
+Expected<std::vector<double>> Trainer::validate() {
+  std::vector<double> sums(record.metrics.size());
+  std::vector<int64_t> items(validation.size());
+  std::iota(items.begin(), items.end(), 0);
+  for (ArrayRef<int64_t> left(items); !left.empty() && !interrupted;) {
+    ArrayRef<int64_t> batch = left.take_front(options.batch);
+    left = left.drop_front(batch.size());
+    Expected<std::vector<double>> metrics = runBatch(evaluateEntry, validation, batch);
+    if (!metrics)
+      return metrics;
+    for (auto [sum, metric] : zip_equal(sums, *metrics))
+      sum += metric * batch.size();
+  }
+  for (double &sum : sums)
+    sum /= validation.size();
+  return sums;
+}
+
+std::string Trainer::progressText() const {
+  constexpr int width = 24;
+  std::string text;
+  raw_string_ostream out(text);
+  int filled = static_cast<int>(width * record.done / record.items);
+  out << "epoch " << record.epochs.size() + 1 << "/" << options.epochs << " [" << std::string(filled, '=')
+      << std::string(width - filled, ' ') << "] " << record.done << "/" << record.items;
+  for (auto [name, sum] : zip_equal(record.metrics, record.sums))
+    out << "  " << name << " " << metricText(sum / record.done);
+  double rate = record.done / epochSeconds();
+  out << "  " << format("%.0f s left", (record.items - record.done) / rate);
+  return text;
+}
+
+Error Trainer::reportNonFinite(double loss, ArrayRef<int64_t> items) {
+  std::string input = training.findNonFinite(items);
+  std::string where = ("batch " + Twine((record.done + record.batch - 1) / record.batch + 1) + " of epoch " +
+                       Twine(record.epochs.size() + 1))
+                          .str();
+  std::string kept = options.save.empty() || !sys::fs::exists(options.save)
+                         ? ""
+                         : "; " + options.save + " holds an earlier state";
+  return createStringError((std::isnan(loss) ? "the loss is not a number" : "the loss is infinite") +
+                           (" in " + where) +
+                           (input.empty() ? ": the training diverges, which a lower learning rate or clipped "
+                                            "gradients prevent"
+                                          : ": so is " + input) +
+                           kept);
+}
+
+Error Trainer::save(const std::string &path) {
+  TrainingRecord now = record;
+  if (now.done)
+    now.seconds = epochSeconds();
+  return library.saveCheckpoint(path, now.toJSON());
+}
+
+Error Trainer::writeLog(size_t firstEpoch) {
+  if (options.log.empty())
+    return Error::success();
+  std::error_code code;
+  raw_fd_ostream file(options.log, code, firstEpoch ? sys::fs::OF_Append : sys::fs::OF_None);
+  if (!code) {
+    for (size_t epoch = firstEpoch; epoch < record.epochs.size(); ++epoch)
+      file << record.logLine(epoch) << "\n";
+    file.flush();
+    code = file.error();
+    file.clear_error();
+  }
+  return code ? createStringError("cannot write " + options.log + ": " + code.message()) : Error::success();
+}
+
+Error Trainer::stopInterrupted() {
+  progress.clear();
+  int signal = interrupted;
+  errs() << "interrupted in epoch " << record.epochs.size() + 1 << " after " << record.done << " of " << record.items
+         << " items; ";
+  if (options.save.empty()) {
+    errs() << "nothing is saved, as there is no --save\n";
+  } else {
+    if (Error error = save(options.save)) {
+      errs() << "\n";
+      return error;
+    }
+    errs() << options.save << " is saved, and the same command with --resume goes on from there\n";
+  }
+  record.printTable(outs());
+  outs().flush();
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
+  return createReportedError();
+}
+
+/// What is left of the current epoch.
+Error Trainer::runEpoch() {
+  epochStart = Clock::now();
+  std::vector<int64_t> order;
+  if (record.shuffle) {
+    order = shuffledOrder(record.items, record.seed, record.epochs.size());
+  } else {
+    order.resize(record.items);
+    std::iota(order.begin(), order.end(), 0);
+  }
+  while (record.done < record.items) {
+    if (interrupted)
+      return stopInterrupted();
+    ArrayRef<int64_t> batch = ArrayRef(order).drop_front(record.done).take_front(record.batch);
+    Expected<std::vector<double>> metrics = runBatch(trainEntry, training, batch);
+    if (!metrics)
+      return metrics.takeError();
+    if (!std::isfinite(metrics->front()))
+      return reportNonFinite(metrics->front(), batch);
+    for (auto [sum, metric] : zip_equal(record.sums, *metrics))
+      sum += metric * batch.size();
+    record.done += batch.size();
+    progress.update([&] { return progressText(); });
+  }
+  return Error::success();
+}
+
+Error Trainer::finishEpoch() {
+  EpochResult result;
+  result.learningRate = library.getLearningRate();
+  for (double sum : record.sums)
+    result.training.push_back(sum / record.items);
+  if (validates) {
+    Expected<std::vector<double>> metrics = validate();
+    if (!metrics)
+      return metrics.takeError();
+    if (interrupted) // the epoch ends when the run goes on
+      return stopInterrupted();
+    result.validation = std::move(*metrics);
+  }
+  result.seconds = epochSeconds();
+  record.epochs.push_back(std::move(result));
+  record.done = 0;
+  record.seconds = 0;
+  record.sums.assign(record.metrics.size(), 0);
+  progress.clear();
+  const EpochResult &epoch = record.epochs.back();
+  errs() << "epoch " << record.epochs.size() << "/" << options.epochs << "  " << format("%.2f s  ", epoch.seconds)
+         << record.describe(epoch) << "\n";
+  if (!options.save.empty()) {
+    if (options.earlyStopping > 0 && record.best() + 1 == record.epochs.size())
+      if (Error error = save(bestPath()))
+        return error;
+    if (Error error = save(options.save))
+      return error;
+  }
+  return writeLog(record.epochs.size() - 1);
+}
+
+Error Trainer::runEpochs() {
+  Interruptible interruptible;
+  // A log of the run up to here: that of a run which was killed may lack its last lines.
+  if (Error error = writeLog(0))
+    return error;
+  while (int64_t(record.epochs.size()) < options.epochs && !stopsEarly()) {
+    if (Error error = runEpoch())
+      return error;
+    if (Error error = finishEpoch())
+      return error;
+  }
+  return Error::success();
+}
+
+Error Trainer::run() {
+  if (Error error = prepare())
+    return error;
+  if (Error error = runEpochs())
+    return error;
+  if (stopsEarly())
+    errs() << "stopped early: no better epoch than " << record.best() + 1 << " in " << options.earlyStopping << "\n";
+  record.printTable(outs());
+  if (!options.save.empty() && options.earlyStopping > 0)
+    outs() << "best epoch: " << bestPath() << "\n";
+  return Error::success();
+}
+
+Error trainLibrary(const TrainOptions &options) {
+  Expected<LoadedLibrary> library = LoadedLibrary::load(options.library);
+  if (!library)
+    return library.takeError();
+  return Trainer(*library, options).run();
+}
+
+} // namespace sylvite
