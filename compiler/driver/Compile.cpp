@@ -86,6 +86,8 @@ LogicalResult Compilation::report(Diagnostic &diagnostic) {
   StringRef layer = layerOf(diagnostic.getLocation());
   if (!layer.empty() && !StringRef(message).contains(layer))
     out << "layer '" << layer << "': ";
+  if (auto place = dyn_cast<FileLineColLoc>(diagnostic.getLocation())) // of a model that is text
+    out << place.getFilename().getValue() << ":" << place.getLine() << ":" << place.getColumn() << ": ";
   out << message << "\n";
   return success();
 }

@@ -13,7 +13,9 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/AsmState.h"
 #include "mlir/IR/Diagnostics.h"
+#include "mlir/Parser/Parser.h"
 
 using namespace llvm;
 using namespace mlir;
@@ -52,8 +54,40 @@ static FailureOr<FileBuffer> openFile(MLIRContext &context, StringRef path) {
   return FileBuffer(std::move(*buffer));
 }
 
+/// The text of a module. Values of parameters that are written as text become arrays in memory, as those of other
+/// models are.
+static FailureOr<OwningOpRef<ModuleOp>> importText(MLIRContext &context, const ImportOptions &options) {
+  context.loadDialect<nn::NNDialect, func::FuncDialect, arith::ArithDialect, math::MathDialect>();
+  OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(options.path, ParserConfig(&context));
+  if (!module)
+    return failure();
+  if (!module->lookupSymbol<func::FuncOp>("forward"))
+    return module->emitError("the module has no function 'forward'");
+  if (!module->getName())
+    module->setName(options.name);
+  for (auto parameter : module->getOps<nn::ParameterOp>()) {
+    auto value = dyn_cast_or_null<DenseElementsAttr>(parameter.getValueAttr());
+    if (!value)
+      continue;
+    ArrayRef<char> element = value.getRawData();
+    unsigned size = llvm::divideCeil(parameter.getTensorType().getElementTypeBitWidth(), 8);
+    AsmResourceBlob blob = HeapAsmResourceBlob::allocate(size * value.getNumElements(), /*align=*/64);
+    MutableArrayRef<char> data = blob.getMutableData();
+    for (int64_t i = 0; i < value.getNumElements(); ++i)
+      llvm::copy(element.slice(value.isSplat() ? 0 : i * size, size), data.begin() + i * size);
+    parameter.setValueAttr(DenseResourceElementsAttr::get(parameter.getTensorType(), parameter.getSymName(),
+                                                          std::move(blob)));
+  }
+  return module;
+}
+
 FailureOr<OwningOpRef<ModuleOp>> sylvite::importModel(MLIRContext &context,
                                                       const ImportOptions &options) {
+  if (sys::path::extension(options.path) == ".mlir") {
+    ImportOptions named = options;
+    named.name = toIdentifier(options.name.empty() ? sys::path::stem(options.path) : StringRef(options.name));
+    return importText(context, named);
+  }
   FailureOr<FileBuffer> model = openFile(context, options.path);
   if (failed(model))
     return failure();

@@ -1,7 +1,8 @@
 //===- Import.h - Models from files ---------------------------------------===//
 //
 // The importers' only entry: a model file becomes a module of the nn dialect. What kind of file it is is
-// decided by its contents, not its name.
+// decided by its contents, not its name, but for the text of such a module (.mlir), which is for those who work on
+// the compiler.
 //
 //===----------------------------------------------------------------------===//
 #ifndef SYLVITE_COMPILER_IMPORT_IMPORT_H

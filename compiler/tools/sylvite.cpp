@@ -63,7 +63,7 @@ static int runCommandLine(int argc, char **argv) {
       "  sylvite compile digits.keras --weights=external --target=x86-64-linux-avx2-fma -o build\n"
       "  sylvite compile digits.keras --emit=halide",
       chosen, [&] { return sylvite::compile(compile); });
-  compileCommand->add_option("model", compile.model, "The model: .keras, Keras JSON, .onnx")->type_name("MODEL")->required();
+  compileCommand->add_option("model", compile.model, "The model: .keras, Keras JSON, .onnx, or .mlir of the nn dialect")->type_name("MODEL")->required();
   compileCommand->add_option("-o,--output", compile.output, "Directory, or file for the text of a phase")->type_name("PATH");
   compileCommand->add_option("--name", compile.name, "Prefix of the library's functions")->type_name("NAME");
   compileCommand->add_option("--target", compile.target, "Halide's target string, or native")

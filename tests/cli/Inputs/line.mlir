@@ -1,0 +1,176 @@
+// The model of tests/abi/Inputs/regression.c, by hand: p = x w + b, mean squared error, gradient descent with
+// momentum.
+nn.parameter trainable @"dense/kernel" : tensor<3xf32> = dense<[0.5, -0.25, 0.0]> : tensor<3xf32>
+nn.parameter trainable @"dense/bias" : tensor<1xf32> = dense<1.0> : tensor<1xf32>
+nn.parameter @"optimizer/dense/kernel/momentum" : tensor<3xf32>
+nn.parameter @"optimizer/dense/bias/momentum" : tensor<1xf32>
+nn.parameter @"optimizer/iterations" : tensor<i64>
+nn.parameter @"optimizer/learning_rate" : tensor<f32> = dense<0.125> : tensor<f32>
+
+func.func @forward(%x: tensor<?x3xf32> {nn.name = "x", nn.dims = ["batch", ""]}) -> (tensor<?xf32> {nn.name = "p"}) {
+  %w = nn.get @"dense/kernel" : tensor<3xf32>
+  %b = nn.get @"dense/bias" : tensor<1xf32>
+  %0 = nn.map (%x, %w) : (tensor<?x3xf32>, tensor<3xf32>) -> tensor<?x3xf32> {
+  ^bb0(%a: f32, %c: f32):
+    %2 = arith.mulf %a, %c : f32
+    nn.yield %2 : f32
+  }
+  %1 = nn.reduce sum %0 dims [1] : (tensor<?x3xf32>) -> tensor<?xf32>
+  %p = nn.map (%1, %b) : (tensor<?xf32>, tensor<1xf32>) -> tensor<?xf32> {
+  ^bb0(%a: f32, %c: f32):
+    %2 = arith.addf %a, %c : f32
+    nn.yield %2 : f32
+  }
+  return %p : tensor<?xf32>
+}
+
+func.func @train_step(%x: tensor<?x3xf32> {nn.name = "x", nn.dims = ["batch", ""]}, %y: tensor<?xf32> {nn.name = "y", nn.dims = ["batch"]})
+    -> (tensor<f32> {nn.name = "loss"}, tensor<f32> {nn.name = "mae:0"},
+        tensor<3xf32> {nn.update = "optimizer/dense/kernel/momentum"}, tensor<1xf32> {nn.update = "optimizer/dense/bias/momentum"},
+        tensor<3xf32> {nn.update = "dense/kernel"}, tensor<1xf32> {nn.update = "dense/bias"},
+        tensor<i64> {nn.update = "optimizer/iterations"}) {
+  %w = nn.get @"dense/kernel" : tensor<3xf32>
+  %b = nn.get @"dense/bias" : tensor<1xf32>
+  %0 = nn.map (%x, %w) : (tensor<?x3xf32>, tensor<3xf32>) -> tensor<?x3xf32> {
+  ^bb0(%a: f32, %c: f32):
+    %7 = arith.mulf %a, %c : f32
+    nn.yield %7 : f32
+  }
+  %1 = nn.reduce sum %0 dims [1] : (tensor<?x3xf32>) -> tensor<?xf32>
+  %e = nn.map (%1, %b, %y) : (tensor<?xf32>, tensor<1xf32>, tensor<?xf32>) -> tensor<?xf32> {
+  ^bb0(%a: f32, %c: f32, %d: f32):
+    %7 = arith.addf %a, %c : f32
+    %8 = arith.subf %7, %d : f32
+    nn.yield %8 : f32
+  }
+  %2 = nn.map (%e) : (tensor<?xf32>) -> tensor<?xf32> {
+  ^bb0(%a: f32):
+    %7 = arith.mulf %a, %a : f32
+    nn.yield %7 : f32
+  }
+  %loss = nn.reduce mean %2 dims [0] : (tensor<?xf32>) -> tensor<f32>
+  %3 = nn.map (%e) : (tensor<?xf32>) -> tensor<?xf32> {
+  ^bb0(%a: f32):
+    %7 = math.absf %a : f32
+    nn.yield %7 : f32
+  }
+  %mae = nn.reduce mean %3 dims [0] : (tensor<?xf32>) -> tensor<f32>
+  %4 = nn.map (%e) : (tensor<?xf32>) -> tensor<?xf32> {
+  ^bb0(%a: f32):
+    %7 = arith.addf %a, %a : f32
+    nn.yield %7 : f32
+  }
+  %5 = nn.reshape %4 from [0, -1] : tensor<?xf32> to tensor<?x1xf32>
+  %6 = nn.map (%5, %x) : (tensor<?x1xf32>, tensor<?x3xf32>) -> tensor<?x3xf32> {
+  ^bb0(%a: f32, %c: f32):
+    %7 = arith.mulf %a, %c : f32
+    nn.yield %7 : f32
+  }
+  %gw = nn.reduce mean %6 dims [0] : (tensor<?x3xf32>) -> tensor<3xf32>
+  %gb = nn.reduce mean %4 dims [0] keep_dims : (tensor<?xf32>) -> tensor<1xf32>
+  %rate = nn.get @"optimizer/learning_rate" : tensor<f32>
+  %mw = nn.get @"optimizer/dense/kernel/momentum" : tensor<3xf32>
+  %mb = nn.get @"optimizer/dense/bias/momentum" : tensor<1xf32>
+  %n = nn.get @"optimizer/iterations" : tensor<i64>
+  %new_mw = nn.map (%mw, %gw, %rate) : (tensor<3xf32>, tensor<3xf32>, tensor<f32>) -> tensor<3xf32> {
+  ^bb0(%a: f32, %c: f32, %d: f32):
+    %half = arith.constant 0.5 : f32
+    %7 = arith.mulf %a, %half : f32
+    %8 = arith.mulf %c, %d : f32
+    %9 = arith.subf %7, %8 : f32
+    nn.yield %9 : f32
+  }
+  %new_w = nn.map (%w, %new_mw) : (tensor<3xf32>, tensor<3xf32>) -> tensor<3xf32> {
+  ^bb0(%a: f32, %c: f32):
+    %7 = arith.addf %a, %c : f32
+    nn.yield %7 : f32
+  }
+  %new_mb = nn.map (%mb, %gb, %rate) : (tensor<1xf32>, tensor<1xf32>, tensor<f32>) -> tensor<1xf32> {
+  ^bb0(%a: f32, %c: f32, %d: f32):
+    %half = arith.constant 0.5 : f32
+    %7 = arith.mulf %a, %half : f32
+    %8 = arith.mulf %c, %d : f32
+    %9 = arith.subf %7, %8 : f32
+    nn.yield %9 : f32
+  }
+  %new_b = nn.map (%b, %new_mb) : (tensor<1xf32>, tensor<1xf32>) -> tensor<1xf32> {
+  ^bb0(%a: f32, %c: f32):
+    %7 = arith.addf %a, %c : f32
+    nn.yield %7 : f32
+  }
+  %new_n = nn.map (%n) : (tensor<i64>) -> tensor<i64> {
+  ^bb0(%a: i64):
+    %one = arith.constant 1 : i64
+    %7 = arith.addi %a, %one : i64
+    nn.yield %7 : i64
+  }
+  return %loss, %mae, %new_mw, %new_mb, %new_w, %new_b, %new_n : tensor<f32>, tensor<f32>, tensor<3xf32>, tensor<1xf32>, tensor<3xf32>, tensor<1xf32>, tensor<i64>
+}
+
+func.func @evaluate(%x: tensor<?x3xf32> {nn.name = "x", nn.dims = ["batch", ""]}, %y: tensor<?xf32> {nn.name = "y", nn.dims = ["batch"]}) -> (tensor<f32> {nn.name = "loss"}, tensor<f32> {nn.name = "mae:0"}) {
+  %w = nn.get @"dense/kernel" : tensor<3xf32>
+  %b = nn.get @"dense/bias" : tensor<1xf32>
+  %0 = nn.map (%x, %w) : (tensor<?x3xf32>, tensor<3xf32>) -> tensor<?x3xf32> {
+  ^bb0(%a: f32, %c: f32):
+    %7 = arith.mulf %a, %c : f32
+    nn.yield %7 : f32
+  }
+  %1 = nn.reduce sum %0 dims [1] : (tensor<?x3xf32>) -> tensor<?xf32>
+  %e = nn.map (%1, %b, %y) : (tensor<?xf32>, tensor<1xf32>, tensor<?xf32>) -> tensor<?xf32> {
+  ^bb0(%a: f32, %c: f32, %d: f32):
+    %7 = arith.addf %a, %c : f32
+    %8 = arith.subf %7, %d : f32
+    nn.yield %8 : f32
+  }
+  %2 = nn.map (%e) : (tensor<?xf32>) -> tensor<?xf32> {
+  ^bb0(%a: f32):
+    %7 = arith.mulf %a, %a : f32
+    nn.yield %7 : f32
+  }
+  %loss = nn.reduce mean %2 dims [0] : (tensor<?xf32>) -> tensor<f32>
+  %3 = nn.map (%e) : (tensor<?xf32>) -> tensor<?xf32> {
+  ^bb0(%a: f32):
+    %7 = math.absf %a : f32
+    nn.yield %7 : f32
+  }
+  %mae = nn.reduce mean %3 dims [0] : (tensor<?xf32>) -> tensor<f32>
+  return %loss, %mae : tensor<f32>, tensor<f32>
+}
+
+func.func @gradients(%x: tensor<?x3xf32> {nn.name = "x", nn.dims = ["batch", ""]}, %y: tensor<?xf32> {nn.name = "y", nn.dims = ["batch"]})
+    -> (tensor<f32> {nn.name = "loss"}, tensor<3xf32> {nn.name = "dense/kernel"}, tensor<1xf32> {nn.name = "dense/bias"}) {
+  %w = nn.get @"dense/kernel" : tensor<3xf32>
+  %b = nn.get @"dense/bias" : tensor<1xf32>
+  %0 = nn.map (%x, %w) : (tensor<?x3xf32>, tensor<3xf32>) -> tensor<?x3xf32> {
+  ^bb0(%a: f32, %c: f32):
+    %7 = arith.mulf %a, %c : f32
+    nn.yield %7 : f32
+  }
+  %1 = nn.reduce sum %0 dims [1] : (tensor<?x3xf32>) -> tensor<?xf32>
+  %e = nn.map (%1, %b, %y) : (tensor<?xf32>, tensor<1xf32>, tensor<?xf32>) -> tensor<?xf32> {
+  ^bb0(%a: f32, %c: f32, %d: f32):
+    %7 = arith.addf %a, %c : f32
+    %8 = arith.subf %7, %d : f32
+    nn.yield %8 : f32
+  }
+  %2 = nn.map (%e) : (tensor<?xf32>) -> tensor<?xf32> {
+  ^bb0(%a: f32):
+    %7 = arith.mulf %a, %a : f32
+    nn.yield %7 : f32
+  }
+  %loss = nn.reduce mean %2 dims [0] : (tensor<?xf32>) -> tensor<f32>
+  %4 = nn.map (%e) : (tensor<?xf32>) -> tensor<?xf32> {
+  ^bb0(%a: f32):
+    %7 = arith.addf %a, %a : f32
+    nn.yield %7 : f32
+  }
+  %5 = nn.reshape %4 from [0, -1] : tensor<?xf32> to tensor<?x1xf32>
+  %6 = nn.map (%5, %x) : (tensor<?x1xf32>, tensor<?x3xf32>) -> tensor<?x3xf32> {
+  ^bb0(%a: f32, %c: f32):
+    %7 = arith.mulf %a, %c : f32
+    nn.yield %7 : f32
+  }
+  %gw = nn.reduce mean %6 dims [0] : (tensor<?x3xf32>) -> tensor<3xf32>
+  %gb = nn.reduce mean %4 dims [0] keep_dims : (tensor<?xf32>) -> tensor<1xf32>
+  return %loss, %gw, %gb : tensor<f32>, tensor<3xf32>, tensor<1xf32>
+}
