@@ -37,6 +37,20 @@ static double now_seconds(void) {
   return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
+/* Whether a dense tensor of floats has a NaN. Written so that the compiler vectorizes it. */
+static bool has_nan(const struct halide_buffer_t *buffer) {
+  if (buffer->type.code != 2 || buffer->type.bits != 32)
+    return false;
+  int64_t count = 1;
+  for (int32_t d = 0; d < buffer->dimensions; ++d)
+    count *= buffer->dim[d].extent;
+  const float *values = (const float *)(const void *)buffer->host;
+  int found = 0;
+  for (int64_t i = 0; i < count; ++i)
+    found |= values[i] != values[i];
+  return found != 0;
+}
+
 int32_t sylvite_launch(sylvite_context *context, int32_t kernel_index, int (*argv_function)(void **),
                        void **args) {
   int32_t status = atomic_load_explicit(&context->status, memory_order_relaxed);
@@ -51,5 +65,12 @@ int32_t sylvite_launch(sylvite_context *context, int32_t kernel_index, int (*arg
   if (result != 0)
     return sylvite_context_fail(context, SYLVITE_INTERNAL_ERROR, "kernel %s failed with code %d",
                                 context->program->info.kernels[kernel_index].name, result);
+  if (context->checks) {
+    const sylvite_kernel *kernel = &context->program->info.kernels[kernel_index];
+    for (int32_t i = kernel->read_count; i < kernel->read_count + kernel->write_count; ++i)
+      if (has_nan(args[i]))
+        return sylvite_context_fail(context, SYLVITE_NOT_A_NUMBER, "layer '%s' computes a value that is not a number",
+                                    kernel->layers[0] ? kernel->layers : kernel->name);
+  }
   return SYLVITE_OK;
 }

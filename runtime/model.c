@@ -518,7 +518,15 @@ int sylvite_load_checkpoint(sylvite_model *model, const char *path, char *note, 
 
 int sylvite_load(sylvite_model *model, const char *path) { return sylvite_load_checkpoint(model, path, NULL, 0); }
 
-/* ---- Profile ------------------------------------------------------------------------------------------ */
+/* ---- Profile and checks ------------------------------------------------------------------------------- */
+
+int sylvite_set_checks(sylvite_model *model, int enabled) {
+  int status = enter(model);
+  if (status != SYLVITE_OK)
+    return status;
+  model->context.checks = enabled != 0;
+  return leave(model, SYLVITE_OK);
+}
 
 int sylvite_set_profile(sylvite_model *model, int enabled) {
   int status = enter(model);

@@ -40,6 +40,7 @@ int sylvite_load_checkpoint(sylvite_model *model, const char *path, char *note, 
 int sylvite_reset_states(sylvite_model *model);
 int sylvite_set_learning_rate(sylvite_model *model, float rate);
 float sylvite_learning_rate(const sylvite_model *model);
+int sylvite_set_checks(sylvite_model *model, int enabled);
 int sylvite_set_profile(sylvite_model *model, int enabled);
 int sylvite_profile_kernel(const sylvite_model *model, int32_t kernel, sylvite_profile *profile);
 
@@ -52,6 +53,7 @@ int sylvite_fail(char *message, int status, const char *format, ...)
 struct sylvite_context {
   const struct sylvite_program *program;
   sylvite_profile *profile;         /* one per kernel, or NULL when profiling is off */
+  bool checks;                      /* look for NaN in what kernels write */
   _Atomic int32_t status;           /* the first failure of the call; later ones are dropped */
   char error[SYLVITE_ERROR_BYTES];  /* its message; also the handle's last error */
 };

@@ -22,7 +22,8 @@ enum sylvite_status {
   SYLVITE_FORMAT_ERROR = 4,    /* a file is not what it should be: malformed, or of another model */
   SYLVITE_UNSUPPORTED_CPU = 5, /* this processor lacks an instruction set that the library uses */
   SYLVITE_BUSY = 6,            /* the handle is in use by another thread */
-  SYLVITE_INTERNAL_ERROR = 7
+  SYLVITE_INTERNAL_ERROR = 7,
+  SYLVITE_NOT_A_NUMBER = 8 /* a kernel computed a NaN; only where NAME_set_checks looks for them */
 };
 
 enum sylvite_dtype {
@@ -81,6 +82,7 @@ typedef struct sylvite_kernel {
   const char *layers; /* names of the model's layers, separated by "; " */
   double flops, flops_per_item;
   double bytes, bytes_per_item;
+  int32_t read_count, write_count; /* tensors that it reads, and writes */
 } sylvite_kernel;
 
 /* What a library can run: the model itself, `forward`, and in a library that trains also `train_step`,

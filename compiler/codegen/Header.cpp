@@ -390,6 +390,10 @@ float {0}_learning_rate(const {0}_model *model);
 int {0}_save_checkpoint({0}_model *model, const char *path, const char *note);
 int {0}_load_checkpoint({0}_model *model, const char *path, char *note, size_t note_size);
 
+/* Turns checks of this handle on or off: with them a call fails with SYLVITE_NOT_A_NUMBER as soon as a layer
+ * computes a NaN, and {0}_last_error names the layer. For finding out why a loss is not a number; slower. */
+int {0}_set_checks({0}_model *model, int enabled);
+
 /* Bytes of workspace with which every function for training can be called with these sizes, as
  * {0}_workspace_size for {0}_forward. */
 size_t {0}_train_workspace_size({1});
@@ -457,6 +461,7 @@ public:
     out << formatv(R"(  void save_checkpoint(const std::string &path, const std::string &note) {{
     check({0}_save_checkpoint(model_, path.c_str(), note.c_str()));
   }
+  void set_checks(bool enabled) {{ check({0}_set_checks(model_, enabled)); }
   void set_learning_rate(float rate) {{ check({0}_set_learning_rate(model_, rate)); }
   float learning_rate() const {{ return {0}_learning_rate(model_); }
   static std::size_t train_workspace_size({1}) {{ return {0}_train_workspace_size({2}); }

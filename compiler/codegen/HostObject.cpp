@@ -92,7 +92,7 @@ public:
         parameterType(StructType::get(context, {tensorType, i64, i32, i32})),
         entryType(StructType::get(context, {ptr, i32, i32, i32, i32, ptr, ptr, ptr, i32, i32})),
         functionType(StructType::get(context, {ptr, ptr, ptr})),
-        kernelType(StructType::get(context, {ptr, ptr, f64, f64, f64, f64})) {}
+        kernelType(StructType::get(context, {ptr, ptr, f64, f64, f64, f64, i32, i32})) {}
 
   Error run();
 
@@ -199,7 +199,8 @@ Constant *Exporter::buildInfo(const WeightsLayout &layout) {
     kernels.push_back(ConstantStruct::get(
         kernelType, {string(kernel.name), string(kernel.layers), ConstantFP::get(f64, kernel.flops),
                      ConstantFP::get(f64, kernel.flopsPerItem), ConstantFP::get(f64, kernel.bytes),
-                     ConstantFP::get(f64, kernel.bytesPerItem)}));
+                     ConstantFP::get(f64, kernel.bytesPerItem), int32(kernel.readCount),
+                     int32(kernel.writeCount)}));
   return ConstantStruct::getAnon(
       {int32(SYLVITE_ABI), int32(forward.dims.size()), string(options.name), string(description.model),
        string("sylvite " SYLVITE_VERSION), string(description.target), dims, int32(forward.inputs.size()),
@@ -426,6 +427,7 @@ Error Exporter::run() {
               /*withProgram=*/true);
   forwardCall("save_checkpoint", "sylvite_save_checkpoint", i32, {ptr, ptr, ptr});
   forwardCall("load_checkpoint", "sylvite_load_checkpoint", i32, {ptr, ptr, ptr, i64});
+  forwardCall("set_checks", "sylvite_set_checks", i32, {ptr, i32});
   forwardCall("set_learning_rate", "sylvite_set_learning_rate", i32, {ptr, Type::getFloatTy(context)});
   forwardCall("learning_rate", "sylvite_learning_rate", Type::getFloatTy(context), {ptr});
   return Error::success();

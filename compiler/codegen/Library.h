@@ -77,6 +77,7 @@ struct KernelInfo {
   std::string layers; // names of the layers it runs, separated by "; "
   double flops = 0, flopsPerItem = 0;
   double bytes = 0, bytesPerItem = 0;
+  unsigned readCount = 0, writeCount = 0; // tensors, which are its arguments in this order
 };
 
 /// A function of the host program that callers call: `forward`, and in a library that trains `train_step`,

@@ -74,6 +74,8 @@ static KernelInfo describeKernel(Attribute attribute) {
   auto flops = fields.getAs<DenseF64ArrayAttr>("flops"), bytes = fields.getAs<DenseF64ArrayAttr>("bytes");
   info.flops = flops[0], info.flopsPerItem = flops[1];
   info.bytes = bytes[0], info.bytesPerItem = bytes[1];
+  info.readCount = fields.getAs<IntegerAttr>("reads").getInt();
+  info.writeCount = fields.getAs<IntegerAttr>("writes").getInt();
   return info;
 }
 

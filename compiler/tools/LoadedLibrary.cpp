@@ -97,6 +97,7 @@ Expected<LoadedLibrary> LoadedLibrary::load(StringRef path) {
     find("entry_output_shape", result.entryOutputShape);
     find("save_checkpoint", result.saveCheckpointFunction);
     find("load_checkpoint", result.loadCheckpointFunction);
+    find("set_checks", result.setChecksFunction);
     find("set_learning_rate", result.setLearningRateFunction);
     find("learning_rate", result.learningRate);
   }
@@ -139,6 +140,8 @@ Error LoadedLibrary::create(const std::string &weights) {
   sylvite_options options = {};
   options.size = sizeof options;
   options.weights = weights.empty() ? nullptr : weights.c_str();
+  if (model)
+    destroy(model);
   model = createFunction(&options);
   return model ? Error::success() : createStringError(lastError(nullptr));
 }
@@ -184,6 +187,8 @@ Expected<std::string> LoadedLibrary::loadCheckpoint(const std::string &file) {
   note.resize(note.find('\0'));
   return note;
 }
+
+Error LoadedLibrary::setChecks(bool enabled) { return failure(setChecksFunction(model, enabled)); }
 
 Error LoadedLibrary::setLearningRate(float rate) { return failure(setLearningRateFunction(model, rate)); }
 

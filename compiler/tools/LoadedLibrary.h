@@ -27,7 +27,7 @@ public:
   /// The index of an entry, by its name.
   llvm::Expected<int32_t> findEntry(llvm::StringRef name) const;
 
-  /// Makes the handle; `weights` may be empty.
+  /// Makes the handle, in place of any before; `weights` may be empty.
   llvm::Error create(const std::string &weights);
   llvm::Error setThreads(int threads);
   int getThreads() const { return threads(); }
@@ -43,6 +43,8 @@ public:
   /// NaN when it follows a schedule.
   float getLearningRate() const { return learningRate(model); }
   llvm::Error setLearningRate(float rate);
+  /// A run then fails at the first layer that computes a NaN, and names it.
+  llvm::Error setChecks(bool enabled);
   llvm::Error setProfile(bool enabled);
   llvm::Expected<sylvite_profile> readProfile(int32_t kernel) const;
 
@@ -78,6 +80,7 @@ private:
   int (*saveCheckpointFunction)(Model *, const char *, const char *) = nullptr;
   int (*loadCheckpointFunction)(Model *, const char *, char *, size_t) = nullptr;
   int (*setLearningRateFunction)(Model *, float) = nullptr;
+  int (*setChecksFunction)(Model *, int) = nullptr;
   float (*learningRate)(const Model *) = nullptr;
 };
 

@@ -2,7 +2,8 @@
 //
 // A run is decided by its options, the data and the seed: the order of the items in an epoch depends on nothing
 // before it, and a checkpoint holds all parameters together with the record of the run. So a run that was
-// interrupted, or killed, ends with the bits of one that was not.
+// interrupted, or killed, ends with the bits of one that was not; and one whose loss is not a number can be gone
+// through again to find the layer that made it.
 #include "compiler/tools/Commands.h"
 #include "compiler/tools/Dataset.h"
 #include "compiler/tools/EntryInputs.h"
@@ -67,6 +68,9 @@ public:
 
 private:
   Error prepare();
+  /// Makes a handle with the parameters that the run began with.
+  Error startOver();
+  Error setLearningRate();
   Error findEntries();
   Error readData();
   Error resume();
@@ -79,6 +83,19 @@ private:
   Error save(const std::string &path);
   Error writeLog(size_t firstEpoch);
   Error reportNonFinite(double loss, ArrayRef<int64_t> items);
+  /// Goes through the run again, from where its state is known, until a layer computes a NaN: what the library says
+  /// of it, or nothing.
+  Expected<std::string> findLayer();
+  /// The items of the current epoch, in their order.
+  std::vector<int64_t> orderOfEpoch() const;
+  /// The next batch of them.
+  ArrayRef<int64_t> nextBatch(ArrayRef<int64_t> order) const {
+    return order.drop_front(record.done).take_front(record.batch);
+  }
+  std::string position() const {
+    return "batch " + std::to_string((record.done + record.batch - 1) / record.batch + 1) + " of epoch " +
+           std::to_string(record.epochs.size() + 1);
+  }
   /// Saves what there is, says so, and ends the process as the signal would have.
   Error stopInterrupted();
   std::string progressText() const;
@@ -103,6 +120,7 @@ private:
   int32_t trainEntry = 0, evaluateEntry = 0;
   Dataset training, validation;
   bool validates = false;
+  bool hasCheckpoint = false; ///< --save is of this run
   TrainingRecord record;
   ProgressLine progress;
   Clock::time_point epochStart;
@@ -188,6 +206,7 @@ Error Trainer::resume() {
   record.done = saved->done;
   record.sums = std::move(saved->sums);
   record.seconds = saved->seconds;
+  hasCheckpoint = true;
   errs() << "resuming after " << record.epochs.size() << (record.epochs.size() == 1 ? " epoch" : " epochs");
   if (record.done)
     errs() << " and " << record.done << " of " << record.items << " items";
@@ -200,15 +219,23 @@ Error Trainer::prepare() {
     return error;
   if (Error error = readData())
     return error;
-  if (Error error = library.create(options.weights))
+  if (Error error = startOver())
     return error;
   if (Error error = library.setThreads(options.threads))
     return error;
   if (Error error = resume())
     return error;
-  if (std::isfinite(options.learningRate))
-    return library.setLearningRate(options.learningRate);
-  return Error::success();
+  return setLearningRate();
+}
+
+Error Trainer::startOver() {
+  if (Error error = library.create(options.weights))
+    return error;
+  return setLearningRate();
+}
+
+Error Trainer::setLearningRate() {
+  return std::isfinite(options.learningRate) ? library.setLearningRate(options.learningRate) : Error::success();
 }
 
 Expected<std::vector<double>> Trainer::runBatch(int32_t entry, Dataset &data, ArrayRef<int64_t> items) {
@@ -254,20 +281,65 @@ std::string Trainer::progressText() const {
   return text;
 }
 
+Expected<std::string> Trainer::findLayer() {
+  progress.clear();
+  errs() << "the loss is not a number: going through the run again, to find the layer\n";
+  size_t lastEpoch = record.epochs.size();
+  int64_t lastItem = record.done;
+  if (hasCheckpoint) {
+    Expected<std::string> note = library.loadCheckpoint(options.save);
+    if (!note)
+      return note;
+    Expected<TrainingRecord> saved = TrainingRecord::fromJSON(*note);
+    if (!saved)
+      return saved.takeError();
+    record.epochs = std::move(saved->epochs);
+    record.done = saved->done;
+    if (Error error = setLearningRate())
+      return error;
+  } else {
+    if (Error error = startOver())
+      return error;
+    record.epochs.clear();
+    record.done = 0;
+  }
+  if (Error error = library.setChecks(true))
+    return error;
+  for (; record.epochs.size() <= lastEpoch; record.epochs.emplace_back(), record.done = 0) {
+    std::vector<int64_t> order = orderOfEpoch();
+    while (record.done < (record.epochs.size() < lastEpoch ? record.items : lastItem + 1)) {
+      if (interrupted)
+        return std::string();
+      ArrayRef<int64_t> batch = nextBatch(order);
+      Expected<std::vector<double>> metrics = runBatch(trainEntry, training, batch);
+      if (!metrics)
+        return toString(metrics.takeError()) + " in " + position();
+      record.done += batch.size();
+    }
+  }
+  return std::string();
+}
+
 Error Trainer::reportNonFinite(double loss, ArrayRef<int64_t> items) {
+  bool isNaN = std::isnan(loss);
+  std::string message = (isNaN ? "the loss is not a number in " : "the loss is infinite in ") + position();
   std::string input = training.findNonFinite(items);
-  std::string where = ("batch " + Twine((record.done + record.batch - 1) / record.batch + 1) + " of epoch " +
-                       Twine(record.epochs.size() + 1))
-                          .str();
-  std::string kept = options.save.empty() || !sys::fs::exists(options.save)
-                         ? ""
-                         : "; " + options.save + " holds an earlier state";
-  return createStringError((std::isnan(loss) ? "the loss is not a number" : "the loss is infinite") +
-                           (" in " + where) +
-                           (input.empty() ? ": the training diverges, which a lower learning rate or clipped "
-                                            "gradients prevent"
-                                          : ": so is " + input) +
-                           kept);
+  std::string layer;
+  if (isNaN && input.empty()) {
+    Expected<std::string> found = findLayer();
+    if (!found)
+      return found.takeError();
+    layer = std::move(*found);
+  }
+  if (!input.empty())
+    message += ": so is " + input;
+  else if (!layer.empty())
+    message += ": " + layer;
+  else
+    message += ": the training diverges, which a lower learning rate or clipped gradients prevent";
+  if (hasCheckpoint)
+    message += "; " + options.save + " holds an earlier state";
+  return createStringError(message);
 }
 
 Error Trainer::save(const std::string &path) {
@@ -313,20 +385,22 @@ Error Trainer::stopInterrupted() {
   return createReportedError();
 }
 
+std::vector<int64_t> Trainer::orderOfEpoch() const {
+  if (record.shuffle)
+    return shuffledOrder(record.items, record.seed, record.epochs.size());
+  std::vector<int64_t> order(record.items);
+  std::iota(order.begin(), order.end(), 0);
+  return order;
+}
+
 /// What is left of the current epoch.
 Error Trainer::runEpoch() {
   epochStart = Clock::now();
-  std::vector<int64_t> order;
-  if (record.shuffle) {
-    order = shuffledOrder(record.items, record.seed, record.epochs.size());
-  } else {
-    order.resize(record.items);
-    std::iota(order.begin(), order.end(), 0);
-  }
+  std::vector<int64_t> order = orderOfEpoch();
   while (record.done < record.items) {
     if (interrupted)
       return stopInterrupted();
-    ArrayRef<int64_t> batch = ArrayRef(order).drop_front(record.done).take_front(record.batch);
+    ArrayRef<int64_t> batch = nextBatch(order);
     Expected<std::vector<double>> metrics = runBatch(trainEntry, training, batch);
     if (!metrics)
       return metrics.takeError();
@@ -368,6 +442,7 @@ Error Trainer::finishEpoch() {
         return error;
     if (Error error = save(options.save))
       return error;
+    hasCheckpoint = true;
   }
   return writeLog(record.epochs.size() - 1);
 }

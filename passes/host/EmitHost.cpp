@@ -393,7 +393,9 @@ LogicalResult HostEmitter::emitEntry(func::FuncOp function) {
         {b.getNamedAttr("name", b.getStringAttr(launch.getPipeline())),
          b.getNamedAttr("layers", launch->getAttr("layers")),
          b.getNamedAttr("flops", launch->getAttr("flops")),
-         b.getNamedAttr("bytes", launch->getAttr("bytes"))}));
+         b.getNamedAttr("bytes", launch->getAttr("bytes")),
+         b.getNamedAttr("reads", b.getI64IntegerAttr(launch.getIns().size())),
+         b.getNamedAttr("writes", b.getI64IntegerAttr(launch.getOuts().size()))}));
   });
   emitted->setAttr("host.kernels", b.getArrayAttr(kernels));
   function.erase();

@@ -20,7 +20,7 @@
 // RUN: %if sylvite %{ %{cc} -DCOMPILED -I%t.dir/compiled %t.dir/compiled/libline.a -lm -lpthread -o %t.dir/real && %t.dir/real %t.dir %}
 //
 // RUN: nm -D --defined-only %t.dir/libline.so | FileCheck %s --check-prefix=EXPORTS --implicit-check-not=" {{[A-Z]}} "
-// EXPORTS-COUNT-28: T line_{{[a-z_]+$}}
+// EXPORTS-COUNT-29: T line_{{[a-z_]+$}}
 //
 // RUN: FileCheck %s --check-prefix=HEADER --input-file=%t.dir/line.h
 // HEADER: typedef struct line_metrics {
@@ -89,6 +89,26 @@ static void one_step(void) {
   check_same(model, untouched);
   line_destroy(model);
   line_destroy(untouched);
+}
+
+/* The layer that computes the first value that is not a number, and no change by a call that says so. */
+static void checks(void) {
+  line_model *model = create(NULL), *fresh = create(NULL);
+  float broken[3 * BATCH];
+  memcpy(broken, x, sizeof broken);
+  broken[4] = NAN;
+  CHECK(line_set_checks(model, 1) == SYLVITE_OK && line_train_step(model, x, y, BATCH, NULL) == SYLVITE_OK);
+  CHECK(line_train_step(fresh, x, y, BATCH, NULL) == SYLVITE_OK);
+#ifdef COMPILED
+  CHECK(line_train_step(model, broken, y, BATCH, NULL) == SYLVITE_NOT_A_NUMBER);
+  CHECK(strstr(line_last_error(model), "layer 'dense"));
+  CHECK(strstr(line_last_error(model), "computes a value that is not a number"));
+#endif
+  check_same(model, fresh);
+  CHECK(line_set_checks(model, 0) == SYLVITE_OK && line_train_step(model, broken, y, BATCH, NULL) == SYLVITE_OK);
+  CHECK(line_set_checks(NULL, 0) == SYLVITE_INVALID_ARGUMENT);
+  line_destroy(model);
+  line_destroy(fresh);
 }
 
 static void learning_rate(void) {
@@ -222,6 +242,7 @@ static void generic(void) {
 int main(int argc, char **argv) {
   CHECK(argc == 2);
   one_step();
+  checks();
   learning_rate();
   checkpoints(argv[1]);
   generic();

@@ -205,6 +205,15 @@ check(process.returncode in (0, -signal.SIGTERM) and (process.returncode == 0 or
 
 # Failures.
 train("--learning-rate", "1e6", "--epochs", 90, status=1, message="the training diverges, which a lower learning rate")
+compiled = directory / "compiled" / "libline.so"
+diverged = directory / "diverged.safetensors"
+train("--save", diverged, library=compiled)
+for place, arguments in (("batch 2 of epoch 1", ()), ("batch 2 of epoch 2", ("--save", diverged, "--resume"))):
+    result = train("--learning-rate", "1e38", "--epochs", 9, *arguments, library=compiled, status=1,
+                   message="the loss is not a number: going through the run again, to find the layer")
+    check(f"error: the loss is not a number in {place}: layer 'dense" in result.stderr and
+          f"computes a value that is not a number in {place}" in result.stderr, f"the layer: {result.stderr}")
+check("diverged.safetensors holds an earlier state" in result.stderr, f"checkpoint: {result.stderr}")
 broken = x.copy()
 broken[41, 1] = np.nan
 np.savez(directory / "nan.npz", x=broken, y=y)

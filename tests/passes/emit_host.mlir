@@ -4,7 +4,7 @@
 // CHECK: llvm.func @sylvite_buffer_init(!llvm.ptr, !llvm.ptr, !llvm.ptr, !llvm.ptr, i32, i32, !llvm.ptr)
 // CHECK: llvm.func @sylvite_launch(!llvm.ptr, i32, !llvm.ptr, !llvm.ptr) -> i32
 // CHECK: llvm.func @forward(%[[CONTEXT:.*]]: !llvm.ptr, %[[SYMBOLS:.*]]: !llvm.ptr, %[[INPUTS:.*]]: !llvm.ptr, %[[OUTPUTS:.*]]: !llvm.ptr, %[[ARENA:.*]]: !llvm.ptr, %[[PARAMETERS:.*]]: !llvm.ptr) -> i32
-// CHECK-SAME: host.kernels = [{bytes = array<f64: 2.560000e+02, 5.120000e+02>, flops = array<f64: 0.000000e+00, 1.280000e+02>, layers = ["a"], name = "k"}]
+// CHECK-SAME: host.kernels = [{bytes = array<f64: 2.560000e+02, 5.120000e+02>, flops = array<f64: 0.000000e+00, 1.280000e+02>, layers = ["a"], name = "k", reads = 2 : i64, writes = 1 : i64}]
 // CHECK: %[[BATCH:.*]] = llvm.load %[[SYMBOLS]] : !llvm.ptr -> i64
 // CHECK: %[[X:.*]] = llvm.load %[[INPUTS]]
 // CHECK: %[[Y:.*]] = llvm.load %[[OUTPUTS]]

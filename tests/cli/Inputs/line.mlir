@@ -14,13 +14,13 @@ func.func @forward(%x: tensor<?x3xf32> {nn.name = "x", nn.dims = ["batch", ""]})
   ^bb0(%a: f32, %c: f32):
     %2 = arith.mulf %a, %c : f32
     nn.yield %2 : f32
-  }
-  %1 = nn.reduce sum %0 dims [1] : (tensor<?x3xf32>) -> tensor<?xf32>
+  } loc("dense")
+  %1 = nn.reduce sum %0 dims [1] : (tensor<?x3xf32>) -> tensor<?xf32> loc("dense")
   %p = nn.map (%1, %b) : (tensor<?xf32>, tensor<1xf32>) -> tensor<?xf32> {
   ^bb0(%a: f32, %c: f32):
     %2 = arith.addf %a, %c : f32
     nn.yield %2 : f32
-  }
+  } loc("dense")
   return %p : tensor<?xf32>
 }
 
@@ -35,39 +35,39 @@ func.func @train_step(%x: tensor<?x3xf32> {nn.name = "x", nn.dims = ["batch", ""
   ^bb0(%a: f32, %c: f32):
     %7 = arith.mulf %a, %c : f32
     nn.yield %7 : f32
-  }
-  %1 = nn.reduce sum %0 dims [1] : (tensor<?x3xf32>) -> tensor<?xf32>
+  } loc("dense")
+  %1 = nn.reduce sum %0 dims [1] : (tensor<?x3xf32>) -> tensor<?xf32> loc("dense")
   %e = nn.map (%1, %b, %y) : (tensor<?xf32>, tensor<1xf32>, tensor<?xf32>) -> tensor<?xf32> {
   ^bb0(%a: f32, %c: f32, %d: f32):
     %7 = arith.addf %a, %c : f32
     %8 = arith.subf %7, %d : f32
     nn.yield %8 : f32
-  }
+  } loc("loss")
   %2 = nn.map (%e) : (tensor<?xf32>) -> tensor<?xf32> {
   ^bb0(%a: f32):
     %7 = arith.mulf %a, %a : f32
     nn.yield %7 : f32
-  }
-  %loss = nn.reduce mean %2 dims [0] : (tensor<?xf32>) -> tensor<f32>
+  } loc("loss")
+  %loss = nn.reduce mean %2 dims [0] : (tensor<?xf32>) -> tensor<f32> loc("loss")
   %3 = nn.map (%e) : (tensor<?xf32>) -> tensor<?xf32> {
   ^bb0(%a: f32):
     %7 = math.absf %a : f32
     nn.yield %7 : f32
-  }
-  %mae = nn.reduce mean %3 dims [0] : (tensor<?xf32>) -> tensor<f32>
+  } loc("loss")
+  %mae = nn.reduce mean %3 dims [0] : (tensor<?xf32>) -> tensor<f32> loc("loss")
   %4 = nn.map (%e) : (tensor<?xf32>) -> tensor<?xf32> {
   ^bb0(%a: f32):
     %7 = arith.addf %a, %a : f32
     nn.yield %7 : f32
-  }
+  } loc("dense")
   %5 = nn.reshape %4 from [0, -1] : tensor<?xf32> to tensor<?x1xf32>
   %6 = nn.map (%5, %x) : (tensor<?x1xf32>, tensor<?x3xf32>) -> tensor<?x3xf32> {
   ^bb0(%a: f32, %c: f32):
     %7 = arith.mulf %a, %c : f32
     nn.yield %7 : f32
-  }
-  %gw = nn.reduce mean %6 dims [0] : (tensor<?x3xf32>) -> tensor<3xf32>
-  %gb = nn.reduce mean %4 dims [0] keep_dims : (tensor<?xf32>) -> tensor<1xf32>
+  } loc("dense")
+  %gw = nn.reduce mean %6 dims [0] : (tensor<?x3xf32>) -> tensor<3xf32> loc("dense")
+  %gb = nn.reduce mean %4 dims [0] keep_dims : (tensor<?xf32>) -> tensor<1xf32> loc("dense")
   %rate = nn.get @"optimizer/learning_rate" : tensor<f32>
   %mw = nn.get @"optimizer/dense/kernel/momentum" : tensor<3xf32>
   %mb = nn.get @"optimizer/dense/bias/momentum" : tensor<1xf32>
@@ -79,12 +79,12 @@ func.func @train_step(%x: tensor<?x3xf32> {nn.name = "x", nn.dims = ["batch", ""
     %8 = arith.mulf %c, %d : f32
     %9 = arith.subf %7, %8 : f32
     nn.yield %9 : f32
-  }
+  } loc("optimizer")
   %new_w = nn.map (%w, %new_mw) : (tensor<3xf32>, tensor<3xf32>) -> tensor<3xf32> {
   ^bb0(%a: f32, %c: f32):
     %7 = arith.addf %a, %c : f32
     nn.yield %7 : f32
-  }
+  } loc("optimizer")
   %new_mb = nn.map (%mb, %gb, %rate) : (tensor<1xf32>, tensor<1xf32>, tensor<f32>) -> tensor<1xf32> {
   ^bb0(%a: f32, %c: f32, %d: f32):
     %half = arith.constant 0.5 : f32
@@ -92,18 +92,18 @@ func.func @train_step(%x: tensor<?x3xf32> {nn.name = "x", nn.dims = ["batch", ""
     %8 = arith.mulf %c, %d : f32
     %9 = arith.subf %7, %8 : f32
     nn.yield %9 : f32
-  }
+  } loc("optimizer")
   %new_b = nn.map (%b, %new_mb) : (tensor<1xf32>, tensor<1xf32>) -> tensor<1xf32> {
   ^bb0(%a: f32, %c: f32):
     %7 = arith.addf %a, %c : f32
     nn.yield %7 : f32
-  }
+  } loc("optimizer")
   %new_n = nn.map (%n) : (tensor<i64>) -> tensor<i64> {
   ^bb0(%a: i64):
     %one = arith.constant 1 : i64
     %7 = arith.addi %a, %one : i64
     nn.yield %7 : i64
-  }
+  } loc("optimizer")
   return %loss, %mae, %new_mw, %new_mb, %new_w, %new_b, %new_n : tensor<f32>, tensor<f32>, tensor<3xf32>, tensor<1xf32>, tensor<3xf32>, tensor<1xf32>, tensor<i64>
 }
 
@@ -114,26 +114,26 @@ func.func @evaluate(%x: tensor<?x3xf32> {nn.name = "x", nn.dims = ["batch", ""]}
   ^bb0(%a: f32, %c: f32):
     %7 = arith.mulf %a, %c : f32
     nn.yield %7 : f32
-  }
-  %1 = nn.reduce sum %0 dims [1] : (tensor<?x3xf32>) -> tensor<?xf32>
+  } loc("dense")
+  %1 = nn.reduce sum %0 dims [1] : (tensor<?x3xf32>) -> tensor<?xf32> loc("dense")
   %e = nn.map (%1, %b, %y) : (tensor<?xf32>, tensor<1xf32>, tensor<?xf32>) -> tensor<?xf32> {
   ^bb0(%a: f32, %c: f32, %d: f32):
     %7 = arith.addf %a, %c : f32
     %8 = arith.subf %7, %d : f32
     nn.yield %8 : f32
-  }
+  } loc("loss")
   %2 = nn.map (%e) : (tensor<?xf32>) -> tensor<?xf32> {
   ^bb0(%a: f32):
     %7 = arith.mulf %a, %a : f32
     nn.yield %7 : f32
-  }
-  %loss = nn.reduce mean %2 dims [0] : (tensor<?xf32>) -> tensor<f32>
+  } loc("loss")
+  %loss = nn.reduce mean %2 dims [0] : (tensor<?xf32>) -> tensor<f32> loc("loss")
   %3 = nn.map (%e) : (tensor<?xf32>) -> tensor<?xf32> {
   ^bb0(%a: f32):
     %7 = math.absf %a : f32
     nn.yield %7 : f32
-  }
-  %mae = nn.reduce mean %3 dims [0] : (tensor<?xf32>) -> tensor<f32>
+  } loc("loss")
+  %mae = nn.reduce mean %3 dims [0] : (tensor<?xf32>) -> tensor<f32> loc("loss")
   return %loss, %mae : tensor<f32>, tensor<f32>
 }
 
@@ -145,32 +145,32 @@ func.func @gradients(%x: tensor<?x3xf32> {nn.name = "x", nn.dims = ["batch", ""]
   ^bb0(%a: f32, %c: f32):
     %7 = arith.mulf %a, %c : f32
     nn.yield %7 : f32
-  }
-  %1 = nn.reduce sum %0 dims [1] : (tensor<?x3xf32>) -> tensor<?xf32>
+  } loc("dense")
+  %1 = nn.reduce sum %0 dims [1] : (tensor<?x3xf32>) -> tensor<?xf32> loc("dense")
   %e = nn.map (%1, %b, %y) : (tensor<?xf32>, tensor<1xf32>, tensor<?xf32>) -> tensor<?xf32> {
   ^bb0(%a: f32, %c: f32, %d: f32):
     %7 = arith.addf %a, %c : f32
     %8 = arith.subf %7, %d : f32
     nn.yield %8 : f32
-  }
+  } loc("loss")
   %2 = nn.map (%e) : (tensor<?xf32>) -> tensor<?xf32> {
   ^bb0(%a: f32):
     %7 = arith.mulf %a, %a : f32
     nn.yield %7 : f32
-  }
-  %loss = nn.reduce mean %2 dims [0] : (tensor<?xf32>) -> tensor<f32>
+  } loc("loss")
+  %loss = nn.reduce mean %2 dims [0] : (tensor<?xf32>) -> tensor<f32> loc("loss")
   %4 = nn.map (%e) : (tensor<?xf32>) -> tensor<?xf32> {
   ^bb0(%a: f32):
     %7 = arith.addf %a, %a : f32
     nn.yield %7 : f32
-  }
+  } loc("dense")
   %5 = nn.reshape %4 from [0, -1] : tensor<?xf32> to tensor<?x1xf32>
   %6 = nn.map (%5, %x) : (tensor<?x1xf32>, tensor<?x3xf32>) -> tensor<?x3xf32> {
   ^bb0(%a: f32, %c: f32):
     %7 = arith.mulf %a, %c : f32
     nn.yield %7 : f32
-  }
-  %gw = nn.reduce mean %6 dims [0] : (tensor<?x3xf32>) -> tensor<3xf32>
-  %gb = nn.reduce mean %4 dims [0] keep_dims : (tensor<?xf32>) -> tensor<1xf32>
+  } loc("dense")
+  %gw = nn.reduce mean %6 dims [0] : (tensor<?x3xf32>) -> tensor<3xf32> loc("dense")
+  %gb = nn.reduce mean %4 dims [0] keep_dims : (tensor<?xf32>) -> tensor<1xf32> loc("dense")
   return %loss, %gw, %gb : tensor<f32>, tensor<3xf32>, tensor<1xf32>
 }
