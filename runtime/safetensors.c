@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -651,24 +652,42 @@ static void flush_directory(const char *path) {
   free(directory);
 }
 
+/* Opens an empty file beside `path` that nobody else writes, and puts its name into `name`; -1 on failure. It is
+ * locked: what a process that was killed has left is used again instead of piling up, and another process that
+ * saves to the same path takes another name. Not mkstemp: its files are private to the user, and the umask can
+ * only be read by changing it. */
+static int open_temporary(const char *path, char *name, size_t size) {
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    snprintf(name, size, "%s.%d.tmp", path, attempt);
+    int file = open(name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (file < 0)
+      return -1;
+    struct stat opened, named;
+    bool ours = flock(file, LOCK_EX | LOCK_NB) == 0;
+    int reason = errno;
+    /* Whoever had it may have given it its final name in between. */
+    ours = ours && fstat(file, &opened) == 0 && stat(name, &named) == 0 && opened.st_ino == named.st_ino &&
+           opened.st_dev == named.st_dev && S_ISREG(opened.st_mode);
+    if (ours && ftruncate(file, 0) == 0)
+      return file;
+    close(file);
+    errno = reason;
+  }
+  return -1;
+}
+
 int sylvite_safetensors_save(const char *path, const sylvite_parameter *parameters, int32_t count,
                              void *const *table, const char *note, char *error) {
   size_t header_size = 0;
   char *header = make_header(parameters, count, note, &header_size);
-  char *temporary = malloc(strlen(path) + 64);
+  const size_t name_size = strlen(path) + 64;
+  char *temporary = malloc(name_size);
   if (!header || !temporary) {
     free(header);
     free(temporary);
     return sylvite_fail(error, SYLVITE_OUT_OF_MEMORY, "out of memory for saving %s", path);
   }
-  /* Not mkstemp: its files are private to the user, and the umask can only be read by changing it. */
-  int file = -1;
-  for (int attempt = 0; attempt < 100 && file < 0; ++attempt) {
-    sprintf(temporary, "%s.%ld.%d.tmp", path, (long)getpid(), attempt);
-    file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (file < 0 && errno != EEXIST)
-      break;
-  }
+  int file = open_temporary(path, temporary, name_size);
   if (file < 0) {
     int status = sylvite_fail(error, SYLVITE_FILE_ERROR, "cannot create a file beside %s: %s", path,
                               strerror(errno));
@@ -682,21 +701,15 @@ int sylvite_safetensors_save(const char *path, const sylvite_parameter *paramete
     for (int32_t i = 0; i < count && ok; ++i)
       if (pass_of(&parameters[i]) == pass)
         ok = write_all(file, table[i], sylvite_parameter_bytes(&parameters[i]));
-  ok = ok && fsync(file) == 0;
-  int reason = errno;
-  if (close(file) != 0 && ok) {
-    ok = false;
-    reason = errno;
-  }
-  if (ok && rename(temporary, path) != 0) {
-    ok = false;
-    reason = errno;
-  }
-  int status = SYLVITE_OK;
+  /* The name changes while the file is locked: nobody else may take it for a rest. */
+  ok = ok && fsync(file) == 0 && rename(temporary, path) == 0;
+  int reason = errno, status = SYLVITE_OK;
+  if (!ok)
+    unlink(temporary);
+  close(file); /* what it could report, fsync has */
   if (ok) {
     flush_directory(path);
   } else {
-    unlink(temporary);
     status = sylvite_fail(error, SYLVITE_FILE_ERROR, "cannot write %s: %s", path, strerror(reason));
   }
   free(header);
