@@ -10,7 +10,8 @@
 // value that is stacked too is read from the slice of the step before.
 //
 // A function may change what the model keeps: a parameter (a result with `nn.update`), or a state (`nn.state`).
-// The new value is copied there when everything else is done, because all reads see the old one.
+// A kernel that computes each element from the same element of the old value, and is the last to read that, writes
+// over it; every other new value is copied there when everything else is done, because all reads see the old one.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Passes.h"
@@ -123,12 +124,13 @@ private:
   LogicalResult computeShapes();
   LogicalResult computeShapes(Block &block);
   LogicalResult checkUpdates();
+  void planUpdates();
   void planArena();
   void placeResults(nn::ScanOp scan);
   void computeLives();
   void allocate(Value value, unsigned copies = 1);
   void emit();
-  void emitUpdates(OpBuilder &b, ValueRange weights, ValueRange states);
+  void emitUpdates(OpBuilder &b, ValueRange states);
   void emitBlock(OpBuilder &b, Block &block);
   void emitCall(OpBuilder &b, halide::CallOp call);
   void emitScan(OpBuilder &b, nn::ScanOp scan);
@@ -180,6 +182,8 @@ private:
   llvm::MapVector<AffineExpr, SizeClass> classes;
   /// Values whose memory is an output of the function: index of the output.
   DenseMap<Value, unsigned> outputs;
+  /// Values that are written over the parameter which they update: its index.
+  DenseMap<Value, unsigned> inPlace;
   /// Values of a loop's body that are written into a slice of a stacked result of the loop, or into the
   /// buffer of the next carried value: that result.
   DenseMap<Value, Value> stackedAs, carriedAs;
@@ -190,7 +194,7 @@ private:
   DenseMap<Value, int64_t> lastUse;            ///< of owners
 
   // While the host function is emitted.
-  ValueRange symbolValues, results;
+  ValueRange symbolValues, results, weights;
   Value arena;
   DenseMap<std::pair<Value, unsigned>, Value> offsets; ///< in the arena, by value and copy
   IRMapping memories;
@@ -358,6 +362,53 @@ void FunctionPlanner::allocate(Value value, unsigned copies) {
         {value, copy, size, position[op], std::max(lastUse[value], end[op])});
 }
 
+/// Whether each element of the pipeline's result depends on the same element of the inputs of its shape, and is
+/// computed once: the result may then be written over such an input.
+static bool isElementwise(halide::PipelineOp pipeline) {
+  if (!pipeline.getOps<halide::UpdateOp>().empty())
+    return false;
+  bool elementwise = true;
+  for (auto func : pipeline.getOps<halide::FuncOp>())
+    func.walk([&](halide::AtOp at) {
+      // A broadcast scalar has no place of its own.
+      elementwise &= at.getIndices().empty() ||
+                     llvm::equal(at.getIndices(), func.getVarArguments());
+    });
+  // Vectors that overlap would compute an element twice.
+  pipeline.walk([&](Operation *op) {
+    if (auto split = dyn_cast<halide::SplitOp>(op))
+      elementwise &= split.getTail() != halide::TailStrategy::ShiftInwards;
+    else if (auto vectorize = dyn_cast<halide::VectorizeOp>(op))
+      elementwise &= vectorize.getTail() != halide::TailStrategy::ShiftInwards;
+  });
+  return elementwise;
+}
+
+/// Finds the updates that are written in place.
+void FunctionPlanner::planUpdates() {
+  DenseMap<StringAttr, int64_t> lastRead; // of old values
+  Operation *terminator = function.getBody().front().getTerminator();
+  function.walk([&](nn::GetOp get) {
+    int64_t &last = lastRead[get.getParameterAttr().getAttr()];
+    last = std::max(last, lastUse.lookup(get.getResult()));
+  });
+  for (auto [operand, update] : llvm::zip_equal(terminator->getOperands().drop_front(numOutputs), updates)) {
+    Value value = viewed(operand);
+    auto call = value.getDefiningOp<halide::CallOp>();
+    if (!update.parameter || !call || outputs.count(value) || inPlace.count(value) ||
+        call->getBlock() != terminator->getBlock() || lastRead.lookup(update.parameter) > position[call])
+      continue;
+    auto pipeline = SymbolTable::lookupNearestSymbolFrom<halide::PipelineOp>(call, call.getPipelineAttr());
+    auto readsIt = [&](Value input) {
+      auto get = viewed(input).getDefiningOp<nn::GetOp>();
+      return get && get.getParameterAttr().getAttr() == update.parameter;
+    };
+    auto hasItsShape = [&](Value input) { return !readsIt(input) || input.getType() == value.getType(); };
+    if (pipeline && isElementwise(pipeline) && llvm::all_of(call.getInputs(), hasItsShape))
+      inPlace.try_emplace(value, table.index.lookup(update.parameter));
+  }
+}
+
 void FunctionPlanner::planArena() {
   function.walk([&](nn::ScanOp scan) { placeResults(scan); });
   computeLives();
@@ -368,10 +419,11 @@ void FunctionPlanner::planArena() {
     if (isa_and_nonnull<halide::CallOp, nn::ScanOp>(value.getDefiningOp()) && !isCarried(value))
       outputs.try_emplace(value, i);
   }
+  planUpdates();
   function.walk<WalkOrder::PreOrder>([&](Operation *op) {
     if (isa<halide::CallOp, nn::ScanOp>(op))
       for (Value value : op->getResults())
-        if (!outputs.count(value) && !stackedAs.count(value) && !carriedAs.count(value) &&
+        if (!outputs.count(value) && !inPlace.count(value) && !stackedAs.count(value) && !carriedAs.count(value) &&
             !lastSliceOf.count(value))
           allocate(value, isCarried(value) ? 2 : 1);
   });
@@ -533,6 +585,8 @@ void FunctionPlanner::emitCall(OpBuilder &b, halide::CallOp call) {
     // What is written elsewhere may be seen there through a reshape; in a loop it has its place already.
     if (auto output = outputs.find(value); output != outputs.end())
       memories.map(value, results[output->second]);
+    else if (auto parameter = inPlace.find(value); parameter != inPlace.end())
+      memories.map(value, weights[parameter->second]);
     memories.map(value, viewAs(b, loc, value));
     outs.push_back(memories.lookup(value));
   }
@@ -662,13 +716,13 @@ bool FunctionPlanner::isUpdated(Value value) {
 }
 
 /// Gives the states and the updated parameters their new values. All reads have happened.
-void FunctionPlanner::emitUpdates(OpBuilder &b, ValueRange weights, ValueRange states) {
+void FunctionPlanner::emitUpdates(OpBuilder &b, ValueRange states) {
   Location loc = function.getLoc();
   SmallVector<std::pair<Value, Value>> copies; // from, to
   OperandRange returned = function.getBody().front().getTerminator()->getOperands();
   for (auto [value, update] : llvm::zip_equal(returned.drop_front(numOutputs), updates)) {
     Value owner = viewed(value), memory = memories.lookup(value);
-    if (isOldValue(owner, update))
+    if (isOldValue(owner, update) || inPlace.count(owner))
       continue;
     if (isUpdated(owner)) {
       Value way = memref::ViewOp::create(b, loc, memrefOf(value.getType()), arena,
@@ -728,8 +782,8 @@ void FunctionPlanner::emit() {
   ValueRange all = host.getArguments();
   symbolValues = all.take_front(numSymbols);
   results = all.slice(numSymbols + numInputs, numOutputs);
-  ValueRange inputs = all.slice(numSymbols, numInputs),
-             weights = all.slice(numSymbols + numInputs + numOutputs, table.parameters.size());
+  weights = all.slice(numSymbols + numInputs + numOutputs, table.parameters.size());
+  ValueRange inputs = all.slice(numSymbols, numInputs);
   arena = all.back();
   b.setInsertionPointToStart(&host.getBody().front());
 
@@ -770,7 +824,7 @@ void FunctionPlanner::emit() {
       continue;
     memref::CopyOp::create(b, loc, memories.lookup(operand), results[i]);
   }
-  emitUpdates(b, weights, states);
+  emitUpdates(b, states);
   returned = returned.take_front(numOutputs);
   func::ReturnOp::create(b, loc);
 

@@ -9,6 +9,23 @@
 using namespace mlir;
 using namespace sylvite;
 
+/// Vectors and tasks of a result with one dimension, as the update of a parameter is. No element is computed twice, so that
+/// it may be written over what it is computed from.
+static void scheduleVector(ScheduleWriter &write, StringRef out, StringRef var, int64_t extent, int64_t lanes) {
+  constexpr int64_t task = 1 << 14; // some ten microseconds of memory traffic
+  if (extent >= 2 * task) {
+    write.split(out, 0, var, "task", "element", task, halide::TailStrategy::GuardWithIf);
+    write.parallel(out, 0, "task");
+    var = "element";
+  }
+  if (extent <= lanes) {
+    if (extent > 1)
+      write.vectorize(out, 0, var);
+    return;
+  }
+  write.vectorize(out, 0, var, lanes, extent % lanes ? halide::TailStrategy::GuardWithIf : halide::TailStrategy::Auto);
+}
+
 /// Vectorizes and parallelizes the pure definition of the output.
 static void scheduleOutput(ScheduleWriter &write, PipelineView &view, const Machine &machine) {
   StringRef out = view.output.getSymName();
@@ -16,6 +33,8 @@ static void scheduleOutput(ScheduleWriter &write, PipelineView &view, const Mach
   if (vars.empty())
     return;
   unsigned lanes = machine.lanes(view.outputType.getElementType());
+  if (vars.size() == 1 && !view.outputType.isDynamicDim(0))
+    return scheduleVector(write, out, vars.front(), view.outputType.getDimSize(0), lanes);
   write.vectorizeInnermost(out, 0, vars.back(), view.outputType.getShape().back(), lanes);
   SmallVector<StringRef> outer(vars.rbegin() + 1, vars.rend());
   // The innermost of them is the body of a task.

@@ -52,7 +52,9 @@ halide.pipeline @k {
   halide.input @w : tensor<4xf32>
   halide.func @y(%c) -> f32 {
     %0 = halide.at @x[%c] : f32
-    %1 = halide.at @w[%c] : f32
+    %c3 = arith.constant 3 : index
+    %last = arith.subi %c3, %c : index
+    %1 = halide.at @w[%last] : f32
     %2 = arith.mulf %0, %1 : f32
     halide.yield %2 : f32
   }
@@ -104,4 +106,43 @@ func.func @forward(%s: tensor<2x2xf32> {nn.state = "s"}) -> (tensor<4xf32> {nn.n
   %0 = nn.reshape %q from [-1] : tensor<2x2xf32> to tensor<4xf32>
   %1 = nn.reshape %p from [-1, -1] : tensor<4xf32> to tensor<2x2xf32>
   return %p, %0, %s, %r, %1 : tensor<4xf32>, tensor<4xf32>, tensor<2x2xf32>, tensor<4xf32>, tensor<2x2xf32>
+}
+
+// -----
+
+// A kernel that computes each element from the same element of the old value writes over it, when it is the last to read it: the
+// momentum is, the weights are read once more and copied at the end.
+// CHECK-LABEL: func.func @forward
+// CHECK-LABEL: func.func @train_step(%arg0: memref<4xf32>, %arg1: memref<4xf32>, %arg2: memref<4xf32>, %arg3: memref<4xf32>, %arg4: memref<?xi8>)
+// CHECK: halide.launch @k ins(%arg0, %arg3 : {{.*}}) outs(%arg3 :
+// CHECK: %[[W:.*]] = memref.view %arg4
+// CHECK-NEXT: halide.launch @k ins(%arg3, %arg2 : {{.*}}) outs(%[[W]] :
+// CHECK-NEXT: halide.launch @k ins(%arg0, %arg2 : {{.*}}) outs(%arg1 :
+// CHECK-NEXT: memref.copy %[[W]], %arg2
+// CHECK-NEXT: return
+nn.parameter trainable @w : tensor<4xf32>
+nn.parameter @momentum : tensor<4xf32>
+halide.pipeline @k {
+  halide.input @x : tensor<4xf32>
+  halide.input @w : tensor<4xf32>
+  halide.func @y(%c) -> f32 {
+    %0 = halide.at @x[%c] : f32
+    %1 = halide.at @w[%c] : f32
+    %2 = arith.mulf %0, %1 : f32
+    halide.yield %2 : f32
+  }
+  halide.output @y : tensor<4xf32>
+}
+func.func @forward(%x: tensor<4xf32> {nn.name = "x", nn.dims = [""]}) -> (tensor<4xf32> {nn.name = "y"}) {
+  %w = nn.get @w : tensor<4xf32>
+  %0 = halide.call @k(%x, %w) {layers = ["a"], flops_per_element = 1, shape = affine_map<() -> (4)>} : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+func.func @train_step(%x: tensor<4xf32> {nn.name = "x", nn.dims = [""]}) -> (tensor<4xf32> {nn.name = "loss"}, tensor<4xf32> {nn.update = "momentum"}, tensor<4xf32> {nn.update = "w"}) {
+  %w = nn.get @w : tensor<4xf32>
+  %m = nn.get @momentum : tensor<4xf32>
+  %0 = halide.call @k(%x, %m) {layers = ["b"], flops_per_element = 1, shape = affine_map<() -> (4)>} : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  %1 = halide.call @k(%0, %w) {layers = ["c"], flops_per_element = 1, shape = affine_map<() -> (4)>} : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  %2 = halide.call @k(%x, %w) {layers = ["d"], flops_per_element = 1, shape = affine_map<() -> (4)>} : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  return %2, %0, %1 : tensor<4xf32>, tensor<4xf32>, tensor<4xf32>
 }
