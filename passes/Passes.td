@@ -23,6 +23,40 @@ def ExpandRecurrent : Pass<"nn-expand-recurrent", "::mlir::func::FuncOp"> {
                            "::mlir::math::MathDialect"];
 }
 
+def Differentiate : Pass<"nn-differentiate", "::mlir::ModuleOp"> {
+  let summary = "Add the reverse-mode gradient of a model as a function of its own";
+  let description = [{
+    Adds `@pullback` beside `@forward`: a function of the same arguments and of one seed per floating-point
+    result, the gradient of some scalar with respect to it, which returns the gradient of that scalar with
+    respect to each floating-point argument and each trainable parameter. Rules are the ops' own
+    (`DifferentiableOpInterface`). `nn-train` uses the same engine; this pass shows and tests it.
+  }];
+  let dependentDialects = ["::sylvite::nn::NNDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect"];
+}
+
+def Train : Pass<"nn-train", "::mlir::ModuleOp"> {
+  let summary = "Add loss, gradients, metrics and optimizer to a model";
+  let description = [{
+    Where the module has the attribute `nn.training`, adds three functions beside `@forward`:
+    - `@train_step(inputs..., targets...) -> (loss, metrics..., updates...)`;
+    - `@evaluate(inputs..., targets...) -> (loss, metrics...)`, the layers as in inference;
+    - `@gradients(inputs..., targets...) -> (loss, gradients of trainable parameters...)`.
+
+    A result with `nn.update = "NAME"` replaces parameter NAME when the function has returned. What the optimizer
+    keeps becomes parameters `optimizer/...`. Losses, metrics and optimizers have Keras's names and options:
+
+    ```mlir
+    module attributes {nn.training = {
+      losses = [ {kind = "sparse_categorical_crossentropy"} ],   // one per output; {} for none
+      metrics = [ [ {kind = "accuracy"} ] ],
+      optimizer = {kind = "adam", learning_rate = 1.0e-3 : f64}}} {
+    ```
+  }];
+  let dependentDialects = ["::sylvite::nn::NNDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect"];
+}
+
 def Simplify : Pass<"nn-simplify", "::mlir::ModuleOp"> {
   let summary = "Fold batch normalization, constants and ops that change nothing";
   let description = [{

@@ -7,6 +7,7 @@
 #include "compiler/driver/Compile.h"
 #include "compiler/driver/Backend.h"
 #include "compiler/import/Import.h"
+#include "compiler/import/Training.h"
 #include "passes/Passes.h"
 
 #include "mlir/IR/Diagnostics.h"
@@ -57,6 +58,8 @@ private:
   LogicalResult configureBackend();
   /// Imports, simplifies and groups; the module is ready for lowerToPipelines.
   LogicalResult importAndFuse(bool evaluate);
+  /// Adds the functions of training to the imported model.
+  LogicalResult addTraining();
   LogicalResult emitText(function_ref<LogicalResult(raw_ostream &)> write);
   LogicalResult emitLibrary(Program &program);
   void announce(StringRef phase) {
@@ -126,12 +129,15 @@ LogicalResult Compilation::importAndFuse(bool evaluate) {
       return fail("--shape: '" + text + "' is not of the form name=1x224x224x3, with ? for a free size");
     import.shapes.push_back(std::move(*shape));
   }
+  import.training = options.training.has_value();
   auto imported = importModel(context, import);
   if (failed(imported))
     return failure();
   module = std::move(*imported);
   for (auto parameter : module->getOps<nn::ParameterOp>())
     modelParameters += parameter.getTensorType().getNumElements();
+  if (options.training && failed(addTraining()))
+    return failure();
   if (options.emit == Emit::NN)
     return success();
 
@@ -158,6 +164,17 @@ LogicalResult Compilation::importAndFuse(bool evaluate) {
   if (failed(passes.run(*module)))
     return failure();
   return evaluate ? evaluatePrepare(*module, backend) : success();
+}
+
+LogicalResult Compilation::addTraining() {
+  announce("differentiating");
+  if (failed(configureTraining(*module, *options.training)))
+    return failure();
+  PassManager passes(&context);
+  backend.configure(passes);
+  passes.addNestedPass<func::FuncOp>(createExpandRecurrent());
+  passes.addPass(createTrain());
+  return passes.run(*module);
 }
 
 LogicalResult Compilation::emitText(function_ref<LogicalResult(raw_ostream &)> write) {

@@ -4,8 +4,10 @@
 #define SYLVITE_COMPILER_DRIVER_COMPILE_H
 
 #include "compiler/codegen/Library.h"
+#include "compiler/import/TrainingOptions.h"
 #include "llvm/Support/LogicalResult.h"
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,6 +36,7 @@ struct CompileOptions {
   Emit emit = Emit::Library;
   std::string output = "."; // directory; for text a file, or "-" for standard output
   bool externalWeights = false;
+  std::optional<TrainingOptions> training; ///< adds train_step, evaluate and gradients to the library
   bool remarks = false; ///< report what was fused and how contractions are computed, and why not otherwise
   bool exact = false; ///< convolutions by their definition only
   bool singleThreaded = false;

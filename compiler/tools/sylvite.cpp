@@ -55,12 +55,15 @@ static int runCommandLine(int argc, char **argv) {
       "model file's, with characters that C does not allow in names replaced by underscores.\n\n"
       "--weights takes a file with the weights of a model that has none inside (.weights.h5, .safetensors), or\n"
       "the word `external`, which puts the library's weights into NAME.weights.safetensors beside it.\n\n"
+      "--train adds what a model is trained with: loss, optimizer and metrics are those the Keras file was compiled\n"
+      "with, unless options say otherwise. NAME.h then has NAME_train_step, NAME_evaluate and NAME_gradients.\n\n"
       "--emit prints a phase: nn (the model), halide (the kernels), stmt (Halide's loops), llvm (the host\n"
       "program), asm; or writes only one of the files: obj, lib, so, header.\n\n"
       "Examples:\n"
       "  sylvite compile digits.keras -o build --name digits\n"
       "  sylvite compile digits.json --weights digits.weights.h5 -o build\n"
       "  sylvite compile digits.keras --weights=external --target=x86-64-linux-avx2-fma -o build\n"
+      "  sylvite compile digits.keras --train --optimizer sgd:lr=0.01,momentum=0.9 -o build\n"
       "  sylvite compile digits.keras --emit=halide",
       chosen, [&] { return sylvite::compile(compile); });
   compileCommand->add_option("model", compile.model, "The model: .keras, Keras JSON, .onnx, or .mlir of the nn dialect")->type_name("MODEL")->required();
@@ -76,6 +79,17 @@ static int runCommandLine(int argc, char **argv) {
       ->type_name("FILE|external")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->allow_extra_args(false);
   compileCommand->add_option("--shape", compile.shapes, "Sizes of an input: image=?x224x224x3; ? is free")
       ->type_name("NAME=SIZES");
+  CLI::Option *trainFlag = compileCommand->add_flag(
+      "--train", "Add training: train_step, evaluate and gradients");
+  TrainingOptions training;
+  compileCommand->add_option("--loss", training.losses, "Loss: KIND[:option=value,...], or OUTPUT=KIND... for one output")
+      ->type_name("LOSS")->needs(trainFlag);
+  compileCommand->add_option("--optimizer", training.optimizer, "Optimizer: KIND[:option=value,...], as adam:lr=1e-3")
+      ->type_name("OPTIMIZER")->needs(trainFlag);
+  compileCommand->add_option("--metrics", training.metrics, "Metrics: accuracy,mean_absolute_error")->delimiter(',')
+      ->type_name("METRIC")->needs(trainFlag);
+  compileCommand->add_option("--freeze", training.freeze, "Layers or parameters that training leaves: 'block[1-3]*'")
+      ->type_name("PATTERN")->needs(trainFlag);
   compileCommand->add_flag("--exact", compile.exact,
                            "Convolutions by their definition only, without Winograd's algorithm");
   compileCommand->add_flag("--single-threaded", compile.singleThreaded, "A library without threads of its own");
@@ -173,6 +187,8 @@ static int runCommandLine(int argc, char **argv) {
     return usageError("--name: '" + compile.name +
                       "' cannot be the name of a library: use letters, digits and underscores, beginning "
                       "with a letter, and no keyword of C or C++");
+  if (trainFlag->count())
+    compile.training = training;
   for (const std::string &value : weights) {
     if (value == "external")
       compile.externalWeights = true;

@@ -1,8 +1,9 @@
 //===- Conv.cpp - convolution and its transpose ----------------------------===//
 //
-// Shapes and checks of nn.conv, nn.conv_transpose and the forms that kernels take.
+// Shapes, checks and gradients of nn.conv, nn.conv_transpose and the forms that kernels take.
 //
 //===----------------------------------------------------------------------===//
+#include "dialects/nn/TensorBuilder.h"
 #include "dialects/nn/Windows.h"
 
 using namespace mlir;
@@ -121,6 +122,126 @@ FailureOr<ShapeExpr> ConvTransposeOp::inferShape(Adaptor adaptor, std::optional<
   }
   result.push_back(filter[numSpatial] * groups);
   return result;
+}
+
+FailureOr<ShapeExpr> ConvGradFilterOp::inferShape(Adaptor adaptor, std::optional<Location> loc,
+                                                  ArrayRef<ShapeExpr> shapes) {
+  const ShapeExpr &input = shapes[0], &gradient = shapes[1];
+  if (input.size() != gradient.size() || input.size() < 3 || input.size() > 5 ||
+      getElementTypeOrSelf(adaptor.getInput()) != getElementTypeOrSelf(adaptor.getGradient()))
+    return emitOptionalError(loc, "conv_grad_filter_c1: expected an input (N, spatial..., C) and a gradient "
+                                  "(N, positions..., O) of one element type");
+  Window window{adaptor.getWindow(), adaptor.getStrides(), adaptor.getDilations(), adaptor.getPaddingLow(),
+                adaptor.getPaddingHigh()};
+  if (failed(verifyWindow(loc, "conv_grad_filter_c2", window, input.size() - 2)))
+    return failure();
+  auto channels = constantDim(input.back()), filters = constantDim(gradient.back());
+  int64_t groups = adaptor.getGroups();
+  if (!channels || !filters || groups < 1 || *channels % groups || *filters % groups)
+    return emitOptionalError(loc, "conv_grad_filter_c3: ", groups, " groups do not divide ",
+                             channels.value_or(-1), " channels and ", filters.value_or(-1), " filters");
+  auto spatial = slideWindow(loc, "conv_grad_filter_c4", window,
+                             ArrayRef<AffineExpr>(input).drop_front().drop_back());
+  if (failed(spatial))
+    return failure();
+  for (auto [i, expected] : llvm::enumerate(*spatial))
+    if (auto a = constantDim(expected), b = constantDim(gradient[i + 1]); a && b && *a != *b)
+      return emitOptionalError(loc, "conv_grad_filter_c4: the gradient has ", *b, " positions in spatial dimension ",
+                               i, ", the convolution ", *a);
+  ShapeExpr result;
+  for (int64_t size : window.size)
+    result.push_back(getAffineConstantExpr(size, input.front().getContext()));
+  result.push_back(getAffineConstantExpr(*channels / groups, input.front().getContext()));
+  result.push_back(gradient.back());
+  return result;
+}
+
+//===----------------------------------------------------------------------===//
+// Gradients
+//===----------------------------------------------------------------------===//
+
+/// A filter `(spatial..., C / groups, O)` turned about and with inputs and outputs of each group in each other's
+/// place: `(spatial..., O / groups, C)`. A convolution with it undoes one of stride one.
+static Value turnFilter(TensorBuilder &b, Value filter, int64_t groups) {
+  SmallVector<int64_t> shape(b.typeOf(filter).getShape());
+  size_t numSpatial = shape.size() - 2;
+  SmallVector<int64_t> starts(shape.size(), 0), strides(shape.size(), 1);
+  bool turns = false;
+  for (size_t i = 0; i < numSpatial; ++i)
+    if (shape[i] > 1)
+      starts[i] = shape[i] - 1, strides[i] = -1, turns = true;
+  if (turns)
+    filter = b.infer<SliceOp>(filter, starts, shape, strides);
+  int64_t channels = shape[numSpatial], filters = shape.back() / groups;
+  if (groups == 1)
+    return b.transposeMatrices(filter);
+  SmallVector<int64_t> split(shape.begin(), shape.end() - 1), order, from(numSpatial + 3, -1);
+  split.append({groups, filters});
+  filter = b.reshape(filter, split, from);
+  for (size_t i = 0; i < numSpatial; ++i)
+    order.push_back(i);
+  order.append({int64_t(numSpatial) + 2, int64_t(numSpatial) + 1, int64_t(numSpatial)});
+  shape[numSpatial] = filters;
+  shape.back() = groups * channels;
+  return b.reshape(b.transpose(filter, order), shape, SmallVector<int64_t>(shape.size(), -1));
+}
+
+FailureOr<SmallVector<Value>> ConvOp::buildGradient(OpBuilder &builder, ValueRange gradients) {
+  TensorBuilder b(getLoc(), builder);
+  Value g = gradients[0], x = getInput(), filter = getFilter();
+  RankedTensorType type = b.typeOf(x), filterType = b.typeOf(filter);
+  size_t numSpatial = getStrides().size();
+  ArrayRef<int64_t> window = filterType.getShape().take_front(numSpatial);
+  // What the last window leaves of the input, and the padding of the convolution that gives its gradient.
+  SmallVector<int64_t> rest, low, high;
+  bool plain = true; // a convolution of the gradient
+  for (size_t i = 0; i < numSpatial; ++i) {
+    int64_t reach = getDilations()[i] * (window[i] - 1), stride = getStrides()[i];
+    if (type.isDynamicDim(i + 1) && stride > 1)
+      return emitOpError("has no gradient when a free spatial dimension has a stride");
+    rest.push_back(stride == 1 ? 0
+                               : (type.getDimSize(i + 1) + getPaddingLow()[i] + getPaddingHigh()[i] - reach - 1) % stride);
+    low.push_back(reach - getPaddingLow()[i]);
+    high.push_back(reach - getPaddingHigh()[i]);
+    plain &= stride == 1 && low.back() >= 0 && high.back() >= 0;
+  }
+  Value dx = plain ? b.infer<ConvOp>(g, turnFilter(b, filter, getGroups()), getStrides(), getDilations(), low, high,
+                                     getGroups())
+                   : b.infer<ConvTransposeOp>(g, filter, getStrides(), getDilations(), getPaddingLow(),
+                                              getPaddingHigh(), rest, getGroups());
+  Value dFilter = b.infer<ConvGradFilterOp>(x, g, window, getStrides(), getDilations(), getPaddingLow(),
+                                            getPaddingHigh(), getGroups());
+  return SmallVector<Value>{dx, dFilter};
+}
+
+FailureOr<SmallVector<Value>> ConvTransposeOp::buildGradient(OpBuilder &builder, ValueRange gradients) {
+  TensorBuilder b(getLoc(), builder);
+  Value g = gradients[0];
+  SmallVector<int64_t> low(getPaddingLow()), high(getPaddingHigh());
+  SmallVector<int64_t> starts(b.typeOf(g).getRank(), 0), sizes, strides(b.typeOf(g).getRank(), 1);
+  for (int64_t size : b.typeOf(g).getShape())
+    sizes.push_back(ShapedType::isDynamic(size) ? -1 : size);
+  // The last positions, which no tap reaches, and what a negative padding has added.
+  bool cut = false;
+  for (size_t i = 0; i < low.size(); ++i) {
+    int64_t before = std::max<int64_t>(-low[i], 0), after = std::max<int64_t>(-high[i], 0);
+    if (before + after == 0)
+      continue;
+    if (sizes[i + 1] < 0)
+      return emitOpError("has no gradient when a free spatial dimension is extended");
+    starts[i + 1] = before;
+    sizes[i + 1] -= before + after;
+    low[i] = std::max<int64_t>(low[i], 0);
+    high[i] = std::max<int64_t>(high[i], 0);
+    cut = true;
+  }
+  if (cut)
+    g = b.infer<SliceOp>(g, starts, sizes, strides);
+  ArrayRef<int64_t> window = b.typeOf(getFilter()).getShape().drop_back(2);
+  Value dx = b.infer<ConvOp>(g, getFilter(), getStrides(), getDilations(), low, high, getGroups());
+  Value dFilter =
+      b.infer<ConvGradFilterOp>(g, getInput(), window, getStrides(), getDilations(), low, high, getGroups());
+  return SmallVector<Value>{dx, dFilter};
 }
 
 FailureOr<ShapeExpr> PackedConvOp::inferShape(Adaptor adaptor, std::optional<Location> loc,

@@ -1,8 +1,9 @@
 //===- Dense.cpp - matrix products -----------------------------------------===//
 //
-// Shapes and checks of nn.matmul and nn.packed_matmul.
+// Shapes, checks and gradients of nn.matmul and nn.packed_matmul.
 //
 //===----------------------------------------------------------------------===//
+#include "dialects/nn/TensorBuilder.h"
 #include "dialects/nn/Windows.h"
 
 using namespace mlir;
@@ -30,6 +31,35 @@ FailureOr<ShapeExpr> MatmulOp::inferShape(Adaptor adaptor, std::optional<Locatio
   batch->push_back(m);
   batch->push_back(n);
   return *batch;
+}
+
+/// `x` as a matrix of its last dimension by all others.
+static Value flattenRows(TensorBuilder &b, Value x) {
+  RankedTensorType type = b.typeOf(x);
+  int64_t rows = 1;
+  for (int64_t size : type.getShape().drop_back())
+    rows = ShapedType::isDynamic(size) || ShapedType::isDynamic(rows) ? ShapedType::kDynamic : rows * size;
+  return b.reshape(x, {rows, type.getShape().back()}, {-1, type.getRank() - 1});
+}
+
+FailureOr<SmallVector<Value>> MatmulOp::buildGradient(OpBuilder &builder, ValueRange gradients) {
+  TensorBuilder b(getLoc(), builder);
+  Value g = gradients[0], x = getLhs(), y = getRhs();
+  // A kernel reads its right side along its rows: a transposed one is moved first.
+  auto times = [&](Value left, bool transposeLeft, Value right, bool transposeRight) {
+    return b.matmul(left, transposeRight ? b.transposeMatrices(right) : right, transposeLeft);
+  };
+  bool tx = getTransposeLhs(), ty = getTransposeRhs();
+  Value dx = tx ? (ty ? times(y, true, g, true) : times(y, false, g, true)) : times(g, false, y, !ty);
+  Value dy;
+  RankedTensorType yType = b.typeOf(y);
+  if (yType.getRank() == 2 && b.typeOf(x).getRank() > 2 && !tx) { // one product over all matrices of x
+    Value rows = flattenRows(b, x), gRows = flattenRows(b, g);
+    dy = ty ? b.matmul(gRows, rows, true) : b.matmul(rows, gRows, true);
+  } else {
+    dy = ty ? times(g, true, x, tx) : times(x, !tx, g, false);
+  }
+  return SmallVector<Value>{b.sumTo(dx, b.typeOf(x)), b.sumTo(dy, yType)};
 }
 
 FailureOr<ShapeExpr> PackedMatmulOp::inferShape(Adaptor adaptor, std::optional<Location> loc,

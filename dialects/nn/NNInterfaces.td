@@ -29,4 +29,24 @@ def NN_ShapeOpInterface : OpInterface<"ShapeOpInterface"> {
   ];
 }
 
+def NN_DifferentiableOpInterface : OpInterface<"DifferentiableOpInterface"> {
+  let cppNamespace = "::sylvite::nn";
+  let description = [{
+    The reverse-mode gradient of an op: for a scalar L, from dL/d(result) to dL/d(operand). The ops that
+    it builds are ordinary nn ops; those that nobody reads are removed later, so a rule need not ask which
+    gradients are wanted. What a rule reads (operands, results, neither) is what lives until the backward
+    pass, so a rule prefers what costs less to keep.
+  }];
+  let methods = [
+    InterfaceMethod<[{
+      Builds the gradient of each operand, of the operand's type, at `builder`; null for an operand on which
+      the result does not depend smoothly, as indices. `gradients` has one entry per result, null where a
+      result has none; one at least is not null. Fails, with a diagnostic at the op, where this form of the
+      op has no gradient.
+    }],
+    "::llvm::FailureOr<::llvm::SmallVector<::mlir::Value>>", "buildGradient",
+    (ins "::mlir::OpBuilder &":$builder, "::mlir::ValueRange":$gradients)>
+  ];
+}
+
 #endif // SYLVITE_NN_INTERFACES_TD

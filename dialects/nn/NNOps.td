@@ -65,6 +65,9 @@ class NN_ShapedOp<string mnemonic, list<Trait> traits = []>
     : NN_Op<mnemonic, !listconcat([Pure,
         DeclareOpInterfaceMethods<NN_ShapeOpInterface, ["resultShape"]>], traits)>;
 
+/// An op whose C++ file gives the rule of its gradient.
+def NN_Differentiable : DeclareOpInterfaceMethods<NN_DifferentiableOpInterface>;
+
 // An unranked or dynamically ranked tensor never occurs: importers know every rank.
 def NN_Tensor : RankedTensorOf<[AnyFloat, AnySignlessInteger, UI8, UI16, UI32, UI64, Index]>;
 def NN_FloatTensor : RankedTensorOf<[AnyFloat]>;
@@ -214,7 +217,7 @@ def NN_ScanOp : NN_Op<"scan", [
 // Pointwise
 //===----------------------------------------------------------------------===//
 
-def NN_MapOp : NN_ShapedOp<"map", [IsolatedFromAbove, SingleBlock]> {
+def NN_MapOp : NN_ShapedOp<"map", [IsolatedFromAbove, SingleBlock, NN_Differentiable]> {
   let summary = "a scalar function applied to each element";
   let description = [{
     Every pointwise computation: activations, bias, casts, comparisons, selection. Operands broadcast
@@ -260,7 +263,7 @@ def NN_MapOp : NN_ShapedOp<"map", [IsolatedFromAbove, SingleBlock]> {
 // Convolution
 //===----------------------------------------------------------------------===//
 
-def NN_ConvOp : NN_TensorOp<"conv"> {
+def NN_ConvOp : NN_TensorOp<"conv", [NN_Differentiable]> {
   let summary = "convolution over one to three spatial dimensions";
   let description = [{
     `out[n, s, o] = sum over k, c of input[n, s * strides + k * dilations - padding_low, c] *
@@ -292,7 +295,7 @@ def NN_ConvOp : NN_TensorOp<"conv"> {
   }];
 }
 
-def NN_ConvTransposeOp : NN_TensorOp<"conv_transpose"> {
+def NN_ConvTransposeOp : NN_TensorOp<"conv_transpose", [NN_Differentiable]> {
   let summary = "transposed convolution";
   let description = [{
     The gradient of `nn.conv` with respect to its input: `out[n, s * strides + k * dilations -
@@ -314,6 +317,31 @@ def NN_ConvTransposeOp : NN_TensorOp<"conv_transpose"> {
   let results = (outs NN_FloatTensor:$result);
   let assemblyFormat = [{
     $input `,` $filter attr-dict `:` functional-type(operands, $result)
+  }];
+}
+
+def NN_ConvGradFilterOp : NN_TensorOp<"conv_grad_filter"> {
+  let summary = "the gradient of a convolution with respect to its filter";
+  let description = [{
+    `out[k, c, o] = sum over n, s of input[n, s * strides + k * dilations - padding_low, c] *
+    gradient[n, s, o]`, where positions outside the input count as zero; `window` has the spatial sizes of
+    the filter. The gradient of `nn.conv_transpose` too, with the two operands in each other's place.
+
+    Constraints:
+    - (conv_grad_filter_c1) the input is `(N, spatial..., C)`, the gradient `(N, positions..., O)`, of one
+      element type, with one to three spatial dimensions;
+    - (conv_grad_filter_c2) one entry per spatial dimension; windows, strides and dilations are positive,
+      paddings not negative;
+    - (conv_grad_filter_c3) `groups` divides C and O;
+    - (conv_grad_filter_c4) the positions are those of the convolution of the input.
+  }];
+  let arguments = (ins NN_FloatTensor:$input, NN_FloatTensor:$gradient, DenseI64ArrayAttr:$window,
+                       DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations,
+                       DenseI64ArrayAttr:$padding_low, DenseI64ArrayAttr:$padding_high,
+                       DefaultValuedAttr<I64Attr, "1">:$groups);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = [{
+    $input `,` $gradient attr-dict `:` functional-type(operands, $result)
   }];
 }
 
@@ -389,7 +417,7 @@ def NN_WinogradConvOp : NN_TensorOp<"winograd_conv"> {
 // Pooling
 //===----------------------------------------------------------------------===//
 
-class NN_PoolOp<string mnemonic> : NN_TensorOp<mnemonic> {
+class NN_PoolOp<string mnemonic> : NN_TensorOp<mnemonic, [NN_Differentiable]> {
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = [{ $input attr-dict `:` functional-type(operands, $result) }];
 }
@@ -423,11 +451,67 @@ def NN_AvgPoolOp : NN_PoolOp<"avg_pool"> {
                        DenseI64ArrayAttr:$padding_high, UnitAttr:$count_include_pad);
 }
 
+def NN_MaxPoolIndexOp : NN_ShapedOp<"max_pool_index"> {
+  let summary = "which tap of each window is its maximum";
+  let description = [{
+    The number, in row-major order within the window, of the first tap of `input` that equals `maximum`, the
+    result of `nn.max_pool` with the same attributes; the number of taps where none does.
+
+    Constraints: as `nn.max_pool`, and
+    - (max_pool_index_c1) `maximum` has the shape of the pooling of `input`;
+    - (max_pool_index_c2) the result has the shape of `maximum`.
+  }];
+  let arguments = (ins NN_FloatTensor:$input, NN_FloatTensor:$maximum, DenseI64ArrayAttr:$window,
+                       DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations,
+                       DenseI64ArrayAttr:$padding_low, DenseI64ArrayAttr:$padding_high);
+  let results = (outs RankedTensorOf<[I32]>:$result);
+  let assemblyFormat = [{ $input `,` $maximum attr-dict `:` functional-type(operands, $result) }];
+  let hasVerifier = 1;
+}
+
+def NN_MaxPoolGradOp : NN_ShapedOp<"max_pool_grad"> {
+  let summary = "the gradient of nn.max_pool with respect to its input";
+  let description = [{
+    Each element of `gradient` goes to the tap of its window that `index`, from `nn.max_pool_index`, names;
+    elements that several windows choose get the sum. The result has the shape of `like`, the input of the pooling.
+
+    Constraints:
+    - (max_pool_grad_c1) `gradient` and `index` have one shape, that of the pooling of `like`;
+    - (max_pool_grad_c2) the result has the shape of `like` and the element type of `gradient`.
+  }];
+  let arguments = (ins NN_FloatTensor:$gradient, RankedTensorOf<[I32]>:$index, NN_Tensor:$like,
+                       DenseI64ArrayAttr:$window, DenseI64ArrayAttr:$strides,
+                       DenseI64ArrayAttr:$dilations, DenseI64ArrayAttr:$padding_low,
+                       DenseI64ArrayAttr:$padding_high);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = [{ $gradient `,` $index `like` $like attr-dict `:` functional-type(operands, $result) }];
+  let hasVerifier = 1;
+}
+
+def NN_AvgPoolGradOp : NN_ShapedOp<"avg_pool_grad"> {
+  let summary = "the gradient of nn.avg_pool with respect to its input";
+  let description = [{
+    Each element of `gradient` is shared evenly by the taps of its window. The result has the shape of `like`,
+    the input of the pooling, whose attributes this op has.
+
+    Constraints:
+    - (avg_pool_grad_c1) `gradient` has the shape of the pooling of `like`;
+    - (avg_pool_grad_c2) the result has the shape of `like` and the element type of `gradient`.
+  }];
+  let arguments = (ins NN_FloatTensor:$gradient, NN_Tensor:$like, DenseI64ArrayAttr:$window,
+                       DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations,
+                       DenseI64ArrayAttr:$padding_low, DenseI64ArrayAttr:$padding_high,
+                       UnitAttr:$count_include_pad);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = [{ $gradient `like` $like attr-dict `:` functional-type(operands, $result) }];
+  let hasVerifier = 1;
+}
+
 //===----------------------------------------------------------------------===//
 // Dense
 //===----------------------------------------------------------------------===//
 
-def NN_MatmulOp : NN_TensorOp<"matmul"> {
+def NN_MatmulOp : NN_TensorOp<"matmul", [NN_Differentiable]> {
   let summary = "matrix product, batched";
   let description = [{
     `result[..., m, n] = sum over k of lhs[..., m, k] * rhs[..., k, n]`; with `transpose_lhs` or
@@ -583,18 +667,22 @@ def NN_Prod : I32EnumAttrCase<"Prod", 2, "prod">;
 def NN_Max : I32EnumAttrCase<"Max", 3, "max">;
 def NN_Min : I32EnumAttrCase<"Min", 4, "min">;
 def NN_SumSquare : I32EnumAttrCase<"SumSquare", 5, "sum_square">;
+def NN_LogSumExp : I32EnumAttrCase<"LogSumExp", 6, "log_sum_exp">;
 def NN_ReduceKind : I32EnumAttr<"ReduceKind", "how a reduction combines elements",
-                                [NN_Sum, NN_Mean, NN_Prod, NN_Max, NN_Min, NN_SumSquare]> {
+                                [NN_Sum, NN_Mean, NN_Prod, NN_Max, NN_Min, NN_SumSquare,
+                                 NN_LogSumExp]> {
   let cppNamespace = "::sylvite::nn";
 }
 
-def NN_ReduceOp : NN_TensorOp<"reduce"> {
+def NN_ReduceOp : NN_TensorOp<"reduce", [NN_Differentiable]> {
   let summary = "reduction over dimensions";
   let description = [{
-    Combines all elements along `dims`. With `keep_dims` those dimensions stay, with size one.
+    Combines all elements along `dims`. With `keep_dims` those dimensions stay, with size one. `log_sum_exp`
+    is `max(x) + log(sum(exp(x - max(x))))`, which does not overflow.
 
     Constraints:
-    - (reduce_c1) `dims` are distinct, ascending and within the input's rank.
+    - (reduce_c1) `dims` are distinct, ascending and within the input's rank;
+    - (reduce_c2) `log_sum_exp` takes floats.
 
     ```mlir
     %m = nn.reduce mean %x dims [1, 2] : (tensor<?x7x7x512xf32>) -> tensor<?x512xf32>
@@ -608,7 +696,7 @@ def NN_ReduceOp : NN_TensorOp<"reduce"> {
   }];
 }
 
-def NN_SoftmaxOp : NN_TensorOp<"softmax"> {
+def NN_SoftmaxOp : NN_TensorOp<"softmax", [NN_Differentiable]> {
   let summary = "exponentials that sum to one along `dims`";
   let description = [{
     `exp(x - max(x)) / sum(exp(x - max(x)))`, maximum and sum taken along `dims`.
@@ -621,7 +709,7 @@ def NN_SoftmaxOp : NN_TensorOp<"softmax"> {
   let assemblyFormat = [{ $input `dims` $dims attr-dict `:` functional-type(operands, $result) }];
 }
 
-def NN_LayerNormOp : NN_TensorOp<"layer_norm"> {
+def NN_LayerNormOp : NN_TensorOp<"layer_norm", [NN_Differentiable]> {
   let summary = "zero mean and unit variance along `dims`";
   let description = [{
     `(x - mean(x)) / sqrt(var(x) + epsilon)`, mean and (biased) variance taken along `dims`. Scale and
@@ -637,18 +725,21 @@ def NN_LayerNormOp : NN_TensorOp<"layer_norm"> {
   }];
 }
 
-def NN_BatchNormOp : NN_TensorOp<"batch_norm"> {
+def NN_BatchNormOp : NN_TensorOp<"batch_norm", [NN_Differentiable]> {
   let summary = "batch normalization with given statistics";
   let description = [{
     `(x - mean) / sqrt(variance + epsilon) * scale + offset`, per channel (the last dimension).
     Ioffe, Szegedy: Batch Normalization, arXiv 1502.03167. `nn-simplify` folds it into the convolution
-    or matrix product before it, or else turns it into an `nn.map`.
+    or matrix product before it, or else turns it into an `nn.map`. In training, a layer with `momentum` m
+    normalizes with the statistics of the batch and moves its own towards them:
+    `mean = m * mean + (1 - m) * batch_mean`.
 
     Constraints:
     - (batch_norm_c1) the other operands are vectors of the channels' extent.
   }];
   let arguments = (ins NN_FloatTensor:$input, NN_FloatTensor:$scale, NN_FloatTensor:$offset,
-                       NN_FloatTensor:$mean, NN_FloatTensor:$variance, F64Attr:$epsilon);
+                       NN_FloatTensor:$mean, NN_FloatTensor:$variance, F64Attr:$epsilon,
+                       OptionalAttr<F64Attr>:$momentum);
   let results = (outs NN_FloatTensor:$result);
   let assemblyFormat = [{
     $input `,` $scale `,` $offset `,` $mean `,` $variance `epsilon` $epsilon attr-dict `:`
@@ -660,7 +751,7 @@ def NN_BatchNormOp : NN_TensorOp<"batch_norm"> {
 // Shape
 //===----------------------------------------------------------------------===//
 
-def NN_ReshapeOp : NN_ShapedOp<"reshape"> {
+def NN_ReshapeOp : NN_ShapedOp<"reshape", [NN_Differentiable]> {
   let summary = "the same elements, in row-major order, under another shape";
   let description = [{
     `from` has one entry per dimension of the result: the source dimension whose size it takes, or -1.
@@ -683,7 +774,7 @@ def NN_ReshapeOp : NN_ShapedOp<"reshape"> {
   let hasCanonicalizer = 1;
 }
 
-def NN_TransposeOp : NN_TensorOp<"transpose"> {
+def NN_TransposeOp : NN_TensorOp<"transpose", [NN_Differentiable]> {
   let summary = "permutation of dimensions";
   let description = [{
     Dimension `i` of the result is dimension `permutation[i]` of the input.
@@ -698,7 +789,7 @@ def NN_TransposeOp : NN_TensorOp<"transpose"> {
   let hasCanonicalizer = 1;
 }
 
-def NN_SliceOp : NN_TensorOp<"slice"> {
+def NN_SliceOp : NN_TensorOp<"slice", [NN_Differentiable]> {
   let summary = "a strided box of the input";
   let description = [{
     Elements `starts[i] + j * strides[i]` for `j` in `[0, sizes[i])`. A size of -1 in a free dimension
@@ -717,7 +808,25 @@ def NN_SliceOp : NN_TensorOp<"slice"> {
   let hasFolder = 1;
 }
 
-def NN_ConcatOp : NN_TensorOp<"concat"> {
+def NN_SliceGradOp : NN_ShapedOp<"slice_grad"> {
+  let summary = "the gradient of nn.slice with respect to its input";
+  let description = [{
+    Zeros of the shape of `like`, in which element `starts[i] + j * strides[i]` is element `j` of `gradient`.
+
+    Constraints:
+    - (slice_grad_c1) starts and strides have one entry per dimension, strides are not zero;
+    - (slice_grad_c2) the result has the shape of `like` and the element type of `gradient`.
+  }];
+  let arguments = (ins NN_Tensor:$gradient, NN_Tensor:$like, DenseI64ArrayAttr:$starts,
+                       DenseI64ArrayAttr:$strides);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = [{
+    $gradient `like` $like `starts` $starts `strides` $strides attr-dict `:` functional-type(operands, $result)
+  }];
+  let hasVerifier = 1;
+}
+
+def NN_ConcatOp : NN_TensorOp<"concat", [NN_Differentiable]> {
   let summary = "tensors joined along a dimension";
   let description = [{
     Constraints:
@@ -760,7 +869,7 @@ def NN_PadMode : I32EnumAttr<"PadMode", "what stands in the padding",
   let cppNamespace = "::sylvite::nn";
 }
 
-def NN_PadOp : NN_TensorOp<"pad"> {
+def NN_PadOp : NN_TensorOp<"pad", [NN_Differentiable]> {
   let summary = "a border around the input";
   let description = [{
     Adds `low[i]` elements before and `high[i]` after dimension `i`. `value` fills a constant border;
@@ -789,7 +898,7 @@ def NN_PadOp : NN_TensorOp<"pad"> {
   let hasFolder = 1;
 }
 
-def NN_BroadcastOp : NN_ShapedOp<"broadcast"> {
+def NN_BroadcastOp : NN_ShapedOp<"broadcast", [NN_Differentiable]> {
   let summary = "repetition along dimensions of size one";
   let description = [{
     NumPy's `broadcast_to`: aligned at the last dimension; a missing dimension, or one of size one,
@@ -839,7 +948,7 @@ def NN_ResizeOp : NN_TensorOp<"resize"> {
   }];
 }
 
-def NN_GatherOp : NN_TensorOp<"gather"> {
+def NN_GatherOp : NN_TensorOp<"gather", [NN_Differentiable]> {
   let summary = "slices of `data` chosen by `indices`";
   let description = [{
     `result[i..., j..., k...] = data[i..., indices[j...], k...]`, where `i` are the dimensions before
@@ -882,7 +991,7 @@ def NN_ScatterKind : I32EnumAttr<"ScatterKind", "how an update combines with wha
   let cppNamespace = "::sylvite::nn";
 }
 
-def NN_ScatterOp : NN_TensorOp<"scatter"> {
+def NN_ScatterOp : NN_TensorOp<"scatter", [NN_Differentiable]> {
   let summary = "rows of `data` changed where `indices` say";
   let description = [{
     A copy of `data`, (rows, columns), in which row `indices[m]` is combined with row `m` of `updates`, for one `m`

@@ -1,9 +1,9 @@
 //===- Norm.cpp - reductions and normalization -----------------------------===//
 //
-// Shapes and checks of nn.reduce, nn.softmax, nn.layer_norm and nn.batch_norm.
+// Shapes, checks and gradients of nn.reduce, nn.softmax, nn.layer_norm and nn.batch_norm.
 //
 //===----------------------------------------------------------------------===//
-#include "dialects/nn/NN.h"
+#include "dialects/nn/TensorBuilder.h"
 
 using namespace mlir;
 using namespace sylvite::nn;
@@ -22,6 +22,8 @@ FailureOr<ShapeExpr> ReduceOp::inferShape(Adaptor adaptor, std::optional<Locatio
   ArrayRef<int64_t> dims = adaptor.getDims();
   if (failed(verifyDims(loc, "reduce_c1", dims, shapes[0].size())))
     return failure();
+  if (adaptor.getKind() == ReduceKind::LogSumExp && !isa<FloatType>(getElementTypeOrSelf(adaptor.getInput())))
+    return emitOptionalError(loc, "reduce_c2: log_sum_exp takes floats");
   ShapeExpr result;
   for (auto [i, dim] : llvm::enumerate(shapes[0]))
     if (!llvm::is_contained(dims, static_cast<int64_t>(i)))
@@ -54,4 +56,96 @@ FailureOr<ShapeExpr> BatchNormOp::inferShape(Adaptor adaptor, std::optional<Loca
       return emitOptionalError(loc, "batch_norm_c1: scale, offset, mean and variance are vectors "
                                     "with one element per channel");
   return shapes[0];
+}
+
+//===----------------------------------------------------------------------===//
+// Gradients
+//===----------------------------------------------------------------------===//
+
+FailureOr<SmallVector<Value>> ReduceOp::buildGradient(OpBuilder &builder, ValueRange gradients) {
+  TensorBuilder b(getLoc(), builder);
+  Value x = getInput();
+  auto over = [&](Value value) { return b.broadcastOver(value, x, getDims()); };
+  auto keep = [&](Value value) { return b.reduce(ReduceKind::Sum, value, getDims(), getKeepDims()); };
+  Value g = gradients[0];
+  switch (getKind()) {
+  case ReduceKind::Sum:
+    return SmallVector<Value>{over(g)};
+  case ReduceKind::Mean:
+    return SmallVector<Value>{over(b.map(g, b.countElements(x, getDims()), &ScalarBuilder::div))};
+  case ReduceKind::SumSquare:
+    return SmallVector<Value>{b.multiply(b.scale(x, 2), over(g))};
+  case ReduceKind::LogSumExp:
+    return SmallVector<Value>{b.map(ValueRange{x, over(getResult()), over(g)}, [](ScalarBuilder &s, ValueRange v) {
+      return s.mul(v[2], s.exp(s.sub(v[0], v[1])));
+    })};
+  case ReduceKind::Max:
+  case ReduceKind::Min: { // those that are it share the gradient
+    Value chosen = b.map(x, over(getResult()), &ScalarBuilder::equals);
+    return SmallVector<Value>{b.multiply(chosen, over(b.map(g, keep(chosen), &ScalarBuilder::div)))};
+  }
+  case ReduceKind::Prod: { // of the others, which a division gives unless one is zero
+    auto isZero = [](ScalarBuilder &s, Value e, Value whenZero, Value otherwise) {
+      return s.selectGreater(s.abs(e), s.constant(0, e), otherwise, whenZero);
+    };
+    Value zeros = keep(b.map(x, [&](ScalarBuilder &s, Value e) {
+      return isZero(s, e, s.constant(1, e), s.constant(0, e));
+    }));
+    Value rest = b.reduce(ReduceKind::Prod, b.map(x, [&](ScalarBuilder &s, Value e) {
+      return isZero(s, e, s.constant(1, e), e);
+    }), getDims(), getKeepDims());
+    return SmallVector<Value>{b.map(ValueRange{x, over(zeros), over(rest), over(g)},
+                                    [&](ScalarBuilder &s, ValueRange v) {
+      Value zero = s.constant(0, v[0]), half = s.constant(0.5, v[0]), more = s.constant(1.5, v[0]);
+      Value alone = s.selectGreater(v[1], more, zero, v[2]);
+      Value others = isZero(s, v[0], alone, s.selectGreater(v[1], half, zero, s.div(v[2], v[0])));
+      return s.mul(v[3], others);
+    })};
+  }
+  }
+  llvm_unreachable("a kind of reduction");
+}
+
+FailureOr<SmallVector<Value>> SoftmaxOp::buildGradient(OpBuilder &builder, ValueRange gradients) {
+  TensorBuilder b(getLoc(), builder);
+  Value y = getResult(), product = b.multiply(y, gradients[0]);
+  Value sum = b.reduce(ReduceKind::Sum, product, getDims(), /*keepDims=*/true);
+  return SmallVector<Value>{b.map(ValueRange{y, gradients[0], sum}, [](ScalarBuilder &s, ValueRange v) {
+    return s.mul(v[0], s.sub(v[1], v[2]));
+  })};
+}
+
+FailureOr<SmallVector<Value>> LayerNormOp::buildGradient(OpBuilder &builder, ValueRange gradients) {
+  TensorBuilder b(getLoc(), builder);
+  Value x = getInput(), y = getResult(), g = gradients[0];
+  auto mean = [&](Value value) { return b.reduce(ReduceKind::Mean, value, getDims(), /*keepDims=*/true); };
+  Value centered = b.subtract(x, mean(x));
+  Value variance = mean(b.multiply(centered, centered));
+  double epsilon = getEpsilon().convertToDouble();
+  // (g - mean(g) - y * mean(g * y)) / deviation
+  return SmallVector<Value>{
+      b.map(ValueRange{g, mean(g), y, mean(b.multiply(g, y)), variance}, [&](ScalarBuilder &s, ValueRange v) {
+        Value rest = s.sub(s.sub(v[0], v[1]), s.mul(v[2], v[3]));
+        return s.mul(rest, s.rsqrt(s.add(v[4], s.constant(epsilon, v[4]))));
+      })};
+}
+
+FailureOr<SmallVector<Value>> BatchNormOp::buildGradient(OpBuilder &builder, ValueRange gradients) {
+  TensorBuilder b(getLoc(), builder);
+  Value g = gradients[0];
+  double epsilon = getEpsilon().convertToDouble();
+  Value inverse = b.map(getVariance(), [&](ScalarBuilder &s, Value v) {
+    return s.rsqrt(s.add(v, s.constant(epsilon, v)));
+  });
+  RankedTensorType vector = b.typeOf(getScale());
+  Value sum = b.sumTo(g, vector);
+  Value weighted = b.sumTo(b.map(ValueRange{g, getInput(), getMean()}, [](ScalarBuilder &s, ValueRange v) {
+    return s.mul(v[0], s.sub(v[1], v[2]));
+  }), vector);
+  Value factor = b.multiply(getScale(), inverse);
+  Value dMean = b.map(sum, factor, [](ScalarBuilder &s, Value x, Value f) { return s.neg(s.mul(x, f)); });
+  Value dVariance = b.map(ValueRange{weighted, factor, inverse}, [](ScalarBuilder &s, ValueRange v) {
+    return s.mul(s.constant(-0.5, v[0]), s.mul(s.mul(v[0], v[1]), s.mul(v[2], v[2])));
+  });
+  return SmallVector<Value>{b.multiply(g, factor), b.multiply(weighted, inverse), sum, dMean, dVariance};
 }

@@ -154,15 +154,26 @@ Value ScalarBuilder::minimum(Value x, Value y) { return arith::MinimumFOp::creat
 Value ScalarBuilder::neg(Value x) { return arith::NegFOp::create(b, loc, x); }
 Value ScalarBuilder::abs(Value x) { return math::AbsFOp::create(b, loc, x); }
 Value ScalarBuilder::exp(Value x) { return math::ExpOp::create(b, loc, x); }
+Value ScalarBuilder::expm1(Value x) { return math::ExpM1Op::create(b, loc, x); }
 Value ScalarBuilder::log(Value x) { return math::LogOp::create(b, loc, x); }
 Value ScalarBuilder::sqrt(Value x) { return math::SqrtOp::create(b, loc, x); }
 Value ScalarBuilder::rsqrt(Value x) { return math::RsqrtOp::create(b, loc, x); }
 Value ScalarBuilder::tanh(Value x) { return math::TanhOp::create(b, loc, x); }
 Value ScalarBuilder::erf(Value x) { return math::ErfOp::create(b, loc, x); }
+Value ScalarBuilder::cos(Value x) { return math::CosOp::create(b, loc, x); }
+Value ScalarBuilder::floor(Value x) { return math::FloorOp::create(b, loc, x); }
+Value ScalarBuilder::pow(Value x, Value y) { return math::PowFOp::create(b, loc, x, y); }
 
 Value ScalarBuilder::selectGreater(Value x, Value y, Value whenTrue, Value whenFalse) {
   Value greater = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, x, y);
   return arith::SelectOp::create(b, loc, greater, whenTrue, whenFalse);
+}
+Value ScalarBuilder::select(Value condition, Value x, Value y) {
+  return arith::SelectOp::create(b, loc, condition, x, y);
+}
+Value ScalarBuilder::equals(Value x, Value y) {
+  Value same = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, x, y);
+  return select(same, constant(1, x), constant(0, x));
 }
 Value ScalarBuilder::clamp(Value x, double low, double high) {
   return minimum(maximum(x, constant(low, x)), constant(high, x));

@@ -28,14 +28,21 @@ public:
   mlir::Value neg(mlir::Value x);
   mlir::Value abs(mlir::Value x);
   mlir::Value exp(mlir::Value x);
+  mlir::Value expm1(mlir::Value x);
   mlir::Value log(mlir::Value x);
   mlir::Value sqrt(mlir::Value x);
   mlir::Value rsqrt(mlir::Value x);
   mlir::Value tanh(mlir::Value x);
   mlir::Value erf(mlir::Value x);
+  mlir::Value cos(mlir::Value x);
+  mlir::Value floor(mlir::Value x);
+  mlir::Value pow(mlir::Value x, mlir::Value y);
   /// `x > y ? whenTrue : whenFalse`, false when either is NaN.
   mlir::Value selectGreater(mlir::Value x, mlir::Value y, mlir::Value whenTrue,
                             mlir::Value whenFalse);
+  mlir::Value select(mlir::Value condition, mlir::Value x, mlir::Value y);
+  /// 1 where `x` equals `y`, 0 elsewhere.
+  mlir::Value equals(mlir::Value x, mlir::Value y);
   mlir::Value clamp(mlir::Value x, double low, double high);
 
   mlir::Value sigmoid(mlir::Value x);       ///< 1 / (1 + exp(-x))

@@ -1,8 +1,9 @@
 //===- Pool.cpp - pooling --------------------------------------------------===//
 //
-// Shapes and checks of nn.max_pool and nn.avg_pool. Global pooling is nn.reduce.
+// Shapes, checks and gradients of nn.max_pool and nn.avg_pool. Global pooling is nn.reduce.
 //
 //===----------------------------------------------------------------------===//
+#include "dialects/nn/TensorBuilder.h"
 #include "dialects/nn/Windows.h"
 
 using namespace mlir;
@@ -42,4 +43,74 @@ FailureOr<ShapeExpr> MaxPoolOp::inferShape(Adaptor adaptor, std::optional<Locati
 FailureOr<ShapeExpr> AvgPoolOp::inferShape(Adaptor adaptor, std::optional<Location> loc,
                                            ArrayRef<ShapeExpr> shapes) {
   return inferPoolShape(adaptor, loc, shapes[0]);
+}
+
+//===----------------------------------------------------------------------===//
+// Gradients
+//===----------------------------------------------------------------------===//
+
+/// Whether two shapes have no two known sizes in conflict.
+static bool agree(ArrayRef<AffineExpr> a, ArrayRef<AffineExpr> b) {
+  return a.size() == b.size() && llvm::all_of(llvm::zip(a, b), [](auto pair) {
+           auto x = constantDim(std::get<0>(pair)), y = constantDim(std::get<1>(pair));
+           return !x || !y || *x == *y;
+         });
+}
+
+LogicalResult MaxPoolIndexOp::verify() {
+  auto shape = inferPoolShape(*this, getLoc(), shapesOfOperands(getInput())[0]);
+  if (failed(shape))
+    return failure();
+  auto maximum = cast<RankedTensorType>(getMaximum().getType());
+  if (!agree(*shape, shapesOfOperands(getMaximum())[0]))
+    return emitOpError("max_pool_index_c1: ") << maximum << " is not the shape of the pooling";
+  if (getType().getShape() != maximum.getShape())
+    return emitOpError("max_pool_index_c2: the result is ") << getType() << ", the maxima " << maximum;
+  return success();
+}
+FailureOr<ShapeExpr> MaxPoolIndexOp::resultShape(std::optional<Location>, ArrayRef<ShapeExpr> shapes) {
+  return shapes[1];
+}
+
+/// What the two gradient ops check: the shape of the gradient and of the result.
+template <typename Op> static LogicalResult verifyPoolGradient(Op op, StringRef label, ValueRange pooled) {
+  auto shape = inferPoolShape(op, op.getLoc(), shapesOfOperands(op.getLike())[0]);
+  if (failed(shape))
+    return failure();
+  for (Value value : pooled)
+    if (!agree(*shape, shapesOfOperands(value)[0]))
+      return op.emitOpError(label) << "_c1: " << value.getType() << " is not the shape of the pooling";
+  auto like = cast<RankedTensorType>(op.getLike().getType()), result = cast<RankedTensorType>(op.getType());
+  if (result.getShape() != like.getShape() ||
+      result.getElementType() != getElementTypeOrSelf(op.getGradient().getType()))
+    return op.emitOpError(label) << "_c2: the result is " << result << ", the input of the pooling " << like;
+  return success();
+}
+
+LogicalResult MaxPoolGradOp::verify() {
+  return verifyPoolGradient(*this, "max_pool_grad", ValueRange{getGradient(), getIndex()});
+}
+LogicalResult AvgPoolGradOp::verify() {
+  return verifyPoolGradient(*this, "avg_pool_grad", getGradient());
+}
+FailureOr<ShapeExpr> MaxPoolGradOp::resultShape(std::optional<Location>, ArrayRef<ShapeExpr> shapes) {
+  return shapes[2];
+}
+FailureOr<ShapeExpr> AvgPoolGradOp::resultShape(std::optional<Location>, ArrayRef<ShapeExpr> shapes) {
+  return shapes[1];
+}
+
+FailureOr<SmallVector<Value>> MaxPoolOp::buildGradient(OpBuilder &builder, ValueRange gradients) {
+  TensorBuilder b(getLoc(), builder);
+  Value index = MaxPoolIndexOp::create(b, b.typeOf(getResult()).clone(b.getI32Type()), getInput(), getResult(),
+                                       getWindow(), getStrides(), getDilations(), getPaddingLow(), getPaddingHigh());
+  return SmallVector<Value>{MaxPoolGradOp::create(b, getInput().getType(), gradients[0], index, getInput(), getWindow(),
+                                                  getStrides(), getDilations(), getPaddingLow(), getPaddingHigh())};
+}
+
+FailureOr<SmallVector<Value>> AvgPoolOp::buildGradient(OpBuilder &builder, ValueRange gradients) {
+  TensorBuilder b(getLoc(), builder);
+  return SmallVector<Value>{AvgPoolGradOp::create(b, getInput().getType(), gradients[0], getInput(), getWindow(),
+                                                  getStrides(), getDilations(), getPaddingLow(), getPaddingHigh(),
+                                                  getCountIncludePad())};
 }

@@ -4,18 +4,12 @@
 // become an op of its own, so every read is within the input.
 //
 //===----------------------------------------------------------------------===//
-#include "passes/lower/Lowering.h"
+#include "passes/lower/ReversedWindow.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
 using namespace mlir;
 using namespace sylvite;
-
-/// Names of reduction variables over a window, outermost first, and over channels.
-static SmallVector<StringRef> windowNames(size_t numSpatial) {
-  static constexpr StringLiteral names[] = {"rz", "ry", "rx"};
-  return SmallVector<StringRef>(std::end(names) - numSpatial, std::end(names));
-}
 
 /// Variables over a window of `sizes` and over `channels`, outermost first.
 static SmallVector<halide::ReductionVariable> reductionOver(ArrayRef<int64_t> sizes,
@@ -137,16 +131,8 @@ static LogicalResult lowerConvTranspose(nn::ConvTransposeOp op, GroupLowering &l
       lowering.defineFunc(op, "conv_transpose", [&](OpBuilder &b, Location loc, ValueRange) {
         halide::YieldOp::create(b, loc, lowering.scalar(b, loc, filter.getElementType(), 0));
       });
-  // The position in the strided input that tap `r` of output position `x` falls on, not negative: the
-  // largest multiple of the stride that makes it so is added here and taken off after the division.
-  auto shifted = [&](IndexBuilder &index, Value x, Value r, size_t i) {
-    int64_t reach = op.getDilations()[i] * (filter.getShape()[i] - 1) -
-                    std::min<int64_t>(op.getPaddingLow()[i], 0);
-    int64_t lift = llvm::divideCeil(reach, op.getStrides()[i]);
-    Value position = index.sub(index.add(x, op.getPaddingLow()[i] + lift * op.getStrides()[i]),
-                               index.mul(r, op.getDilations()[i]));
-    return std::make_pair(position, lift);
-  };
+  ReversedWindow window{lowering, op.getInput(), filter.getShape().take_front(numSpatial), op.getStrides(),
+                        op.getDilations(), op.getPaddingLow()};
   halide::UpdateOp::create(
       lowering.builder, op.getLoc(), sum,
       reductionOver(filter.getShape().take_front(numSpatial), groupChannels),
@@ -155,10 +141,7 @@ static LogicalResult lowerConvTranspose(nn::ConvTransposeOp op, GroupLowering &l
         ValueRange point = vars.take_front(numSpatial + 2), r = vars.drop_front(numSpatial + 2);
         SmallVector<Value> in{point.front()}, weight;
         for (size_t i = 0; i < numSpatial; ++i) {
-          auto [position, lift] = shifted(index, point[i + 1], r[i], i);
-          Value source = index.add(index.floorDiv(position, op.getStrides()[i]), -lift);
-          Value last = index.add(lowering.extent(b, loc, op.getInput(), i + 1), -1);
-          in.push_back(index.clamp(source, 0, last));
+          in.push_back(window.windowOf(b, loc, point[i + 1], r[i], i));
           weight.push_back(r[i]);
         }
         Value group = index.floorDiv(point.back(), groupFilters);
@@ -172,29 +155,52 @@ static LogicalResult lowerConvTranspose(nn::ConvTransposeOp op, GroupLowering &l
                         lowering.at(b, loc, op.getFilter(), weight));
       },
       [&](OpBuilder &b, Location loc, ValueRange vars) {
+        halide::YieldOp::create(b, loc, window.reaches(b, loc, vars.slice(1, numSpatial),
+                                                       vars.slice(numSpatial + 2, numSpatial)));
+      });
+  return success();
+}
+
+/// A sum over items and positions: the product of the input, as the taps see it, and the gradient.
+static LogicalResult lowerConvGradFilter(nn::ConvGradFilterOp op, GroupLowering &lowering) {
+  auto notZero = [](int64_t value) { return value != 0; };
+  if (llvm::any_of(op.getPaddingLow(), notZero) || llvm::any_of(op.getPaddingHigh(), notZero))
+    return op.emitError("internal error: a padded convolution in a kernel; run nn-expand-padding");
+  RankedTensorType filter = lowering.typeOf(op);
+  size_t numSpatial = op.getStrides().size();
+  int64_t groupChannels = filter.getShape()[numSpatial], groupFilters = filter.getShape().back() / op.getGroups();
+  halide::FuncOp sum = lowering.defineFunc(op, "conv_grad_filter", [&](OpBuilder &b, Location loc, ValueRange) {
+    halide::YieldOp::create(b, loc, lowering.scalar(b, loc, filter.getElementType(), 0));
+  });
+  SmallVector<halide::ReductionVariable> reduction{{"rn", 0, lowering.extentBound(op.getGradient(), 0)}};
+  for (auto [i, name] : llvm::enumerate(windowNames(numSpatial)))
+    reduction.push_back({name, 0, lowering.extentBound(op.getGradient(), i + 1)});
+  halide::UpdateOp::create(
+      lowering.builder, op.getLoc(), sum, reduction, [&](OpBuilder &b, Location loc, ValueRange vars) {
         IndexBuilder index(b, loc);
         ValueRange point = vars.take_front(numSpatial + 2), r = vars.drop_front(numSpatial + 2);
-        Value reaches;
+        SmallVector<Value> in{r.front()}, from{r.front()};
         for (size_t i = 0; i < numSpatial; ++i) {
-          auto [position, lift] = shifted(index, point[i + 1], r[i], i);
-          Value source = index.add(index.floorDiv(position, op.getStrides()[i]), -lift);
-          Value inside = index.both(
-              index.greaterEqual(source, 0),
-              index.lessThan(source, lowering.extent(b, loc, op.getInput(), i + 1)));
-          if (op.getStrides()[i] > 1)
-            inside = index.both(inside, arith::CmpIOp::create(
-                                            b, loc, arith::CmpIPredicate::eq,
-                                            index.mod(position, op.getStrides()[i]),
-                                            index.constant(0)));
-          reaches = reaches ? index.both(reaches, inside) : inside;
+          in.push_back(tapPosition(b, loc, lowering, op.getInput(), i, r[i + 1], op.getStrides()[i], point[i],
+                                   op.getDilations()[i]));
+          from.push_back(r[i + 1]);
         }
-        halide::YieldOp::create(b, loc, reaches);
+        Value channel = point[numSpatial], filterIndex = point.back();
+        if (op.getGroups() > 1) {
+          Value first = index.mul(index.floorDiv(filterIndex, groupFilters), groupChannels);
+          channel = groupChannels == 1 ? first : index.add(first, channel);
+        }
+        in.push_back(channel);
+        from.push_back(filterIndex);
+        yieldProductSum(b, loc, lowering.at(b, loc, sum, point), lowering.at(b, loc, op.getInput(), in),
+                        lowering.at(b, loc, op.getGradient(), from));
       });
   return success();
 }
 
 void sylvite::addConvLowerings(LoweringTable &table) {
   table.add<nn::ConvOp, lowerConv>();
+  table.add<nn::ConvGradFilterOp, lowerConvGradFilter>();
   table.add<nn::ConvTransposeOp, lowerConvTranspose>();
   table.add<nn::PackedConvOp, lowerPackedConv>();
 }

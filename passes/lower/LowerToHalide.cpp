@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "passes/lower/Lowering.h"
 #include "passes/Passes.h"
+#include "passes/nn/Utils.h"
 
 #include "llvm/ADT/StringExtras.h"
 
@@ -262,34 +263,6 @@ static std::string kernelName(nn::GroupOp group) {
   return llvm::join(parts, "_");
 }
 
-/// The body of a group as text, without locations: equal text, equal kernel.
-static std::string textOf(nn::GroupOp group) {
-  std::string text;
-  llvm::raw_string_ostream os(text);
-  // Operand names differ between groups; the types and the body say all that matters.
-  for (Type type : group.getOperandTypes())
-    os << type << ",";
-  DenseMap<Value, unsigned> numbers;
-  for (BlockArgument argument : group.getBody().getArguments())
-    numbers[argument] = numbers.size();
-  group.getBody().walk<WalkOrder::PreOrder>([&](Operation *op) {
-    os << op->getName() << "(";
-    for (Value operand : op->getOperands())
-      os << numbers.lookup(operand) << ",";
-    os << ")" << op->getAttrDictionary() << ":";
-    for (Value result : op->getResults()) {
-      numbers[result] = numbers.size();
-      os << result.getType() << ",";
-    }
-    for (Region &region : op->getRegions())
-      for (Block &block : region)
-        for (BlockArgument argument : block.getArguments())
-          numbers[argument] = numbers.size();
-    os << "\n";
-  });
-  return text;
-}
-
 /// The shape of the group's result as a map from the free dimensions of its operands, in their order.
 static FailureOr<AffineMap> resultShapeMap(nn::GroupOp group) {
   unsigned numSymbols = 0;
@@ -325,7 +298,7 @@ struct LowerToHalide : sylvite::impl::LowerToHalideBase<LowerToHalide> {
     SymbolTable symbols(getOperation());
     llvm::StringMap<std::pair<halide::PipelineOp, halide::PipelineOp>> pipelines; // and for one row
     for (nn::GroupOp group : groups) {
-      auto &[pipeline, single] = pipelines[textOf(group)];
+      auto &[pipeline, single] = pipelines[structureOf(group)];
       if (!pipeline) {
         pipeline = lower(group, table);
         if (!pipeline)

@@ -97,9 +97,55 @@ static Value extremeOf(OpBuilder &b, Location loc, Type type, bool greater, Valu
   return greater ? Value(arith::MaxSIOp::create(b, loc, x, y)) : Value(arith::MinSIOp::create(b, loc, x, y));
 }
 
+namespace {
+/// Exponentials that cannot overflow: exp(x - maximum), and their sum.
+struct Exponentials {
+  halide::FuncOp maximum, exponential, sum;
+};
+} // namespace
+
+static Exponentials sumExponentials(GroupLowering &lowering, Location loc, Value input, ArrayRef<int64_t> dims) {
+  auto read = [&](OpBuilder &b, Location loc, ValueRange point) {
+    return lowering.at(b, loc, input, point);
+  };
+  halide::FuncOp maximum =
+      reduceOver(lowering, loc, "row_max", input, dims, -std::numeric_limits<double>::infinity(), read,
+                 [](OpBuilder &b, Location loc, Value x, Value y) -> Value {
+                   return arith::MaximumFOp::create(b, loc, x, y);
+                 });
+  RankedTensorType type = lowering.typeOf(input);
+  halide::FuncOp exponential = lowering.createFunc(
+      loc, "exp", type.getRank(), type.getElementType(),
+      [&](OpBuilder &b, Location loc, ValueRange point) {
+        Value shifted =
+            arith::SubFOp::create(b, loc, read(b, loc, point),
+                                  lowering.at(b, loc, maximum, keptIndices(point, dims)));
+        halide::YieldOp::create(b, loc, Value(math::ExpOp::create(b, loc, shifted)));
+      });
+  halide::FuncOp sum = reduceOver(
+      lowering, loc, "row_sum", input, dims, 0,
+      [&](OpBuilder &b, Location loc, ValueRange point) {
+        return lowering.at(b, loc, exponential, point);
+      },
+      addScalars);
+  return {maximum, exponential, sum};
+}
+
+static LogicalResult lowerLogSumExp(nn::ReduceOp op, GroupLowering &lowering) {
+  auto [maximum, exponential, sum] = sumExponentials(lowering, op.getLoc(), op.getInput(), op.getDims());
+  lowering.defineFunc(op, "log_sum_exp", [&, maximum = maximum, sum = sum](OpBuilder &b, Location loc, ValueRange point) {
+    SmallVector<Value> kept = op.getKeepDims() ? keptIndices(point, op.getDims()) : SmallVector<Value>(point);
+    Value log = math::LogOp::create(b, loc, lowering.at(b, loc, sum, kept));
+    halide::YieldOp::create(b, loc, Value(arith::AddFOp::create(b, loc, lowering.at(b, loc, maximum, kept), log)));
+  });
+  return success();
+}
+
 static LogicalResult lowerReduce(nn::ReduceOp op, GroupLowering &lowering) {
   using nn::ReduceKind;
   ReduceKind kind = op.getKind();
+  if (kind == ReduceKind::LogSumExp)
+    return lowerLogSumExp(op, lowering);
   RankedTensorType type = lowering.typeOf(op.getInput());
   bool isFloat = isa<FloatType>(type.getElementType());
   double initial = 0;
@@ -145,33 +191,9 @@ static LogicalResult lowerReduce(nn::ReduceOp op, GroupLowering &lowering) {
 }
 
 static LogicalResult lowerSoftmax(nn::SoftmaxOp op, GroupLowering &lowering) {
-  Location loc = op.getLoc();
   ArrayRef<int64_t> dims = op.getDims();
-  auto read = [&](OpBuilder &b, Location loc, ValueRange point) {
-    return lowering.at(b, loc, op.getInput(), point);
-  };
-  halide::FuncOp maximum =
-      reduceOver(lowering, loc, "row_max", op.getInput(), dims,
-                 -std::numeric_limits<double>::infinity(), read,
-                 [](OpBuilder &b, Location loc, Value x, Value y) -> Value {
-                   return arith::MaximumFOp::create(b, loc, x, y);
-                 });
-  RankedTensorType type = lowering.typeOf(op);
-  halide::FuncOp exponential = lowering.createFunc(
-      loc, "exp", type.getRank(), type.getElementType(),
-      [&](OpBuilder &b, Location loc, ValueRange point) {
-        Value shifted =
-            arith::SubFOp::create(b, loc, read(b, loc, point),
-                                  lowering.at(b, loc, maximum, keptIndices(point, dims)));
-        halide::YieldOp::create(b, loc, Value(math::ExpOp::create(b, loc, shifted)));
-      });
-  halide::FuncOp sum = reduceOver(
-      lowering, loc, "row_sum", op.getInput(), dims, 0,
-      [&](OpBuilder &b, Location loc, ValueRange point) {
-        return lowering.at(b, loc, exponential, point);
-      },
-      addScalars);
-  lowering.defineFunc(op, "softmax", [&](OpBuilder &b, Location loc, ValueRange point) {
+  auto [maximum, exponential, sum] = sumExponentials(lowering, op.getLoc(), op.getInput(), dims);
+  lowering.defineFunc(op, "softmax", [&, exponential = exponential, sum = sum](OpBuilder &b, Location loc, ValueRange point) {
     Value numerator = lowering.at(b, loc, exponential, point);
     Value denominator = lowering.at(b, loc, sum, keptIndices(point, dims));
     halide::YieldOp::create(b, loc, Value(arith::DivFOp::create(b, loc, numerator, denominator)));

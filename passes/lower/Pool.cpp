@@ -4,7 +4,7 @@
 // predicate, which is the same for all channels of a position and so never meets a vector lane.
 //
 //===----------------------------------------------------------------------===//
-#include "passes/lower/Lowering.h"
+#include "passes/lower/ReversedWindow.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -26,10 +26,9 @@ template <typename Op> struct PoolWindow {
     return llvm::any_of(op.getPaddingLow(), notZero) || llvm::any_of(op.getPaddingHigh(), notZero);
   }
   SmallVector<halide::ReductionVariable> reduction() {
-    static constexpr StringLiteral names[] = {"rz", "ry", "rx"};
     SmallVector<halide::ReductionVariable> result;
-    for (size_t i = 0; i < numSpatial; ++i)
-      result.push_back({*(std::end(names) - numSpatial + i), 0, op.getWindow()[i]});
+    for (auto [name, size] : llvm::zip(windowNames(numSpatial), op.getWindow()))
+      result.push_back({name, 0, size});
     return result;
   }
   /// The input position of tap `r` at output position `x`; before the input when negative.
@@ -67,9 +66,16 @@ template <typename Op> struct PoolWindow {
   /// The update `combine(accumulator, tap)` of `func`.
   void update(halide::FuncOp func,
               llvm::function_ref<Value(OpBuilder &, Location, Value, Value)> combine) {
+    updateFrom(func, [&](OpBuilder &b, Location loc, Value accumulator, Value tap, ValueRange) {
+      return combine(b, loc, accumulator, tap);
+    });
+  }
+  /// The same where `combine` also gets the variables of the update: the output's, then the window's.
+  void updateFrom(halide::FuncOp func,
+                  llvm::function_ref<Value(OpBuilder &, Location, Value, Value, ValueRange)> combine) {
     auto body = [&](OpBuilder &b, Location loc, ValueRange vars) {
       Value accumulator = lowering.at(b, loc, func, vars.take_front(numSpatial + 2));
-      halide::YieldOp::create(b, loc, combine(b, loc, accumulator, readTap(b, loc, vars)));
+      halide::YieldOp::create(b, loc, combine(b, loc, accumulator, readTap(b, loc, vars), vars));
     };
     auto where = [&](OpBuilder &b, Location loc, ValueRange vars) { yieldInside(b, loc, vars); };
     if (isPadded())
@@ -109,8 +115,8 @@ static LogicalResult lowerMaxPool(nn::MaxPoolOp op, GroupLowering &lowering) {
 }
 
 /// The number of taps of the window at output position `x` that fall into the input.
-static Value countTaps(OpBuilder &b, Location loc, nn::AvgPoolOp op, GroupLowering &lowering, Value x,
-                       size_t i) {
+template <typename Op>
+static Value countTaps(OpBuilder &b, Location loc, Op op, GroupLowering &lowering, Value input, Value x, size_t i) {
   IndexBuilder index(b, loc);
   int64_t dilation = op.getDilations()[i], size = op.getWindow()[i];
   if (op.getPaddingLow()[i] == 0 && op.getPaddingHigh()[i] == 0)
@@ -122,10 +128,23 @@ static Value countTaps(OpBuilder &b, Location loc, nn::AvgPoolOp op, GroupLoweri
       index.add(index.maximum(index.sub(index.constant(0), start), index.constant(0)),
                 dilation - 1),
       dilation);
-  Value distance = index.sub(lowering.extent(b, loc, op.getInput(), i + 1), start);
+  Value distance = index.sub(lowering.extent(b, loc, input, i + 1), start);
   Value end = index.minimum(index.floorDiv(index.add(distance, dilation - 1), dilation),
                             index.constant(size));
   return index.sub(end, first);
+}
+
+/// The number of taps of the window at output position `x` that fall into `input`, as a float.
+template <typename Op>
+static Value countAllTaps(OpBuilder &b, Location loc, Op op, GroupLowering &lowering, Value input, ValueRange x,
+                          Type type) {
+  Value count;
+  for (auto [i, position] : llvm::enumerate(x)) {
+    Value here = countTaps(b, loc, op, lowering, input, position, i);
+    count = count ? Value(arith::MulIOp::create(b, loc, count, here)) : here;
+  }
+  Value asInt = arith::IndexCastOp::create(b, loc, b.getI32Type(), count);
+  return arith::SIToFPOp::create(b, loc, type, asInt);
 }
 
 static LogicalResult lowerAvgPool(nn::AvgPoolOp op, GroupLowering &lowering) {
@@ -149,14 +168,93 @@ static LogicalResult lowerAvgPool(nn::AvgPoolOp op, GroupLowering &lowering) {
       Value factor = lowering.scalar(b, loc, type.getElementType(), 1.0 / taps);
       return void(halide::YieldOp::create(b, loc, Value(arith::MulFOp::create(b, loc, total, factor))));
     }
-    Value count;
-    for (size_t i = 0; i < numSpatial; ++i) {
-      Value here = countTaps(b, loc, op, lowering, point[i + 1], i);
-      count = count ? Value(arith::MulIOp::create(b, loc, count, here)) : here;
-    }
-    Value asInt = arith::IndexCastOp::create(b, loc, b.getI32Type(), count);
-    Value asFloat = arith::SIToFPOp::create(b, loc, total.getType(), asInt);
-    halide::YieldOp::create(b, loc, Value(arith::DivFOp::create(b, loc, total, asFloat)));
+    Value count = countAllTaps(b, loc, op, lowering, op.getInput(), point.slice(1, numSpatial), total.getType());
+    halide::YieldOp::create(b, loc, Value(arith::DivFOp::create(b, loc, total, count)));
+  });
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Gradients
+//===----------------------------------------------------------------------===//
+
+/// The number of a tap within its window, row-major, as a 32-bit integer.
+static Value tapNumber(OpBuilder &b, Location loc, ValueRange r, ArrayRef<int64_t> size) {
+  IndexBuilder index(b, loc);
+  Value number = r.front();
+  for (auto [i, tap] : llvm::drop_begin(llvm::enumerate(r)))
+    number = index.add(index.mul(number, size[i]), tap);
+  return arith::IndexCastOp::create(b, loc, b.getI32Type(), number);
+}
+
+static LogicalResult lowerMaxPoolIndex(nn::MaxPoolIndexOp op, GroupLowering &lowering) {
+  int64_t numTaps = ShapedType::getNumElements(op.getWindow());
+  size_t numSpatial = op.getWindow().size();
+  halide::FuncOp first = lowering.defineFunc(op, "first", [&](OpBuilder &b, Location loc, ValueRange) {
+    halide::YieldOp::create(b, loc, lowering.scalar(b, loc, b.getI32Type(), numTaps));
+  });
+  PoolWindow<nn::MaxPoolIndexOp>{op, lowering}.updateFrom(
+      first, [&](OpBuilder &b, Location loc, Value least, Value tap, ValueRange vars) -> Value {
+        Value maximum = lowering.at(b, loc, op.getMaximum(), vars.take_front(numSpatial + 2));
+        Value number = tapNumber(b, loc, vars.drop_front(numSpatial + 2), op.getWindow());
+        Value isMaximum = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, tap, maximum);
+        Value none = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(numTaps));
+        Value candidate = arith::SelectOp::create(b, loc, isMaximum, number, none);
+        return arith::MinSIOp::create(b, loc, least, candidate);
+      });
+  return success();
+}
+
+/// The sum over the windows that reach a position of what `share` gives of one.
+template <typename Op>
+static void gatherWindows(Op op, GroupLowering &lowering,
+                          function_ref<Value(OpBuilder &, Location, ValueRange window, ValueRange taps)> share) {
+  size_t numSpatial = op.getWindow().size();
+  Type type = lowering.typeOf(op).getElementType();
+  ReversedWindow window{lowering, op.getGradient(), op.getWindow(), op.getStrides(), op.getDilations(),
+                        op.getPaddingLow()};
+  halide::FuncOp sum = lowering.defineFunc(op, "pool_grad", [&](OpBuilder &b, Location loc, ValueRange) {
+    halide::YieldOp::create(b, loc, lowering.scalar(b, loc, type, 0));
+  });
+  halide::UpdateOp::create(
+      lowering.builder, op.getLoc(), sum, window.taps(),
+      [&](OpBuilder &b, Location loc, ValueRange vars) {
+        ValueRange point = vars.take_front(numSpatial + 2), r = vars.drop_front(numSpatial + 2);
+        SmallVector<Value> at{point.front()};
+        for (size_t i = 0; i < numSpatial; ++i)
+          at.push_back(window.windowOf(b, loc, point[i + 1], r[i], i));
+        at.push_back(point.back());
+        Value total = lowering.at(b, loc, sum, point);
+        halide::YieldOp::create(b, loc, Value(arith::AddFOp::create(b, loc, total, share(b, loc, at, r))));
+      },
+      [&](OpBuilder &b, Location loc, ValueRange vars) {
+        halide::YieldOp::create(b, loc, window.reaches(b, loc, vars.slice(1, numSpatial),
+                                                       vars.drop_front(numSpatial + 2)));
+      });
+}
+
+static LogicalResult lowerMaxPoolGrad(nn::MaxPoolGradOp op, GroupLowering &lowering) {
+  gatherWindows(op, lowering, [&](OpBuilder &b, Location loc, ValueRange window, ValueRange taps) -> Value {
+    Value chosen = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq,
+                                         lowering.at(b, loc, op.getIndex(), window),
+                                         tapNumber(b, loc, taps, op.getWindow()));
+    Value g = lowering.at(b, loc, op.getGradient(), window);
+    return arith::SelectOp::create(b, loc, chosen, g, lowering.scalar(b, loc, g.getType(), 0));
+  });
+  return success();
+}
+
+static LogicalResult lowerAvgPoolGrad(nn::AvgPoolGradOp op, GroupLowering &lowering) {
+  auto isZero = [](int64_t padding) { return padding == 0; };
+  bool isUniform = op.getCountIncludePad() ||
+                   (llvm::all_of(op.getPaddingLow(), isZero) && llvm::all_of(op.getPaddingHigh(), isZero));
+  gatherWindows(op, lowering, [&](OpBuilder &b, Location loc, ValueRange window, ValueRange) -> Value {
+    Value g = lowering.at(b, loc, op.getGradient(), window);
+    if (isUniform)
+      return arith::MulFOp::create(
+          b, loc, g, lowering.scalar(b, loc, g.getType(), 1.0 / ShapedType::getNumElements(op.getWindow())));
+    Value count = countAllTaps(b, loc, op, lowering, op.getLike(), window.drop_front().drop_back(), g.getType());
+    return arith::DivFOp::create(b, loc, g, count);
   });
   return success();
 }
@@ -164,4 +262,7 @@ static LogicalResult lowerAvgPool(nn::AvgPoolOp op, GroupLowering &lowering) {
 void sylvite::addPoolLowerings(LoweringTable &table) {
   table.add<nn::MaxPoolOp, lowerMaxPool>();
   table.add<nn::AvgPoolOp, lowerAvgPool>();
+  table.add<nn::MaxPoolIndexOp, lowerMaxPoolIndex>();
+  table.add<nn::MaxPoolGradOp, lowerMaxPoolGrad>();
+  table.add<nn::AvgPoolGradOp, lowerAvgPoolGrad>();
 }

@@ -33,6 +33,31 @@ static LogicalResult lowerSlice(nn::SliceOp op, GroupLowering &lowering) {
   return success();
 }
 
+/// Element `start + j * stride` of each dimension takes element j of the gradient, the others are zero.
+static LogicalResult lowerSliceGrad(nn::SliceGradOp op, GroupLowering &lowering) {
+  lowering.defineFunc(op, "slice_grad", [&](OpBuilder &b, Location loc, ValueRange point) {
+    IndexBuilder index(b, loc);
+    SmallVector<Value> from;
+    Value inside;
+    for (auto [i, coordinate] : llvm::enumerate(point)) {
+      int64_t start = op.getStarts()[i], stride = op.getStrides()[i], step = std::abs(stride);
+      Value extent = lowering.extent(b, loc, op.getGradient(), i);
+      Value distance = stride > 0 ? index.add(coordinate, -start) : index.sub(index.constant(start), coordinate);
+      Value element = index.floorDiv(distance, step); // of a negative distance, not used
+      Value here = index.both(index.greaterEqual(distance, 0), index.lessThan(element, extent));
+      if (step > 1)
+        here = index.both(here, arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq,
+                                                      index.mul(element, step), distance));
+      inside = inside ? index.both(inside, here) : here;
+      from.push_back(index.clamp(element, 0, index.add(extent, -1)));
+    }
+    Value value = lowering.at(b, loc, op.getGradient(), from);
+    Value zero = lowering.scalar(b, loc, lowering.typeOf(op).getElementType(), 0);
+    halide::YieldOp::create(b, loc, Value(arith::SelectOp::create(b, loc, inside, value, zero)));
+  });
+  return success();
+}
+
 /// One update per input, which copies it to its place.
 static LogicalResult lowerConcat(nn::ConcatOp op, GroupLowering &lowering) {
   RankedTensorType type = lowering.typeOf(op);
@@ -352,5 +377,6 @@ void sylvite::addShapeLowerings(LoweringTable &table) {
   table.add<nn::ResizeOp, lowerResize>();
   table.add<nn::ScatterOp, lowerScatter>();
   table.add<nn::SliceOp, lowerSlice>();
+  table.add<nn::SliceGradOp, lowerSliceGrad>();
   table.add<nn::TransposeOp, lowerTranspose>();
 }

@@ -34,9 +34,9 @@ Value sylvite::padSpatial(OpBuilder &builder, Location loc, Value value, ArrayRe
 
 namespace {
 
-struct ExpandConv : OpRewritePattern<ConvOp> {
-  using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(ConvOp op, PatternRewriter &rewriter) const override {
+template <typename Op> struct ExpandConv : OpRewritePattern<Op> {
+  using OpRewritePattern<Op>::OpRewritePattern;
+  LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
     Value padded = padSpatial(rewriter, op.getLoc(), op.getInput(), op.getPaddingLow(),
                               op.getPaddingHigh());
     if (padded == op.getInput())
@@ -55,7 +55,7 @@ struct ExpandPadding : sylvite::impl::ExpandPaddingBase<ExpandPadding> {
   using ExpandPaddingBase::ExpandPaddingBase;
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<ExpandConv>(&getContext());
+    patterns.add<ExpandConv<ConvOp>, ExpandConv<ConvGradFilterOp>>(&getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

@@ -8,6 +8,8 @@
 
 #include "mlir/IR/IRMapping.h"
 
+#include <unordered_map>
+
 namespace sylvite {
 #define GEN_PASS_DEF_PREPARE
 #include "passes/Passes.h.inc"
@@ -24,14 +26,41 @@ struct Prepare : sylvite::impl::PrepareBase<Prepare> {
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
-    auto forward = module.lookupSymbol<func::FuncOp>("forward");
-    if (!forward)
+    updated = updatedParameters(module);
+    OpBuilder builder(module.getContext());
+    SmallVector<func::FuncOp> functions(module.getOps<func::FuncOp>());
+    for (func::FuncOp function : functions)
+      move(function);
+    if (!prepare)
       return;
+    builder.setInsertionPointToEnd(&prepare.getBody().front());
+    func::ReturnOp::create(builder, prepare.getLoc(), returned);
+    prepare.setType(builder.getFunctionType({}, TypeRange(ValueRange(returned))));
+    for (unsigned i = 0; i < returned.size(); ++i)
+      prepare.setResultAttr(i, "nn.name", builder.getStringAttr(nameOf(i)));
+  }
+
+private:
+  static std::string nameOf(unsigned i) { return "prepared/" + std::to_string(i); }
+
+  /// What `value` computes, as text: functions share what they compute alike.
+  const std::string &keyOf(Value value) {
+    Operation *op = value.getDefiningOp();
+    if (auto known = keys.find(op); known != keys.end())
+      return known->second;
+    std::string key = structureOf(op);
+    for (Value operand : op->getOperands())
+      key += "(" + keyOf(operand) + ")";
+    return keys[op] = std::move(key);
+  }
+
+  /// Moves the constant part of `function`.
+  void move(func::FuncOp function) {
     // Ops that run once, and those of their results that the rest of the model reads.
     SmallVector<Operation *> constant;
     SmallVector<Value> results;
-    for (Operation &op : forward.getBody().front().without_terminator())
-      if (!isa<GetOp>(op) && dependsOnParametersOnly(op.getResult(0)))
+    for (Operation &op : function.getBody().front().without_terminator())
+      if (!isa<GetOp>(op) && isConstant(op.getResult(0), updated))
         constant.push_back(&op);
     SmallPtrSet<Operation *, 16> inside(constant.begin(), constant.end());
     for (Operation *op : constant)
@@ -41,38 +70,52 @@ struct Prepare : sylvite::impl::PrepareBase<Prepare> {
     if (results.empty())
       return;
 
-    OpBuilder builder(forward);
-    auto prepare = func::FuncOp::create(
-        builder, forward.getLoc(), "prepare",
-        builder.getFunctionType({}, TypeRange(ValueRange(results))));
-    builder.setInsertionPointToStart(prepare.addEntryBlock());
+    OpBuilder builder(function);
+    if (!prepare) {
+      prepare = func::FuncOp::create(builder, function.getLoc(), "prepare", builder.getFunctionType({}, {}));
+      prepare.addEntryBlock();
+    }
+    builder.setInsertionPointToEnd(&prepare.getBody().front());
     IRMapping mapping;
     for (Operation *op : constant) {
+      Value &known = moved[keyOf(op->getResult(0))];
+      if (known) {
+        mapping.map(op->getResults(), known.getDefiningOp()->getResults());
+        continue;
+      }
       for (Value operand : op->getOperands())
         if (auto get = operand.getDefiningOp<GetOp>(); get && !mapping.contains(operand))
           builder.clone(*get, mapping);
-      builder.clone(*op, mapping);
+      known = builder.clone(*op, mapping)->getResult(0);
     }
-    SmallVector<Value> returned;
-    for (auto [i, result] : llvm::enumerate(results)) {
-      returned.push_back(mapping.lookup(result));
-      OpBuilder outside(forward);
-      std::string name = ("prepared/" + Twine(i)).str();
-      ParameterOp::create(outside, result.getLoc(), outside.getStringAttr(name),
-                          TypeAttr::get(result.getType()), /*value=*/nullptr,
-                          /*trainable=*/nullptr);
-      prepare.setResultAttr(i, "nn.name", outside.getStringAttr(name));
+    for (Value result : results) {
+      Value inPrepare = mapping.lookup(result);
+      auto [place, isNew] = indices.try_emplace(inPrepare, returned.size());
+      std::string name = nameOf(place->second);
+      if (isNew) {
+        returned.push_back(inPrepare);
+        OpBuilder outside(function);
+        ParameterOp::create(outside, result.getLoc(), outside.getStringAttr(name), TypeAttr::get(result.getType()),
+                            /*value=*/nullptr, /*trainable=*/nullptr);
+      }
       OpBuilder here(result.getDefiningOp());
       Value get = GetOp::create(here, result.getLoc(), result.getType(), name);
       result.replaceUsesWithIf(get, [&](OpOperand &use) { return !inside.contains(use.getOwner()); });
     }
-    func::ReturnOp::create(builder, forward.getLoc(), returned);
+    keys.clear(); // of ops that go
     for (Operation *op : llvm::reverse(constant))
       op->erase();
-    for (GetOp get : llvm::make_early_inc_range(forward.getOps<GetOp>()))
+    for (GetOp get : llvm::make_early_inc_range(function.getOps<GetOp>()))
       if (get.use_empty())
         get.erase();
   }
+
+  llvm::StringSet<> updated; ///< parameters that are not constant
+  func::FuncOp prepare;
+  SmallVector<Value> returned;
+  DenseMap<Value, unsigned> indices; ///< of values of `prepare`, in `returned`
+  llvm::StringMap<Value> moved;      ///< by what they compute
+  std::unordered_map<Operation *, std::string> keys;
 };
 
 } // namespace

@@ -6,12 +6,28 @@
 #ifndef SYLVITE_PASSES_NN_UTILS_H
 #define SYLVITE_PASSES_NN_UTILS_H
 
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/PatternMatch.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace sylvite {
 
 /// Whether `value` is computed from parameters alone, by nn ops.
 bool dependsOnParametersOnly(mlir::Value value);
+
+/// Names of the parameters that functions of `module` replace: results with `nn.update`.
+llvm::StringSet<> updatedParameters(mlir::ModuleOp module);
+
+/// Whether `value` is computed from parameters alone, none of them in `updated`: it is the same in every call.
+bool isConstant(mlir::Value value, const llvm::StringSet<> &updated);
+
+/// What `op` computes from its operands, regions included, as text without locations and names: equal text, equal
+/// computation.
+std::string structureOf(mlir::Operation *op);
+
+/// The integers from zero to `count`, a vector of i32: a parameter of the module around `builder`, made if need be.
+mlir::Value getIndices(mlir::ImplicitLocOpBuilder &builder, int64_t count);
 
 /// `value`, `(N, spatial..., C)`, with zeros around its spatial dimensions; itself where there are none to add.
 mlir::Value padSpatial(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value,

@@ -1,4 +1,4 @@
-// RUN: sylvite-opt %s -nn-prepare | FileCheck %s
+// RUN: sylvite-opt %s -split-input-file -nn-prepare | FileCheck %s
 
 // What depends on parameters only moves into @prepare; its result is a parameter of the model.
 // CHECK: nn.parameter trainable @w
@@ -18,4 +18,35 @@ func.func @forward(%x: tensor<?x8xf32>) -> tensor<?x4xf32> {
   %0 = nn.transpose %w [1, 0] : (tensor<4x8xf32>) -> tensor<8x4xf32>
   %1 = nn.matmul %x, %0 : (tensor<?x8xf32>, tensor<8x4xf32>) -> tensor<?x4xf32>
   return %1 : tensor<?x4xf32>
+}
+
+// -----
+
+// What a function replaces is not constant; what several functions compute alike is computed once.
+// CHECK: func.func @prepare() -> (tensor<8x4xf32> {nn.name = "prepared/0"}) {
+// CHECK-NEXT: nn.get @frozen
+// CHECK-NEXT: nn.transpose
+// CHECK-NEXT: return
+// CHECK: func.func @forward
+// CHECK: nn.get @"prepared/0"
+// CHECK: func.func @step
+// CHECK: %[[M:.*]] = nn.get @moving
+// CHECK: nn.get @"prepared/0"
+// CHECK: nn.transpose %[[M]] [1, 0]
+nn.parameter @frozen : tensor<4x8xf32>
+nn.parameter trainable @moving : tensor<4x8xf32>
+func.func @forward(%x: tensor<?x8xf32>) -> tensor<?x4xf32> {
+  %w = nn.get @frozen : tensor<4x8xf32>
+  %0 = nn.transpose %w [1, 0] : (tensor<4x8xf32>) -> tensor<8x4xf32>
+  %1 = nn.matmul %x, %0 : (tensor<?x8xf32>, tensor<8x4xf32>) -> tensor<?x4xf32>
+  return %1 : tensor<?x4xf32>
+}
+func.func @step(%x: tensor<?x8xf32>) -> (tensor<?x4xf32>, tensor<?x4xf32>, tensor<4x8xf32> {nn.update = "moving"}) {
+  %w = nn.get @frozen : tensor<4x8xf32>
+  %m = nn.get @moving : tensor<4x8xf32>
+  %0 = nn.transpose %w [1, 0] : (tensor<4x8xf32>) -> tensor<8x4xf32>
+  %1 = nn.matmul %x, %0 : (tensor<?x8xf32>, tensor<8x4xf32>) -> tensor<?x4xf32>
+  %2 = nn.transpose %m [1, 0] : (tensor<4x8xf32>) -> tensor<8x4xf32>
+  %3 = nn.matmul %x, %2 : (tensor<?x8xf32>, tensor<8x4xf32>) -> tensor<?x4xf32>
+  return %1, %3, %m : tensor<?x4xf32>, tensor<?x4xf32>, tensor<4x8xf32>
 }

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/import/keras/KerasImport.h"
 #include "compiler/import/Hdf5.h"
+#include "compiler/import/Training.h"
 #include "compiler/import/Zip.h"
 #include "compiler/import/keras/Archive.h"
 #include "compiler/import/keras/Layers.h"
@@ -244,5 +245,17 @@ FailureOr<OwningOpRef<ModuleOp>> keras::importKeras(MLIRContext &context,
   FailureOr<ModelGraph> graph = readModelGraph(archive->config, &context);
   if (failed(graph) || failed(overrideShapes(&context, *graph, options)))
     return failure();
-  return Importer(context, *graph, archive->weights.get()).run(options.name);
+  auto module = Importer(context, *graph, archive->weights.get()).run(options.name);
+  const Json *compiled = member(archive->config, "compile_config");
+  if (failed(module) || !options.training || !compiled || !compiled->is_object())
+    return module;
+  std::vector<std::string> outputs;
+  for (const ModelGraph::Output &output : graph->outputs)
+    outputs.push_back(output.name);
+  auto training = readCompileConfig(&context, *compiled, outputs);
+  if (failed(training))
+    return failure();
+  if (*training)
+    (**module)->setAttr("nn.training", *training);
+  return module;
 }

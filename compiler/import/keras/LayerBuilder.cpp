@@ -335,6 +335,10 @@ Value LayerBuilder::declare(StringRef name, ArrayRef<int64_t> shape, bool traina
   return nn::GetOp::create(builder, loc, type, symbol);
 }
 
+bool LayerBuilder::isTrainable() const {
+  return asBoolean(member(*layer.config, "trainable")).value_or(true);
+}
+
 Value LayerBuilder::initializedVariable(StringRef name, ArrayRef<int64_t> shape,
                                         const Json &initializer, bool trainable) {
   Variable variable;
@@ -342,9 +346,7 @@ Value LayerBuilder::initializedVariable(StringRef name, ArrayRef<int64_t> shape,
   variable.shape.assign(shape.begin(), shape.end());
   variable.index = numVariables++;
   variable.initializer = &initializer;
-  if (auto flag = asBoolean(member(*layer.config, "trainable")))
-    trainable &= *flag;
-  return declare(name, shape, trainable,
+  return declare(name, shape, trainable && isTrainable(),
                  [&] { return WeightSource::read(state.weights, layer, variable); });
 }
 

@@ -83,6 +83,8 @@ public:
   int64_t axis(llvm::StringRef key, int64_t rank, int64_t otherwise);
   /// Whether the layer's tensors are (N, C, spatial...).
   bool channelsFirst();
+  /// Whether training changes the layer.
+  bool isTrainable() const;
   /// Attributes that do not change the results of inference.
   void ignore(std::initializer_list<llvm::StringRef> keys);
   /// Reports attributes that nobody asked for and that are not at rest (null, false, empty).

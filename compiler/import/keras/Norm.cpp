@@ -28,7 +28,8 @@ static void batchNormalization(LayerBuilder &b) {
   int64_t rank = rankOf(x), axis = b.axis("axis", rank, rank - 1);
   Dims shape{b.extent(x, axis)};
   double epsilon = b.number("epsilon", 1e-3);
-  b.ignore({"momentum", "synchronized", "renorm_clipping", "renorm_momentum"});
+  double momentum = b.number("momentum", 0.99);
+  b.ignore({"synchronized", "renorm_clipping", "renorm_momentum"});
   std::vector<float> ones(b.failed() ? 0 : shape[0], 1), zeros(ones.size(), 0);
   Value gamma, beta;
   bool scale = b.boolean("scale", true), center = b.boolean("center", true);
@@ -55,7 +56,8 @@ static void batchNormalization(LayerBuilder &b) {
   for (auto [place, dim] : llvm::enumerate(toLast))
     back[dim] = place;
   Value y = isLast ? x : b.transpose(x, toLast);
-  y = b.make<nn::BatchNormOp>(y, gamma, beta, mean, variance, APFloat(epsilon));
+  y = b.make<nn::BatchNormOp>(y, gamma, beta, mean, variance, APFloat(epsilon),
+                              b.isTrainable() ? b.builder.getF64FloatAttr(momentum) : FloatAttr());
   b.result(isLast ? y : b.transpose(y, back));
 }
 

@@ -50,12 +50,12 @@ static void batchNormalization(NodeBuilder &b) {
       });
     };
     Value newMean = running(mean, batchMean), newVariance = running(variance, batchVariance);
-    Value y = b.make<nn::BatchNormOp>(x, scale, offset, batchMean, batchVariance, APFloat(epsilon));
+    Value y = b.make<nn::BatchNormOp>(x, scale, offset, batchMean, batchVariance, APFloat(epsilon), FloatAttr());
     b.result(b.toChannelsFirst(y));
     b.result(newMean);
     return b.result(newVariance);
   }
-  Value y = b.make<nn::BatchNormOp>(x, scale, offset, mean, variance, APFloat(epsilon));
+  Value y = b.make<nn::BatchNormOp>(x, scale, offset, mean, variance, APFloat(epsilon), FloatAttr());
   b.result(b.toChannelsFirst(y));
 }
 

@@ -237,3 +237,43 @@ func.func @f(%x: tensor<?x9x2x4xf32>, %w: tensor<1x16x4x8xf32>) {
   %0 = nn.winograd_conv %x, %w {filters = 8 : i64, tile = 2 : i64, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x9x2x4xf32>, tensor<1x16x4x8xf32>) -> tensor<?x7x1x8xf32>
   return
 }
+
+// -----
+
+// conv_grad_filter_c1
+func.func @f(%x: tensor<2x8x4xf32>, %g: tensor<2x8x8x6xf32>) {
+  // expected-error @+2 {{conv_grad_filter_c1: expected an input (N, spatial..., C) and a gradient (N, positions..., O) of one element type}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = nn.conv_grad_filter %x, %g {window = array<i64: 3>, strides = array<i64: 1>, dilations = array<i64: 1>, padding_low = array<i64: 0>, padding_high = array<i64: 0>} : (tensor<2x8x4xf32>, tensor<2x8x8x6xf32>) -> tensor<3x4x6xf32>
+  return
+}
+
+// -----
+
+// conv_grad_filter_c2
+func.func @f(%x: tensor<2x8x4xf32>, %g: tensor<2x6x6xf32>) {
+  // expected-error @+2 {{conv_grad_filter_c2: sizes, strides and dilations are positive, found 0}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = nn.conv_grad_filter %x, %g {window = array<i64: 3>, strides = array<i64: 0>, dilations = array<i64: 1>, padding_low = array<i64: 0>, padding_high = array<i64: 0>} : (tensor<2x8x4xf32>, tensor<2x6x6xf32>) -> tensor<3x4x6xf32>
+  return
+}
+
+// -----
+
+// conv_grad_filter_c3
+func.func @f(%x: tensor<2x8x4xf32>, %g: tensor<2x6x6xf32>) {
+  // expected-error @+2 {{conv_grad_filter_c3: 3 groups do not divide 4 channels and 6 filters}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = nn.conv_grad_filter %x, %g {window = array<i64: 3>, strides = array<i64: 1>, dilations = array<i64: 1>, padding_low = array<i64: 0>, padding_high = array<i64: 0>, groups = 3 : i64} : (tensor<2x8x4xf32>, tensor<2x6x6xf32>) -> tensor<3x4x6xf32>
+  return
+}
+
+// -----
+
+// conv_grad_filter_c4
+func.func @f(%x: tensor<2x8x4xf32>, %g: tensor<2x7x6xf32>) {
+  // expected-error @+2 {{conv_grad_filter_c4: the gradient has 7 positions in spatial dimension 0, the convolution 6}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = nn.conv_grad_filter %x, %g {window = array<i64: 3>, strides = array<i64: 1>, dilations = array<i64: 1>, padding_low = array<i64: 0>, padding_high = array<i64: 0>} : (tensor<2x8x4xf32>, tensor<2x7x6xf32>) -> tensor<3x4x6xf32>
+  return
+}

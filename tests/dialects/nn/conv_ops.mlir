@@ -55,3 +55,10 @@ func.func @winograd(%x: tensor<?x9x9x4xf32>, %w: tensor<3x3x4x12xf32>, %u: tenso
   %1 = nn.winograd_conv %x, %u {filters = 12 : i64, tile = 4 : i64, padding_low = array<i64: 1, 0>, padding_high = array<i64: 2, 0>} : (tensor<?x9x9x4xf32>, tensor<2x36x4x8xf32>) -> tensor<?x10x7x12xf32>
   return
 }
+
+// CHECK-LABEL: func.func @grad_filter
+// CHECK: nn.conv_grad_filter %arg0, %arg1 {dilations = array<i64: 1, 2>, groups = 2 : i64, padding_high = array<i64: 1, 0>, padding_low = array<i64: 1, 0>, strides = array<i64: 2, 1>, window = array<i64: 3, 2>} : (tensor<?x8x8x4xf32>, tensor<?x4x6x6xf32>) -> tensor<3x2x2x6xf32>
+func.func @grad_filter(%x: tensor<?x8x8x4xf32>, %g: tensor<?x4x6x6xf32>) -> tensor<3x2x2x6xf32> {
+  %0 = nn.conv_grad_filter %x, %g {window = array<i64: 3, 2>, strides = array<i64: 2, 1>, dilations = array<i64: 1, 2>, padding_low = array<i64: 1, 0>, padding_high = array<i64: 1, 0>, groups = 2 : i64} : (tensor<?x8x8x4xf32>, tensor<?x4x6x6xf32>) -> tensor<3x2x2x6xf32>
+  return %0 : tensor<3x2x2x6xf32>
+}

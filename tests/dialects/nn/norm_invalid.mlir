@@ -47,3 +47,13 @@ func.func @f(%x: tensor<?x4xf32>, %a: tensor<4xf32>, %b: tensor<3xf32>) {
   %0 = nn.batch_norm %x, %a, %b, %a, %a epsilon 0.001 : (tensor<?x4xf32>, tensor<4xf32>, tensor<3xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<?x4xf32>
   return
 }
+
+// -----
+
+// reduce_c2
+func.func @f(%x: tensor<?x4xi32>) {
+  // expected-error @+2 {{reduce_c2: log_sum_exp takes floats}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = nn.reduce log_sum_exp %x dims [1] : (tensor<?x4xi32>) -> tensor<?xi32>
+  return
+}

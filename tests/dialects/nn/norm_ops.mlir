@@ -27,3 +27,12 @@ func.func @normalizations(%x: tensor<?x4xf32>, %v: tensor<4xf32>) {
   %2 = nn.batch_norm %x, %v, %v, %v, %v epsilon 1.0e-5 : (tensor<?x4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<?x4xf32>
   return
 }
+
+// CHECK-LABEL: func.func @log_sum_exp
+// CHECK: nn.reduce log_sum_exp %arg0 dims [1] keep_dims : (tensor<?x4xf32>) -> tensor<?x1xf32>
+// CHECK: nn.batch_norm %arg0, %arg1, %arg1, %arg1, %arg1 epsilon 1.000000e-03 {momentum = 5.000000e-01 : f64}
+func.func @log_sum_exp(%x: tensor<?x4xf32>, %v: tensor<4xf32>) -> (tensor<?x1xf32>, tensor<?x4xf32>) {
+  %0 = nn.reduce log_sum_exp %x dims [1] keep_dims : (tensor<?x4xf32>) -> tensor<?x1xf32>
+  %1 = nn.batch_norm %x, %v, %v, %v, %v epsilon 1.0e-3 {momentum = 0.5 : f64} : (tensor<?x4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<?x4xf32>
+  return %0, %1 : tensor<?x1xf32>, tensor<?x4xf32>
+}

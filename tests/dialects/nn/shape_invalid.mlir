@@ -246,3 +246,21 @@ func.func @f(%x: tensor<?x3xf32>) {
   %0 = nn.full 0.0 like %x from [-1, -1] : tensor<?x3xf32> to tensor<?x4xf32>
   return
 }
+
+// -----
+
+// slice_grad_c1
+func.func @f(%g: tensor<2x4xf32>, %x: tensor<2x8xf32>) {
+  // expected-error @+1 {{slice_grad_c1: expected 2 starts and strides, none of those zero}}
+  %0 = nn.slice_grad %g like %x starts [0, 0] strides [1, 0] : (tensor<2x4xf32>, tensor<2x8xf32>) -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
+// slice_grad_c2
+func.func @f(%g: tensor<2x4xf32>, %x: tensor<2x8xf32>) {
+  // expected-error @+1 {{slice_grad_c2: the result is 'tensor<2x9xf32>', the sliced tensor 'tensor<2x8xf32>'}}
+  %0 = nn.slice_grad %g like %x starts [0, 0] strides [1, 2] : (tensor<2x4xf32>, tensor<2x8xf32>) -> tensor<2x9xf32>
+  return
+}

@@ -46,3 +46,10 @@ func.func @positions(%x: tensor<1x?xf32>, %d: tensor<8x4xf32>, %i: tensor<?xi64>
   %2 = nn.resize nearest %r sizes [-2, 6] asymmetric : (tensor<1x?x3x1xf32>) -> tensor<1x?x6x1xf32>
   return
 }
+
+// CHECK-LABEL: func.func @slice_grad
+// CHECK: nn.slice_grad %arg0 like %arg1 starts [0, 7] strides [1, -2] : (tensor<?x4xf32>, tensor<?x8xf32>) -> tensor<?x8xf32>
+func.func @slice_grad(%g: tensor<?x4xf32>, %x: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  %0 = nn.slice_grad %g like %x starts [0, 7] strides [1, -2] : (tensor<?x4xf32>, tensor<?x8xf32>) -> tensor<?x8xf32>
+  return %0 : tensor<?x8xf32>
+}

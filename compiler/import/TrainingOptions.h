@@ -1,0 +1,22 @@
+// What a user asks of training, as text; compiler/import/Training.h makes it part of a model.
+#ifndef SYLVITE_COMPILER_IMPORT_TRAININGOPTIONS_H
+#define SYLVITE_COMPILER_IMPORT_TRAININGOPTIONS_H
+
+#include <string>
+#include <vector>
+
+namespace sylvite {
+
+/// Empty fields leave what the model's file says.
+struct TrainingOptions {
+  /// KIND[:option=value,...] for every output, or OUTPUT=KIND[:...] for one: "mean_squared_error",
+  /// "class=sparse_categorical_crossentropy:from_logits=true,weight=0.5".
+  std::vector<std::string> losses;
+  std::string optimizer;            ///< KIND[:option=value,...]: "adam:lr=1e-3"
+  std::vector<std::string> metrics; ///< KIND[:option=value,...] or OUTPUT=KIND...
+  std::vector<std::string> freeze;  ///< patterns of parameters that do not change: "block[1-3]*"
+};
+
+} // namespace sylvite
+
+#endif // SYLVITE_COMPILER_IMPORT_TRAININGOPTIONS_H

@@ -1,0 +1,205 @@
+//===- PointwiseGradient.cpp - the gradient of nn.map ----------------------===//
+//
+// Derives it from the region: the scalar ops are walked backwards, each adding its share to the adjoints
+// of what it reads. One table entry per arith or math op, none per activation. The forward scalars are
+// computed again, which costs less than keeping them.
+//
+// Conventions at kinks are those of the frameworks: relu'(0) = 0 and |x|'(0) = 0, and what is constant has none.
+//
+//===----------------------------------------------------------------------===//
+#include "dialects/nn/TensorBuilder.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace sylvite::nn;
+
+namespace {
+
+/// The adjoints of scalars while a region is walked backwards.
+class ScalarAdjoints {
+public:
+  ScalarAdjoints(OpBuilder &b, Location loc) : b(b), loc(loc), s(b, loc) {}
+
+  void add(Value scalar, Value adjoint) {
+    if (!isa<FloatType>(scalar.getType()))
+      return;
+    Value &sum = adjoints[scalar];
+    sum = sum ? s.add(sum, adjoint) : adjoint;
+  }
+  Value lookup(Value scalar) const { return adjoints.lookup(scalar); }
+  /// Adds what `op` owes to the scalars it reads. False when no rule is known.
+  bool propagate(Operation &op);
+
+private:
+  Value compare(arith::CmpFPredicate predicate, Value x, Value y) {
+    return arith::CmpFOp::create(b, loc, predicate, x, y);
+  }
+  Value choose(Value condition, Value x, Value y) {
+    return arith::SelectOp::create(b, loc, condition, x, y);
+  }
+  /// The adjoint of an extremum goes to the operand that is it; a constant takes none, as in relu. Of two
+  /// equal scalars each takes half.
+  void propagateExtremum(Value x, Value y, Value g, bool greater) {
+    Value zero = s.constant(0, g), half = s.mul(g, s.constant(0.5, g));
+    auto beats = greater ? arith::CmpFPredicate::OGT : arith::CmpFPredicate::OLT;
+    bool constant = isConstant(x) || isConstant(y);
+    auto give = [&](Value mine, Value other) {
+      Value tie = constant ? zero : choose(compare(arith::CmpFPredicate::OEQ, mine, other), half, zero);
+      add(mine, choose(compare(beats, mine, other), g, tie));
+    };
+    give(x, y);
+    give(y, x);
+  }
+  static bool isConstant(Value x) { return x.getDefiningOp<arith::ConstantOp>() != nullptr; }
+
+  OpBuilder &b;
+  Location loc;
+  ScalarBuilder s;
+  DenseMap<Value, Value> adjoints;
+};
+
+} // namespace
+
+bool ScalarAdjoints::propagate(Operation &op) {
+  Value y = op.getResult(0), g = lookup(y);
+  if (!g)
+    return true;
+  auto x = [&](unsigned i = 0) { return op.getOperand(i); };
+  auto constant = [&](double value) { return s.constant(value, g); };
+  /// g times what `derivative` gives.
+  auto times = [&](Value derivative) { add(x(), s.mul(g, derivative)); };
+  return TypeSwitch<Operation *, bool>(&op)
+      .Case([&](arith::AddFOp) { return add(x(0), g), add(x(1), g), true; })
+      .Case([&](arith::SubFOp) { return add(x(0), g), add(x(1), s.neg(g)), true; })
+      .Case([&](arith::MulFOp) { return add(x(0), s.mul(g, x(1))), add(x(1), s.mul(g, x(0))), true; })
+      .Case([&](arith::DivFOp) {
+        Value share = s.div(g, x(1));
+        return add(x(0), share), add(x(1), s.neg(s.mul(share, y))), true;
+      })
+      .Case([&](arith::NegFOp) { return add(x(), s.neg(g)), true; })
+      .Case<arith::MaximumFOp, arith::MaxNumFOp>(
+          [&](auto) { return propagateExtremum(x(0), x(1), g, true), true; })
+      .Case<arith::MinimumFOp, arith::MinNumFOp>(
+          [&](auto) { return propagateExtremum(x(0), x(1), g, false), true; })
+      .Case([&](arith::SelectOp) {
+        add(x(1), choose(x(0), g, constant(0)));
+        add(x(2), choose(x(0), constant(0), g));
+        return true;
+      })
+      .Case<arith::ExtFOp, arith::TruncFOp>([&](Operation *) {
+        Type from = x().getType();
+        Value cast = from.getIntOrFloatBitWidth() > g.getType().getIntOrFloatBitWidth()
+                         ? Value(arith::ExtFOp::create(b, loc, from, g))
+                         : Value(arith::TruncFOp::create(b, loc, from, g));
+        return add(x(), cast), true;
+      })
+      .Case([&](math::ExpOp) { return times(y), true; })
+      .Case([&](math::Exp2Op) { return times(s.mul(y, constant(M_LN2))), true; })
+      .Case([&](math::ExpM1Op) { return times(s.add(y, constant(1))), true; })
+      .Case([&](math::LogOp) { return add(x(), s.div(g, x())), true; })
+      .Case([&](math::Log1pOp) { return add(x(), s.div(g, s.add(x(), constant(1)))), true; })
+      .Case([&](math::Log2Op) { return add(x(), s.div(g, s.mul(x(), constant(M_LN2)))), true; })
+      .Case([&](math::Log10Op) { return add(x(), s.div(g, s.mul(x(), constant(M_LN10)))), true; })
+      .Case([&](math::SqrtOp) { return add(x(), s.div(s.mul(g, constant(0.5)), y)), true; })
+      .Case([&](math::RsqrtOp) { return times(s.mul(constant(-0.5), s.div(y, x()))), true; })
+      .Case([&](math::CbrtOp) { return add(x(), s.div(g, s.mul(constant(3), s.mul(y, y)))), true; })
+      .Case([&](math::TanhOp) { return times(s.sub(constant(1), s.mul(y, y))), true; })
+      .Case([&](math::SinOp) { return times(math::CosOp::create(b, loc, x())), true; })
+      .Case([&](math::CosOp) { return times(s.neg(math::SinOp::create(b, loc, x()))), true; })
+      .Case([&](math::TanOp) { return times(s.add(constant(1), s.mul(y, y))), true; })
+      .Case([&](math::AsinOp) { return times(s.rsqrt(s.sub(constant(1), s.mul(x(), x())))), true; })
+      .Case([&](math::AcosOp) { return times(s.neg(s.rsqrt(s.sub(constant(1), s.mul(x(), x()))))), true; })
+      .Case([&](math::AtanOp) { return add(x(), s.div(g, s.add(constant(1), s.mul(x(), x())))), true; })
+      .Case([&](math::SinhOp) { return times(math::CoshOp::create(b, loc, x())), true; })
+      .Case([&](math::CoshOp) { return times(math::SinhOp::create(b, loc, x())), true; })
+      .Case([&](math::AsinhOp) { return times(s.rsqrt(s.add(s.mul(x(), x()), constant(1)))), true; })
+      .Case([&](math::AcoshOp) { return times(s.rsqrt(s.sub(s.mul(x(), x()), constant(1)))), true; })
+      .Case([&](math::AtanhOp) { return add(x(), s.div(g, s.sub(constant(1), s.mul(x(), x())))), true; })
+      .Case([&](math::ErfOp) { // 2 / sqrt(pi) * exp(-x^2)
+        return times(s.mul(constant(M_2_SQRTPI), s.exp(s.neg(s.mul(x(), x()))))), true;
+      })
+      .Case([&](math::AbsFOp) {
+        Value negative = choose(compare(arith::CmpFPredicate::OLT, x(), constant(0)), s.neg(g), constant(0));
+        return add(x(), choose(compare(arith::CmpFPredicate::OGT, x(), constant(0)), g, negative)), true;
+      })
+      .Case([&](math::PowFOp) {
+        Value less = math::PowFOp::create(b, loc, x(0), s.sub(x(1), constant(1)));
+        add(x(0), s.mul(g, s.mul(x(1), less)));
+        if (!isConstant(x(1))) {
+          // x^y log x, which is 0 at 0.
+          Value product = s.mul(y, s.log(s.maximum(x(0), constant(1e-37))));
+          add(x(1), s.mul(g, choose(compare(arith::CmpFPredicate::OGT, x(0), constant(0)), product, constant(0))));
+        }
+        return true;
+      })
+      .Case([&](math::FmaOp) {
+        add(x(0), s.mul(g, x(1))), add(x(1), s.mul(g, x(0))), add(x(2), g);
+        return true;
+      })
+      .Case([&](math::CopySignOp) {
+        Value same = compare(arith::CmpFPredicate::OEQ, x(0), y);
+        return add(x(0), choose(same, g, s.neg(g))), true;
+      })
+      // Piecewise constant.
+      .Case<math::FloorOp, math::CeilOp, math::RoundOp, math::RoundEvenOp, math::TruncOp, arith::ConstantOp,
+            arith::SIToFPOp, arith::UIToFPOp>([](Operation *) { return true; })
+      .Case([&](arith::RemFOp) { // x - y * trunc(x / y)
+        Value whole = math::TruncOp::create(b, loc, s.div(x(0), x(1)));
+        return add(x(0), g), add(x(1), s.neg(s.mul(g, whole))), true;
+      })
+      .Default([](Operation *) { return false; });
+}
+
+FailureOr<SmallVector<Value>> MapOp::buildGradient(OpBuilder &builder, ValueRange gradients) {
+  TensorBuilder b(getLoc(), builder);
+  Block &block = getBody().front();
+  unsigned numOperands = getNumOperands();
+  SmallVector<Value> operands(getOperands());
+  operands.push_back(gradients[0]);
+  SmallVector<Value> result(numOperands);
+  for (unsigned i = 0; i < numOperands; ++i) {
+    auto type = TensorBuilder::typeOf(getOperand(i));
+    if (!isa<FloatType>(type.getElementType()))
+      continue;
+    Operation *unknown = nullptr;
+    bool depends = false;
+    auto body = [&](OpBuilder &scalars, Location loc, ValueRange arguments) -> Value {
+      IRMapping mapping;
+      mapping.map(block.getArguments(), arguments.drop_back());
+      SmallVector<Operation *> forward;
+      for (Operation &op : block.without_terminator())
+        forward.push_back(scalars.clone(op, mapping));
+      ScalarAdjoints adjoints(scalars, loc);
+      adjoints.add(mapping.lookup(block.getTerminator()->getOperand(0)), arguments.back());
+      for (Operation *op : llvm::reverse(forward))
+        if (!adjoints.propagate(*op))
+          unknown = op;
+      Value adjoint = adjoints.lookup(arguments[i]);
+      depends = adjoint != nullptr;
+      return depends ? adjoint
+                     : ScalarBuilder(scalars, loc).constant(0, arguments[i]);
+    };
+    auto map = MapOp::create(b, operands, body);
+    if (unknown)
+      return emitOpError("has no gradient: no rule is known for '") << unknown->getName() << "'";
+    if (!depends) {
+      map.erase();
+      continue;
+    }
+    // What the adjoint does not need.
+    SmallVector<Operation *> scalars;
+    for (Operation &op : map.getBody().front().without_terminator())
+      scalars.push_back(&op);
+    for (Operation *op : llvm::reverse(scalars))
+      if (isOpTriviallyDead(op))
+        op->erase();
+    result[i] = b.sumTo(map, type);
+  }
+  return result;
+}

@@ -1,0 +1,97 @@
+//===- TensorBuilder.cpp - making nn ops at one place ----------------------===//
+//
+// What of the builder is more than a call.
+//
+//===----------------------------------------------------------------------===//
+#include "dialects/nn/TensorBuilder.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+#include <numeric>
+
+using namespace mlir;
+using namespace sylvite::nn;
+
+Value TensorBuilder::transposeMatrices(Value x) {
+  SmallVector<int64_t> permutation(typeOf(x).getRank());
+  std::iota(permutation.begin(), permutation.end(), 0);
+  std::swap(permutation.back(), permutation[permutation.size() - 2]);
+  return transpose(x, permutation);
+}
+
+Value TensorBuilder::map(ValueRange operands,
+                         function_ref<Value(ScalarBuilder &, ValueRange)> function) {
+  return MapOp::create(*this, operands, [&](OpBuilder &b, Location loc, ValueRange scalars) {
+    ScalarBuilder scalar(b, loc);
+    return function(scalar, scalars);
+  });
+}
+
+Value TensorBuilder::select(Value mask, Value x, Value y) {
+  return MapOp::create(*this, ValueRange{mask, x, y},
+                       [](OpBuilder &b, Location loc, ValueRange v) -> Value {
+                         return arith::SelectOp::create(b, loc, v[0], v[1], v[2]);
+                       });
+}
+
+Value TensorBuilder::reshape(Value x, ArrayRef<int64_t> shape, ArrayRef<int64_t> from) {
+  auto type = typeOf(x).clone(shape);
+  return type == typeOf(x) ? x : Value(ReshapeOp::create(*this, type, x, from));
+}
+
+Value TensorBuilder::fullLike(double value, Value like) {
+  SmallVector<int64_t> from(typeOf(like).getRank());
+  std::iota(from.begin(), from.end(), 0);
+  return FullOp::create(*this, typeOf(like), APFloat(value), like, from);
+}
+
+Value TensorBuilder::broadcastOver(Value x, Value like, ArrayRef<int64_t> dims) {
+  SmallVector<int64_t> shape, from;
+  int64_t next = 0;
+  for (auto [i, size] : llvm::enumerate(typeOf(like).getShape())) {
+    bool isReduced = llvm::is_contained(dims, static_cast<int64_t>(i));
+    shape.push_back(isReduced ? 1 : size);
+    from.push_back(isReduced ? -1 : next++);
+  }
+  if (typeOf(x).getRank() < typeOf(like).getRank())
+    x = reshape(x, shape, from);
+  return MapOp::create(*this, ValueRange{x, like},
+                       [](OpBuilder &, Location, ValueRange v) { return v[0]; });
+}
+
+Value TensorBuilder::sumTo(Value x, RankedTensorType like) {
+  RankedTensorType type = typeOf(x);
+  if (type.getShape() == like.getShape())
+    return x;
+  int64_t implied = type.getRank() - like.getRank(), next = 0;
+  SmallVector<int64_t> dims, from;
+  for (int64_t i = 0; i < type.getRank(); ++i) {
+    bool repeats = i < implied || (like.getDimSize(i - implied) == 1 && type.getDimSize(i) != 1);
+    if (repeats)
+      dims.push_back(i);
+    if (i >= implied)
+      from.push_back(repeats ? -1 : next);
+    next += !repeats;
+  }
+  return reshape(reduce(ReduceKind::Sum, x, dims), like.getShape(), from);
+}
+
+Value TensorBuilder::countElements(Value like, ArrayRef<int64_t> dims) {
+  RankedTensorType type = typeOf(like);
+  auto scalar = RankedTensorType::get({}, type.getElementType());
+  int64_t known = 1;
+  Value count;
+  for (int64_t dim : dims) {
+    if (!type.isDynamicDim(dim)) {
+      known *= type.getDimSize(dim);
+      continue;
+    }
+    Value ones = FullOp::create(*this, RankedTensorType::get({ShapedType::kDynamic}, type.getElementType()),
+                                APFloat(1.0), like, ArrayRef<int64_t>{dim});
+    Value extent = reduce(ReduceKind::Sum, ones, {0});
+    count = count ? multiply(count, extent) : extent;
+  }
+  if (!count)
+    return FullOp::create(*this, scalar, APFloat(double(known)), like, ArrayRef<int64_t>());
+  return known == 1 ? count : scale(count, known);
+}

@@ -1,0 +1,473 @@
+//===- Train.cpp - nn-train ------------------------------------------------===//
+//
+// Makes the functions of training from a model's `forward`: each is a copy of it, with targets as further
+// arguments. Layers that behave differently in training are brought to that form in the copies that train; loss,
+// metrics, gradients and the optimizer's update follow. What a step changes comes back as results that replace
+// parameters (`nn.update`), so that a function of this dialect stays a function.
+//
+//===----------------------------------------------------------------------===//
+#include "passes/Passes.h"
+#include "passes/nn/Differentiate.h"
+#include "passes/nn/Training.h"
+#include "passes/nn/Utils.h"
+
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
+#include "llvm/ADT/STLExtras.h"
+
+#include <numeric>
+
+namespace sylvite {
+#define GEN_PASS_DEF_TRAIN
+#include "passes/Passes.h.inc"
+} // namespace sylvite
+
+using namespace mlir;
+using namespace sylvite;
+using namespace sylvite::nn;
+
+//===----------------------------------------------------------------------===//
+// Constants
+//===----------------------------------------------------------------------===//
+
+/// A parameter of `module` with these elements, or of zeros where there are none; the one of this name if there is one.
+template <typename T>
+static ParameterOp getParameter(ModuleOp module, StringRef name, RankedTensorType type, ArrayRef<T> values) {
+  if (auto existing = module.lookupSymbol<ParameterOp>(name))
+    return existing;
+  OpBuilder builder = OpBuilder::atBlockBegin(module.getBody());
+  ElementsAttr value;
+  if (!values.empty())
+    value = DenseResourceElementsAttr::get(type, name, HeapAsmResourceBlob::allocateAndCopyInferAlign(values));
+  return ParameterOp::create(builder, module.getLoc(), builder.getStringAttr(name), TypeAttr::get(type), value,
+                             /*trainable=*/nullptr);
+}
+
+Value sylvite::getIndices(ImplicitLocOpBuilder &builder, int64_t count) {
+  auto module = builder.getInsertionBlock()->getParentOp()->getParentOfType<ModuleOp>();
+  auto type = RankedTensorType::get({count}, builder.getI32Type());
+  SmallVector<int32_t> values(count);
+  std::iota(values.begin(), values.end(), 0);
+  std::string name = "indices/" + std::to_string(count);
+  getParameter<int32_t>(module, name, type, values);
+  return GetOp::create(builder, type, name);
+}
+
+//===----------------------------------------------------------------------===//
+// Free dimensions
+//===----------------------------------------------------------------------===//
+
+/// The name of free dimension `dim` of `value`: that of the argument it comes from, or empty where it is computed.
+static StringRef symbolOf(func::FuncOp function, Value value, unsigned dim) {
+  if (auto argument = dyn_cast<BlockArgument>(value)) {
+    auto dims = argument.getOwner()->getParentOp() == function
+                    ? function.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(), "nn.dims")
+                    : ArrayAttr();
+    return dims ? cast<StringAttr>(dims[dim]).getValue() : "";
+  }
+  Operation *op = value.getDefiningOp();
+  if (auto scan = dyn_cast<ScanOp>(op)) {
+    unsigned result = cast<OpResult>(value).getResultNumber(), numCarried = scan.getInitial().size();
+    if (result < numCarried)
+      return symbolOf(function, scan.getInitial()[result], dim);
+    if (dim == 0)
+      return symbolOf(function, scan.getSequences().front(), 0);
+    Value slice = scan.getYielded()[result];
+    if (auto argument = dyn_cast<BlockArgument>(slice); argument && argument.getArgNumber() < numCarried)
+      return symbolOf(function, scan.getInitial()[argument.getArgNumber()], dim - 1);
+    // What is stacked usually is what is carried on.
+    for (auto [i, yielded] : llvm::enumerate(scan.getYielded().take_front(numCarried)))
+      if (yielded == slice)
+        return symbolOf(function, scan.getInitial()[i], dim - 1);
+    return "";
+  }
+  auto shaped = dyn_cast<ShapeOpInterface>(op);
+  if (!shaped)
+    return "";
+  SmallVector<ShapeExpr> shapes = shapesOfOperands(op->getOperands());
+  auto shape = shaped.resultShape(std::nullopt, shapes);
+  if (failed(shape))
+    return "";
+  for (auto [operand, dims] : llvm::zip(op->getOperands(), shapes))
+    for (auto [i, expr] : llvm::enumerate(dims))
+      if (expr == (*shape)[dim] && isa<AffineSymbolExpr>(expr))
+        return symbolOf(function, operand, i);
+  return "";
+}
+
+//===----------------------------------------------------------------------===//
+// The pass
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// A parameter and the value that replaces it after a step.
+using Update = std::pair<StringAttr, Value>;
+
+/// One function of training while it is built.
+class StepFunction {
+public:
+  StepFunction(func::FuncOp forward, StringRef name, DictionaryAttr training);
+
+  /// Brings layers to their form in training; the statistics that they move become updates.
+  void enterTraining();
+  LogicalResult addTargets();
+  /// Adds the losses up.
+  LogicalResult addLoss();
+  LogicalResult addMetrics();
+  /// Gradients of the trainable parameters, in the order of the module.
+  LogicalResult addGradients();
+  /// Begins the optimizer's step, before the gradients: each update then comes as soon as its gradient is known.
+  LogicalResult addOptimizer();
+  void addUpdates();
+  /// Ends the function: it returns the loss and the metrics, gradients if asked for, and the updates.
+  void finish(bool returnGradients);
+
+private:
+  Settings settingsOf(StringRef list, unsigned output) const;
+  Value get(ParameterOp parameter);
+  Value flatten(Value x) {
+    return b.reshape(x, {TensorBuilder::typeOf(x).getNumElements()}, {-1});
+  }
+  /// A parameter in which the optimizer keeps something.
+  template <typename T> ParameterOp keep(const Twine &name, RankedTensorType type, T initial);
+  /// Moves the ops from `first` on as far up as what they read, and the readers of what they replace, allow: a
+  /// gradient is used up as soon as it is known.
+  void hoistFrom(Operation *first, ArrayRef<Value> replaced);
+
+  ModuleOp module;
+  func::FuncOp function;
+  DictionaryAttr training;
+  TensorBuilder b;
+  SmallVector<Value> outputs;
+  SmallVector<Comparison> compared; ///< per output; no target where there is no loss
+  llvm::MapVector<StringAttr, Value> parameters;
+  SmallVector<std::pair<StringAttr, Value>> results; ///< loss and metrics, by name
+  SmallVector<std::pair<ParameterOp, Value>> gradients;
+  SmallVector<Update> updates;
+  std::optional<Optimizer> optimizer;
+};
+
+} // namespace
+
+StepFunction::StepFunction(func::FuncOp forward, StringRef name, DictionaryAttr training)
+    : module(forward->getParentOfType<ModuleOp>()), function(forward.clone()), training(training),
+      b(forward.getLoc(), forward.getContext()) {
+  function.setName(name);
+  OpBuilder::atBlockEnd(module.getBody()).insert(function);
+  Operation *terminator = function.getBody().front().getTerminator();
+  outputs.assign(terminator->operand_begin(), terminator->operand_end());
+  b.setInsertionPoint(terminator);
+  // One read of each parameter, before everything else.
+  for (GetOp get : llvm::make_early_inc_range(function.getOps<GetOp>())) {
+    Value &first = parameters[get.getParameterAttr().getAttr()];
+    if (first) {
+      get.replaceAllUsesWith(first);
+      get.erase();
+    } else {
+      first = get;
+    }
+  }
+}
+
+Settings StepFunction::settingsOf(StringRef list, unsigned output) const {
+  auto array = training.getAs<ArrayAttr>(list);
+  auto dictionary = array && output < array.size() ? dyn_cast<DictionaryAttr>(array[output]) : DictionaryAttr();
+  return Settings(dictionary ? dictionary : DictionaryAttr::get(training.getContext()));
+}
+
+Value StepFunction::get(ParameterOp parameter) {
+  Value &value = parameters[parameter.getSymNameAttr()];
+  if (!value)
+    value = GetOp::create(b, parameter.getTensorType(), parameter.getSymName());
+  return value;
+}
+
+void StepFunction::enterTraining() {
+  for (BatchNormOp op : llvm::to_vector(function.getOps<BatchNormOp>())) {
+    auto mean = op.getMean().getDefiningOp<GetOp>(), variance = op.getVariance().getDefiningOp<GetOp>();
+    if (!op.getMomentum() || !mean || !variance)
+      continue;
+    TensorBuilder here(op.getLoc(), op);
+    SmallVector<int64_t> dims(TensorBuilder::typeOf(op.getInput()).getRank() - 1);
+    std::iota(dims.begin(), dims.end(), 0);
+    Value batchMean = here.reduce(ReduceKind::Mean, op.getInput(), dims);
+    Value centered = here.subtract(op.getInput(), batchMean);
+    Value batchVariance = here.reduce(ReduceKind::Mean, here.multiply(centered, centered), dims);
+    double momentum = op.getMomentum()->convertToDouble();
+    op.getMeanMutable().assign(batchMean);
+    op.getVarianceMutable().assign(batchVariance);
+    op.removeMomentumAttr();
+    for (auto [moving, statistic] : {std::pair(mean, batchMean), std::pair(variance, batchVariance)}) {
+      Value moved = here.map(moving, statistic, [&](ScalarBuilder &s, Value before, Value now) {
+        return s.add(s.mul(s.constant(momentum, now), before), s.mul(s.constant(1 - momentum, now), now));
+      });
+      updates.push_back({moving.getParameterAttr().getAttr(), moved});
+    }
+  }
+}
+
+LogicalResult StepFunction::addTargets() {
+  unsigned numLosses = llvm::count_if(llvm::seq<unsigned>(0, outputs.size()),
+                                      [&](unsigned i) { return !settingsOf("losses", i).kind().empty(); });
+  if (numLosses == 0)
+    return function.emitError("training needs a loss for at least one output");
+  for (auto [i, output] : llvm::enumerate(outputs)) {
+    Settings loss = settingsOf("losses", i);
+    compared.push_back({output, Value()});
+    if (loss.kind().empty())
+      continue;
+    auto type = targetType(output.getLoc(), loss, TensorBuilder::typeOf(output));
+    if (failed(type))
+      return failure();
+    bool isSparse = type->getElementType().isInteger();
+    SmallVector<Attribute> dims;
+    for (int64_t d = 0; d < type->getRank(); ++d) {
+      StringRef symbol = type->isDynamicDim(d) ? symbolOf(function, output, d) : "";
+      if (type->isDynamicDim(d) && symbol.empty())
+        return function.emitError("free dimension ")
+               << d << " of output #" << i << " is not one of an input; supported for training: those";
+      dims.push_back(b.getStringAttr(symbol));
+    }
+    auto outputName = function.getResultAttrOfType<StringAttr>(i, "nn.name");
+    std::string name = isSparse ? "labels" : "targets";
+    if (numLosses > 1)
+      name = (outputName ? outputName.str() : "output" + std::to_string(i)) + "_" + name;
+    unsigned position = function.getNumArguments();
+    auto attributes = b.getDictionaryAttr({b.getNamedAttr("nn.name", b.getStringAttr(name)),
+                                           b.getNamedAttr("nn.dims", b.getArrayAttr(dims))});
+    if (failed(function.insertArgument(position, *type, attributes, output.getLoc())))
+      return failure();
+    compared.back().target = function.getArgument(position);
+    compared.back().isSparse = isSparse;
+  }
+  return success();
+}
+
+LogicalResult StepFunction::addLoss() {
+  Value total;
+  for (auto [i, comparison] : llvm::enumerate(compared)) {
+    if (!comparison.target)
+      continue;
+    Settings settings = settingsOf("losses", i);
+    Value each = buildLoss(b, settings, comparison);
+    SmallVector<int64_t> all(TensorBuilder::typeOf(each).getRank());
+    std::iota(all.begin(), all.end(), 0);
+    Value loss = b.reduce(ReduceKind::Mean, each, all);
+    if (double weight = settings.number("weight", 1); weight != 1)
+      loss = b.scale(loss, weight);
+    total = total ? b.add(total, loss) : loss;
+  }
+  results.push_back({b.getStringAttr("loss"), total});
+  return success();
+}
+
+LogicalResult StepFunction::addMetrics() {
+  auto lists = training.getAs<ArrayAttr>("metrics");
+  bool several = llvm::count_if(compared, [](auto &c) { return bool(c.target); }) > 1;
+  for (auto [i, comparison] : llvm::enumerate(compared)) {
+    auto list = lists && i < lists.size() ? dyn_cast<ArrayAttr>(lists[i]) : ArrayAttr();
+    if (!comparison.target || !list)
+      continue;
+    for (DictionaryAttr entry : list.getAsRange<DictionaryAttr>()) {
+      Settings settings(entry);
+      Value value = buildMetric(b, settings, comparison);
+      if (!value)
+        return failure();
+      std::string name = settings.text("name", settings.kind()).str();
+      if (several)
+        if (auto output = function.getResultAttrOfType<StringAttr>(i, "nn.name"))
+          name = output.str() + "_" + name;
+      results.push_back({b.getStringAttr(name), value});
+    }
+  }
+  return success();
+}
+
+LogicalResult StepFunction::addGradients() {
+  SmallVector<Value> wanted;
+  for (ParameterOp parameter : module.getOps<ParameterOp>()) {
+    Value value = parameter.getTrainable() ? parameters.lookup(parameter.getSymNameAttr()) : Value();
+    if (!value)
+      continue;
+    gradients.push_back({parameter, Value()});
+    wanted.push_back(value);
+  }
+  if (wanted.empty())
+    return function.emitError("training needs a trainable parameter; the model has none");
+  Value loss = results.front().second;
+  auto found = differentiate(b, {{loss, b.fullLike(1, loss)}}, wanted);
+  if (failed(found))
+    return failure();
+  for (auto [entry, gradient, value] : llvm::zip_equal(gradients, *found, wanted))
+    entry.second = gradient ? gradient : b.fullLike(0, value);
+  return success();
+}
+
+template <typename T> ParameterOp StepFunction::keep(const Twine &name, RankedTensorType type, T initial) {
+  SmallVector<T> values;
+  if (initial != 0)
+    values.assign(type.getNumElements(), initial);
+  return getParameter<T>(module, ("optimizer/" + name).str(), type, values);
+}
+
+void StepFunction::hoistFrom(Operation *first, ArrayRef<Value> replaced) {
+  SmallVector<Operation *> ops;
+  for (Operation *op = first; op != function.getBody().front().getTerminator(); op = op->getNextNode())
+    ops.push_back(op);
+  SmallPtrSet<Operation *, 16> moving(ops.begin(), ops.end());
+  Operation *after = nullptr;
+  auto follow = [&](Operation *op) {
+    if (op && op->getBlock() == first->getBlock() && (!after || after->isBeforeInBlock(op)))
+      after = op;
+  };
+  Operation *terminator = function.getBody().front().getTerminator();
+  for (Value value : replaced)
+    for (Operation *user : value.getUsers()) {
+      user = function.getBody().front().findAncestorOpInBlock(*user);
+      if (!moving.contains(user) && user != terminator)
+        follow(user);
+    }
+  for (Operation *op : ops)
+    for (Value operand : op->getOperands())
+      if (Operation *source = operand.getDefiningOp(); source && !moving.contains(source))
+        follow(source);
+  for (Operation *op : ops) {
+    if (after)
+      op->moveAfter(after);
+    after = op;
+  }
+}
+
+LogicalResult StepFunction::addOptimizer() {
+  Settings settings(training.getAs<DictionaryAttr>("optimizer"));
+  auto created = Optimizer::create(module.getLoc(), settings);
+  if (failed(created))
+    return failure();
+  optimizer = *created;
+  auto scalar = RankedTensorType::get({}, b.getF32Type()), integer = RankedTensorType::get({}, b.getI64Type());
+  ParameterOp iterations = keep<int64_t>("iterations", integer, 0);
+  Value count = get(iterations);
+  auto toFloat = [&](int64_t offset) -> Value {
+    return MapOp::create(b, ValueRange{count}, [&](OpBuilder &builder, Location loc, ValueRange v) -> Value {
+      Value more = arith::ConstantOp::create(builder, loc, builder.getI64IntegerAttr(offset));
+      Value sum = arith::AddIOp::create(builder, loc, v[0], more);
+      return arith::SIToFPOp::create(builder, loc, builder.getF32Type(), sum);
+    });
+  };
+  Value rate = optimizer->scheduledRate(b, toFloat(0));
+  if (!rate) { // no step changes it, but the user may
+    ParameterOp parameter = keep<float>("learning_rate", scalar, optimizer->initialRate());
+    rate = get(parameter);
+    updates.push_back({parameter.getSymNameAttr(), rate});
+  }
+  SmallVector<Value> kept;
+  SmallVector<StringAttr> keptNames;
+  for (auto [name, initial] : optimizer->scalars()) {
+    ParameterOp parameter = keep<float>(name, scalar, initial);
+    keptNames.push_back(parameter.getSymNameAttr());
+    kept.push_back(get(parameter));
+  }
+  optimizer->begin(b, rate, toFloat(1), kept);
+  for (auto [name, value] : llvm::zip_equal(keptNames, kept))
+    updates.push_back({name, value});
+  Value next = MapOp::create(b, ValueRange{count}, [](OpBuilder &builder, Location loc, ValueRange v) -> Value {
+    return arith::AddIOp::create(builder, loc, v[0],
+                                 arith::ConstantOp::create(builder, loc, builder.getI64IntegerAttr(1)));
+  });
+  updates.push_back({iterations.getSymNameAttr(), next});
+  return success();
+}
+
+void StepFunction::addUpdates() {
+  SmallVector<Value> flat;
+  for (auto &[parameter, gradient] : gradients)
+    flat.push_back(flatten(gradient));
+  optimizer->clip(b, flat);
+  for (auto [entry, gradient] : llvm::zip_equal(gradients, flat)) {
+    ParameterOp parameter = entry.first;
+    RankedTensorType type = parameter.getTensorType();
+    SmallVector<Value> replaced{get(parameter)};
+    SmallVector<StringAttr> names{parameter.getSymNameAttr()};
+    for (auto [slot, initial] : optimizer->slots()) {
+      ParameterOp kept = keep<float>(parameter.getSymName() + "/" + slot, type, initial);
+      names.push_back(kept.getSymNameAttr());
+      replaced.push_back(get(kept));
+    }
+    Value read = flatten(replaced[0]);
+    ParameterUpdate update{read, gradient, {}};
+    for (auto [i, slot] : llvm::enumerate(optimizer->slots()))
+      update.slots[slot.first] = flatten(replaced[i + 1]);
+    Operation *last = &*std::prev(b.getInsertionPoint());
+    optimizer->update(b, update);
+    auto replace = [&](StringAttr name, Value value) {
+      Value whole = b.reshape(value, type.getShape(), SmallVector<int64_t>(type.getRank(), -1));
+      updates.push_back({name, whole});
+    };
+    replace(names[0], update.parameter);
+    for (auto [i, slot] : llvm::enumerate(optimizer->slots()))
+      replace(names[i + 1], update.slots[slot.first]);
+    hoistFrom(last->getNextNode(), replaced);
+  }
+}
+
+void StepFunction::finish(bool returnGradients) {
+  SmallVector<Value> values;
+  SmallVector<Attribute> attributes;
+  auto give = [&](StringRef attribute, StringAttr name, Value value) {
+    values.push_back(value);
+    attributes.push_back(b.getDictionaryAttr(b.getNamedAttr(attribute, name)));
+  };
+  for (auto [name, value] : results)
+    give("nn.name", name, value);
+  if (returnGradients)
+    for (auto &[parameter, gradient] : gradients)
+      give("nn.name", parameter.getSymNameAttr(), gradient);
+  else
+    for (auto [name, value] : updates)
+      give("nn.update", name, value);
+  Operation *terminator = function.getBody().front().getTerminator();
+  terminator->setOperands(values);
+  function.setType(b.getFunctionType(function.getArgumentTypes(), TypeRange(ValueRange(values))));
+  function.setResAttrsAttr(b.getArrayAttr(attributes));
+  eraseDeadOps(function.getBody().front());
+}
+
+namespace {
+
+struct Train : sylvite::impl::TrainBase<Train> {
+  using TrainBase::TrainBase;
+
+  void runOnOperation() override {
+    auto training = getOperation()->getAttrOfType<DictionaryAttr>("nn.training");
+    auto forward = getOperation().lookupSymbol<func::FuncOp>("forward");
+    if (!training || !forward)
+      return;
+    if (!training.getAs<DictionaryAttr>("optimizer")) {
+      emitError(getOperation().getLoc(), "training needs an optimizer");
+      return signalPassFailure();
+    }
+    for (unsigned i = 0; i < forward.getNumArguments(); ++i)
+      if (forward.getArgAttr(i, "nn.state")) {
+        forward.emitError("a model with stateful layers cannot be trained");
+        return signalPassFailure();
+      }
+    StepFunction step(forward, "train_step", training), evaluate(forward, "evaluate", training),
+        gradients(forward, "gradients", training);
+    step.enterTraining();
+    if (failed(step.addTargets()) || failed(step.addLoss()) || failed(step.addMetrics()) ||
+        failed(step.addOptimizer()) || failed(step.addGradients()))
+      return signalPassFailure();
+    step.addUpdates();
+    step.finish(/*returnGradients=*/false);
+    if (failed(evaluate.addTargets()) || failed(evaluate.addLoss()) || failed(evaluate.addMetrics()))
+      return signalPassFailure();
+    evaluate.finish(/*returnGradients=*/false);
+    gradients.enterTraining();
+    if (failed(gradients.addTargets()) || failed(gradients.addLoss()) || failed(gradients.addGradients()))
+      return signalPassFailure();
+    gradients.finish(/*returnGradients=*/true);
+  }
+};
+
+} // namespace

@@ -1,0 +1,103 @@
+//===- Training.h - what a training step is made of -------------*- C++ -*-===//
+//
+// Losses, metrics and optimizers as builders of nn ops, by their Keras names. nn-train puts them together; what
+// a model is trained with is the module's attribute `nn.training` (see the pass).
+//
+//===----------------------------------------------------------------------===//
+#ifndef SYLVITE_PASSES_NN_TRAINING_H
+#define SYLVITE_PASSES_NN_TRAINING_H
+
+#include "dialects/nn/TensorBuilder.h"
+
+#include "llvm/ADT/MapVector.h"
+
+namespace sylvite {
+
+/// A kind and its options, as `{kind = "adam", beta_1 = 0.9}`.
+class Settings {
+public:
+  explicit Settings(mlir::DictionaryAttr attributes) : attributes(attributes) {}
+  llvm::StringRef kind() const { return text("kind"); }
+  llvm::StringRef text(llvm::StringRef name, llvm::StringRef otherwise = "") const;
+  double number(llvm::StringRef name, double otherwise) const;
+  bool flag(llvm::StringRef name) const;
+  bool has(llvm::StringRef name) const { return bool(attributes.get(name)); }
+  Settings part(llvm::StringRef name) const;
+  llvm::SmallVector<double> numbers(llvm::StringRef name) const;
+
+private:
+  mlir::DictionaryAttr attributes;
+};
+
+//===----------------------------------------------------------------------===//
+// Losses and metrics
+//===----------------------------------------------------------------------===//
+
+/// What a loss or a metric compares: an output of the model, and what it should have been.
+struct Comparison {
+  mlir::Value predicted, target;
+  /// Whether the target holds the numbers of classes, one per position of the output without its last dimension.
+  bool isSparse = false;
+};
+
+/// The type of the target of an output of type `predicted` under `loss`: class numbers (i32) for sparse losses, else
+/// as the output. Fails, with a diagnostic at `loc`, for an unknown kind.
+mlir::FailureOr<mlir::RankedTensorType> targetType(mlir::Location loc, Settings loss, mlir::RankedTensorType predicted);
+
+/// The loss of each position: of the shape of the output without its last dimension.
+mlir::Value buildLoss(nn::TensorBuilder &b, Settings loss, const Comparison &compared);
+
+/// The mean of a metric over the batch, a scalar; null, after a diagnostic, for an unknown kind or one that does not fit.
+mlir::Value buildMetric(nn::TensorBuilder &b, Settings metric, const Comparison &compared);
+
+/// The metric that Keras's name `accuracy` stands for.
+llvm::StringRef resolveMetric(llvm::StringRef kind, const Comparison &compared);
+
+//===----------------------------------------------------------------------===//
+// Optimizers
+//===----------------------------------------------------------------------===//
+
+/// The state of one parameter's update; values are vectors of all its elements.
+struct ParameterUpdate {
+  mlir::Value parameter, gradient;
+  llvm::MapVector<llvm::StringRef, mlir::Value> slots;
+};
+
+/// An optimizer of a training step.
+class Optimizer {
+public:
+  /// Fails, with a diagnostic at `loc`, for an unknown kind or option.
+  static mlir::FailureOr<Optimizer> create(mlir::Location loc, Settings settings);
+
+  /// Names of what it keeps per parameter, and the value of each at first.
+  llvm::SmallVector<std::pair<llvm::StringRef, double>> slots() const;
+  /// Names of scalars that it keeps, and the value of each at first.
+  llvm::SmallVector<std::pair<llvm::StringRef, double>> scalars() const;
+
+  /// Begins a step: `rate` is the learning rate, `step` the number of this step, from one on, as floats; `kept` the
+  /// scalars it keeps, which are replaced by their new values.
+  void begin(nn::TensorBuilder &b, mlir::Value rate, mlir::Value step, llvm::SmallVectorImpl<mlir::Value> &kept);
+  /// Limits the gradients of all parameters as the settings say.
+  void clip(nn::TensorBuilder &b, llvm::MutableArrayRef<mlir::Value> gradients) const;
+  /// Replaces the parameter and the slots by their new values.
+  void update(nn::TensorBuilder &b, ParameterUpdate &update) const;
+
+  /// The learning rate of `step` (counted from zero, a float) under the schedule of the settings, or null where the
+  /// rate is a number.
+  mlir::Value scheduledRate(nn::TensorBuilder &b, mlir::Value step) const;
+  double initialRate() const { return settings.number("learning_rate", 1e-3); }
+
+private:
+  struct Row;
+  explicit Optimizer(Settings settings, const Row &row) : settings(settings), row(&row) {}
+  static llvm::ArrayRef<Row> rows();
+
+  Settings settings;
+  const Row *row;
+  mlir::Value rate, step;
+  llvm::SmallVector<mlir::Value> corrections;
+};
+
+} // namespace sylvite
+
+#endif // SYLVITE_PASSES_NN_TRAINING_H
