@@ -2,7 +2,8 @@
 //
 // Derives it from the region: the scalar ops are walked backwards, each adding its share to the adjoints
 // of what it reads. One table entry per arith or math op, none per activation. The forward scalars are
-// computed again, which costs less than keeping them.
+// computed again, which costs less than keeping them; the result is there anyway, and where a rule needs only that, as for
+// relu and tanh, what it was computed from need not be kept.
 //
 // Conventions at kinks are those of the frameworks: relu'(0) = 0 and |x|'(0) = 0, and what is constant has none.
 //
@@ -24,7 +25,9 @@ namespace {
 /// The adjoints of scalars while a region is walked backwards.
 class ScalarAdjoints {
 public:
-  ScalarAdjoints(OpBuilder &b, Location loc) : b(b), loc(loc), s(b, loc) {}
+  /// `known` is a scalar that need not be computed again: it is `value`.
+  ScalarAdjoints(OpBuilder &b, Location loc, Value known, Value value)
+      : b(b), loc(loc), s(b, loc), known(known), value(value) {}
 
   void add(Value scalar, Value adjoint) {
     if (!isa<FloatType>(scalar.getType()))
@@ -43,14 +46,19 @@ private:
   Value choose(Value condition, Value x, Value y) {
     return arith::SelectOp::create(b, loc, condition, x, y);
   }
-  /// The adjoint of an extremum goes to the operand that is it; a constant takes none, as in relu. Of two
-  /// equal scalars each takes half.
-  void propagateExtremum(Value x, Value y, Value g, bool greater) {
-    Value zero = s.constant(0, g), half = s.mul(g, s.constant(0.5, g));
+  /// The adjoint of an extremum goes to the operand that is it. Of two equal scalars each takes half; a constant takes
+  /// none, as in relu, and whether the other operand passes it can be seen from the result.
+  void propagateExtremum(Value x, Value y, Value extremum, Value g, bool greater) {
+    Value zero = s.constant(0, g);
     auto beats = greater ? arith::CmpFPredicate::OGT : arith::CmpFPredicate::OLT;
-    bool constant = isConstant(x) || isConstant(y);
+    if (isConstant(x) || isConstant(y)) {
+      if (isConstant(x))
+        std::swap(x, y);
+      return add(x, choose(compare(beats, extremum, y), g, zero));
+    }
+    Value half = s.mul(g, s.constant(0.5, g));
     auto give = [&](Value mine, Value other) {
-      Value tie = constant ? zero : choose(compare(arith::CmpFPredicate::OEQ, mine, other), half, zero);
+      Value tie = choose(compare(arith::CmpFPredicate::OEQ, mine, other), half, zero);
       add(mine, choose(compare(beats, mine, other), g, tie));
     };
     give(x, y);
@@ -61,6 +69,7 @@ private:
   OpBuilder &b;
   Location loc;
   ScalarBuilder s;
+  Value known, value;
   DenseMap<Value, Value> adjoints;
 };
 
@@ -70,6 +79,8 @@ bool ScalarAdjoints::propagate(Operation &op) {
   Value y = op.getResult(0), g = lookup(y);
   if (!g)
     return true;
+  if (y == known)
+    y = value;
   auto x = [&](unsigned i = 0) { return op.getOperand(i); };
   auto constant = [&](double value) { return s.constant(value, g); };
   /// g times what `derivative` gives.
@@ -84,9 +95,9 @@ bool ScalarAdjoints::propagate(Operation &op) {
       })
       .Case([&](arith::NegFOp) { return add(x(), s.neg(g)), true; })
       .Case<arith::MaximumFOp, arith::MaxNumFOp>(
-          [&](auto) { return propagateExtremum(x(0), x(1), g, true), true; })
+          [&](auto) { return propagateExtremum(x(0), x(1), y, g, true), true; })
       .Case<arith::MinimumFOp, arith::MinNumFOp>(
-          [&](auto) { return propagateExtremum(x(0), x(1), g, false), true; })
+          [&](auto) { return propagateExtremum(x(0), x(1), y, g, false), true; })
       .Case([&](arith::SelectOp) {
         add(x(1), choose(x(0), g, constant(0)));
         add(x(2), choose(x(0), constant(0), g));
@@ -161,7 +172,7 @@ FailureOr<SmallVector<Value>> MapOp::buildGradient(OpBuilder &builder, ValueRang
   Block &block = getBody().front();
   unsigned numOperands = getNumOperands();
   SmallVector<Value> operands(getOperands());
-  operands.push_back(gradients[0]);
+  operands.append({getResult(), gradients[0]});
   SmallVector<Value> result(numOperands);
   for (unsigned i = 0; i < numOperands; ++i) {
     auto type = TensorBuilder::typeOf(getOperand(i));
@@ -171,12 +182,13 @@ FailureOr<SmallVector<Value>> MapOp::buildGradient(OpBuilder &builder, ValueRang
     bool depends = false;
     auto body = [&](OpBuilder &scalars, Location loc, ValueRange arguments) -> Value {
       IRMapping mapping;
-      mapping.map(block.getArguments(), arguments.drop_back());
+      mapping.map(block.getArguments(), arguments.drop_back(2));
       SmallVector<Operation *> forward;
       for (Operation &op : block.without_terminator())
         forward.push_back(scalars.clone(op, mapping));
-      ScalarAdjoints adjoints(scalars, loc);
-      adjoints.add(mapping.lookup(block.getTerminator()->getOperand(0)), arguments.back());
+      Value yielded = mapping.lookupOrDefault(block.getTerminator()->getOperand(0));
+      ScalarAdjoints adjoints(scalars, loc, yielded, arguments.drop_back().back());
+      adjoints.add(yielded, arguments.back());
       for (Operation *op : llvm::reverse(forward))
         if (!adjoints.propagate(*op))
           unknown = op;

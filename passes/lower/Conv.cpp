@@ -120,8 +120,7 @@ static LogicalResult lowerPackedConv(nn::PackedConvOp op, GroupLowering &lowerin
   return success();
 }
 
-/// Each output position gathers the taps that reach it: those with
-/// `(position + padding - tap * dilation)` a multiple of the stride and, divided by it, in the input.
+/// Each output position gathers what reaches it.
 static LogicalResult lowerConvTranspose(nn::ConvTransposeOp op, GroupLowering &lowering) {
   RankedTensorType filter = lowering.typeOf(op.getFilter());
   size_t numSpatial = op.getStrides().size();
@@ -133,17 +132,16 @@ static LogicalResult lowerConvTranspose(nn::ConvTransposeOp op, GroupLowering &l
       });
   ReversedWindow window{lowering, op.getInput(), filter.getShape().take_front(numSpatial), op.getStrides(),
                         op.getDilations(), op.getPaddingLow()};
+  SmallVector<halide::ReductionVariable> reduction = window.loops();
+  reduction.push_back({"rc", 0, groupChannels});
   halide::UpdateOp::create(
-      lowering.builder, op.getLoc(), sum,
-      reductionOver(filter.getShape().take_front(numSpatial), groupChannels),
+      lowering.builder, op.getLoc(), sum, reduction,
       [&](OpBuilder &b, Location loc, ValueRange vars) {
         IndexBuilder index(b, loc);
         ValueRange point = vars.take_front(numSpatial + 2), r = vars.drop_front(numSpatial + 2);
-        SmallVector<Value> in{point.front()}, weight;
-        for (size_t i = 0; i < numSpatial; ++i) {
-          in.push_back(window.windowOf(b, loc, point[i + 1], r[i], i));
-          weight.push_back(r[i]);
-        }
+        auto reached = window.at(b, loc, point.slice(1, numSpatial), r.drop_back());
+        SmallVector<Value> in{point.front()}, weight(reached.taps);
+        in.append(reached.window);
         Value group = index.floorDiv(point.back(), groupFilters);
         Value channel = index.add(index.mul(group, groupChannels), r.back());
         in.push_back(op.getGroups() == 1 ? r.back() : channel);
@@ -155,8 +153,8 @@ static LogicalResult lowerConvTranspose(nn::ConvTransposeOp op, GroupLowering &l
                         lowering.at(b, loc, op.getFilter(), weight));
       },
       [&](OpBuilder &b, Location loc, ValueRange vars) {
-        halide::YieldOp::create(b, loc, window.reaches(b, loc, vars.slice(1, numSpatial),
-                                                       vars.slice(numSpatial + 2, numSpatial)));
+        halide::YieldOp::create(
+            b, loc, window.at(b, loc, vars.slice(1, numSpatial), vars.slice(numSpatial + 2, numSpatial)).reaches);
       });
   return success();
 }

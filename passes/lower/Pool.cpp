@@ -213,23 +213,35 @@ static void gatherWindows(Op op, GroupLowering &lowering,
   Type type = lowering.typeOf(op).getElementType();
   ReversedWindow window{lowering, op.getGradient(), op.getWindow(), op.getStrides(), op.getDilations(),
                         op.getPaddingLow()};
+  auto shareAt = [&](OpBuilder &b, Location loc, ValueRange point, const ReversedWindow::Reached &reached) {
+    SmallVector<Value> at{point.front()};
+    at.append(reached.window);
+    at.push_back(point.back());
+    return share(b, loc, at, reached.taps);
+  };
+  if (window.isSingle()) {
+    lowering.defineFunc(op, "pool_grad", [&](OpBuilder &b, Location loc, ValueRange point) {
+      SmallVector<Value> none(numSpatial, IndexBuilder(b, loc).constant(0));
+      auto reached = window.at(b, loc, point.slice(1, numSpatial), none);
+      Value only = shareAt(b, loc, point, reached), zero = lowering.scalar(b, loc, type, 0);
+      halide::YieldOp::create(b, loc, Value(arith::SelectOp::create(b, loc, reached.reaches, only, zero)));
+    });
+    return;
+  }
   halide::FuncOp sum = lowering.defineFunc(op, "pool_grad", [&](OpBuilder &b, Location loc, ValueRange) {
     halide::YieldOp::create(b, loc, lowering.scalar(b, loc, type, 0));
   });
   halide::UpdateOp::create(
-      lowering.builder, op.getLoc(), sum, window.taps(),
+      lowering.builder, op.getLoc(), sum, window.loops(),
       [&](OpBuilder &b, Location loc, ValueRange vars) {
-        ValueRange point = vars.take_front(numSpatial + 2), r = vars.drop_front(numSpatial + 2);
-        SmallVector<Value> at{point.front()};
-        for (size_t i = 0; i < numSpatial; ++i)
-          at.push_back(window.windowOf(b, loc, point[i + 1], r[i], i));
-        at.push_back(point.back());
-        Value total = lowering.at(b, loc, sum, point);
-        halide::YieldOp::create(b, loc, Value(arith::AddFOp::create(b, loc, total, share(b, loc, at, r))));
+        ValueRange point = vars.take_front(numSpatial + 2);
+        auto reached = window.at(b, loc, point.slice(1, numSpatial), vars.drop_front(numSpatial + 2));
+        Value total = lowering.at(b, loc, sum, point), more = shareAt(b, loc, point, reached);
+        halide::YieldOp::create(b, loc, Value(arith::AddFOp::create(b, loc, total, more)));
       },
       [&](OpBuilder &b, Location loc, ValueRange vars) {
-        halide::YieldOp::create(b, loc, window.reaches(b, loc, vars.slice(1, numSpatial),
-                                                       vars.drop_front(numSpatial + 2)));
+        halide::YieldOp::create(
+            b, loc, window.at(b, loc, vars.slice(1, numSpatial), vars.drop_front(numSpatial + 2)).reaches);
       });
 }
 

@@ -15,40 +15,48 @@ SmallVector<StringRef> sylvite::windowNames(size_t numSpatial) {
   return SmallVector<StringRef>(std::end(names) - numSpatial, std::end(names));
 }
 
-SmallVector<halide::ReductionVariable> ReversedWindow::taps() const {
+SmallVector<halide::ReductionVariable> ReversedWindow::loops() const {
   SmallVector<halide::ReductionVariable> variables;
-  for (auto [name, extent] : llvm::zip(windowNames(size.size()), size))
-    variables.push_back({name, 0, extent});
+  for (auto [i, name] : llvm::enumerate(windowNames(size.size())))
+    variables.push_back({name, 0, numSteps(i)});
   return variables;
 }
 
-std::pair<Value, int64_t> ReversedWindow::lifted(IndexBuilder &index, Value x, Value r, size_t i) const {
-  int64_t reach = dilations[i] * (size[i] - 1) - std::min<int64_t>(paddingLow[i], 0);
-  int64_t lift = llvm::divideCeil(reach, strides[i]);
-  Value position = index.sub(index.add(x, paddingLow[i] + lift * strides[i]), index.mul(r, dilations[i]));
-  return {position, lift};
+bool ReversedWindow::isSingle() const {
+  return llvm::all_of(llvm::seq<size_t>(0, size.size()), [&](size_t i) { return numSteps(i) == 1; });
 }
 
-Value ReversedWindow::windowOf(OpBuilder &b, Location loc, Value x, Value r, size_t i) const {
+ReversedWindow::Reached ReversedWindow::at(OpBuilder &b, Location loc, ValueRange x, ValueRange r) const {
   IndexBuilder index(b, loc);
-  auto [position, lift] = lifted(index, x, r, i);
-  Value source = index.add(index.floorDiv(position, strides[i]), -lift);
-  Value last = index.add(lowering.extent(b, loc, pooled, i + 1), -1);
-  return index.clamp(source, 0, last);
-}
-
-Value ReversedWindow::reaches(OpBuilder &b, Location loc, ValueRange x, ValueRange r) const {
-  IndexBuilder index(b, loc);
-  Value reaches;
+  Reached result;
+  auto require = [&](Value condition) {
+    result.reaches = result.reaches ? index.both(result.reaches, condition) : condition;
+  };
   for (size_t i = 0; i < size.size(); ++i) {
-    auto [position, lift] = lifted(index, x[i], r[i], i);
-    Value source = index.add(index.floorDiv(position, strides[i]), -lift);
-    Value inside = index.both(index.greaterEqual(source, 0),
-                              index.lessThan(source, lowering.extent(b, loc, pooled, i + 1)));
-    if (strides[i] > 1)
-      inside = index.both(inside, arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq,
-                                                        index.mod(position, strides[i]), index.constant(0)));
-    reaches = reaches ? index.both(reaches, inside) : inside;
+    bool byWindow = dilations[i] == 1;
+    // Quotients are of values that are not negative: a multiple of the stride is added, and taken off afterwards.
+    int64_t reach = (byWindow ? 0 : dilations[i] * (size[i] - 1)) - std::min<int64_t>(paddingLow[i], 0);
+    int64_t lift = llvm::divideCeil(reach, strides[i]);
+    Value position = index.add(x[i], paddingLow[i] + lift * strides[i]), tap = r[i];
+    if (!byWindow)
+      position = index.sub(position, index.mul(r[i], dilations[i]));
+    Value window = index.add(index.floorDiv(position, strides[i]), -lift);
+    if (byWindow) {
+      if (numSteps(i) > 1)
+        window = index.sub(window, r[i]);
+      tap = index.sub(index.add(x[i], paddingLow[i]), index.mul(window, strides[i]));
+      if (size[i] % strides[i]) {
+        require(index.lessThan(tap, index.constant(size[i])));
+        tap = index.clamp(tap, 0, index.constant(size[i] - 1));
+      }
+    } else if (strides[i] > 1) {
+      require(arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, index.mod(position, strides[i]),
+                                    index.constant(0)));
+    }
+    Value extent = lowering.extent(b, loc, pooled, i + 1);
+    require(index.both(index.greaterEqual(window, 0), index.lessThan(window, extent)));
+    result.window.push_back(index.clamp(window, 0, index.add(extent, -1)));
+    result.taps.push_back(tap);
   }
-  return reaches;
+  return result;
 }

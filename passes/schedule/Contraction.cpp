@@ -42,7 +42,7 @@ static int64_t blockOf(halide::AtOp at, Value channel) {
 
 /// What `update` reads, or nothing when it is not a sum of products of two reads, contiguous along the
 /// innermost variable.
-static std::optional<Operands> analyzeOperands(halide::UpdateOp update) {
+static std::optional<Operands> analyzeOperands(halide::UpdateOp update, ArrayRef<int64_t> resultShape) {
   ValueRange vars = update.getVarArguments();
   Value channel = vars.back();
   SmallVector<halide::AtOp> reads, alongChannels;
@@ -67,8 +67,13 @@ static std::optional<Operands> analyzeOperands(halide::UpdateOp update) {
       return llvm::any_of(alongChannels.front().getIndices(),
                           [&](Value index) { return dependsOn(index, vars[dim]); });
     };
-    while (operands.rows > 0 && weightsDependOn(operands.rows))
+    // A dimension of one position leaves a tile of one row: another serves better.
+    unsigned innermost = operands.rows;
+    while (operands.rows > 0 && (weightsDependOn(operands.rows) || resultShape[operands.rows] == 1))
       --operands.rows;
+    if (weightsDependOn(operands.rows) || resultShape[operands.rows] == 1)
+      for (operands.rows = innermost; operands.rows > 0 && weightsDependOn(operands.rows);)
+        --operands.rows;
   }
   if (!operands.block && !isDenseAlongInnermost(update))
     return std::nullopt;
@@ -82,7 +87,7 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
   halide::UpdateOp update = view.singleUpdate(sum);
   if (sum == output || !update || sum.getRank() != output.getRank() || update.hasPredicate())
     return false;
-  auto operands = analyzeOperands(update);
+  auto operands = analyzeOperands(update, view.outputType.getShape());
   if (!operands)
     return false;
 

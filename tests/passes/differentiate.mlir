@@ -24,8 +24,9 @@ func.func @forward(%x: tensor<?x8x8x2xf32> {nn.name = "x", nn.dims = ["batch", "
 // The gradient of a map is derived from its region; what repeats is summed. A parameter that is not trainable has none.
 // CHECK-LABEL: func.func @pullback
 // CHECK-SAME: -> (tensor<2x3xf32> {nn.name = "gradient/x"}, tensor<3xf32> {nn.name = "gradient/s"})
-// CHECK: %[[DX:.*]] = nn.map(%arg0, %{{.*}}, %{{.*}}, %arg1)
-// CHECK-NEXT: ^bb0(%[[E:.*]]: f32, %[[S:.*]]: f32, %{{.*}}: f32, %[[G:.*]]: f32):
+// CHECK: %[[Y:.*]] = nn.map(%arg0
+// CHECK: %[[DX:.*]] = nn.map(%arg0, %{{.*}}, %{{.*}}, %[[Y]], %arg1)
+// CHECK-NEXT: ^bb0(%[[E:[a-z0-9]+]]: f32, %[[S:[a-z0-9]+]]: f32, %{{.*}}: f32, %{{.*}}: f32, %[[G:[a-z0-9]+]]: f32):
 // CHECK: %[[M:.*]] = arith.mulf %[[E]], %[[S]]
 // CHECK: %[[T:.*]] = math.tanh %[[M]]
 // CHECK: %[[T2:.*]] = arith.mulf %[[T]], %[[T]]
@@ -72,4 +73,23 @@ func.func @forward(%h0: tensor<2x4xf32> {nn.name = "h"}, %xs: tensor<5x2x4xf32> 
     nn.yield %n : tensor<2x4xf32>
   }
   return %0 : tensor<2x4xf32>
+}
+
+// -----
+
+// The gradient of relu is seen from its result: what it was computed from need not be kept.
+// CHECK-LABEL: func.func @pullback
+// CHECK: %[[Y:.*]] = nn.map(%arg0)
+// CHECK: nn.map(%arg0, %[[Y]], %arg1)
+// CHECK-NEXT: ^bb0(%{{.*}}: f32, %[[E:[a-z0-9]+]]: f32, %[[G:[a-z0-9]+]]: f32):
+// CHECK: %[[PASSES:.*]] = arith.cmpf ogt, %[[E]]
+// CHECK: arith.select %[[PASSES]], %[[G]]
+func.func @forward(%x: tensor<4xf32> {nn.name = "x"}) -> tensor<4xf32> {
+  %0 = nn.map (%x) : (tensor<4xf32>) -> tensor<4xf32> {
+  ^bb0(%e: f32):
+    %z = arith.constant 0.0 : f32
+    %m = arith.maximumf %e, %z : f32
+    nn.yield %m : f32
+  }
+  return %0 : tensor<4xf32>
 }

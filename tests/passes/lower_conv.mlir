@@ -1,19 +1,18 @@
 // RUN: sylvite-opt %s -lower-to-halide -split-input-file | FileCheck %s
 
-// Gathers: a tap counts where the output position is one that the stride reaches and the input has;
-// filter columns are (output, input).
+// Gathers: without dilation a loop over the windows that may reach a position; the tap follows. Filter columns are
+// (output, input).
 // CHECK-LABEL: halide.pipeline @conv_transpose_0 {
-// CHECK: halide.update @conv_transpose(%n, %y, %x, %c) over (%ry in 0 to 3, %rx in 0 to 3, %rc in 0 to 3) where {
-// CHECK: %[[SHIFTED:.*]] = arith.addi %y, %c2
-// CHECK: %[[POSITION:.*]] = arith.subi %[[SHIFTED]], %ry
-// CHECK: arith.floordivsi %[[POSITION]], %c2
-// CHECK: arith.cmpi slt, %{{.*}}, %c4
-// CHECK: arith.cmpi sge
-// CHECK: arith.cmpi eq
-// CHECK: arith.subi %{{.*}}, %rx
-// CHECK: arith.cmpi slt, %{{.*}}, %c4
-// CHECK: arith.cmpi eq
-// CHECK: halide.at @in1[%ry, %rx, %c, %rc]
+// CHECK: halide.update @conv_transpose(%n, %y, %x, %c) over (%ry in 0 to 2, %rx in 0 to 2, %rc in 0 to 3) where {
+// CHECK: %[[LAST:.*]] = arith.floordivsi %y, %c2
+// CHECK: %[[WINDOW:.*]] = arith.subi %[[LAST]], %ry
+// CHECK: %[[START:.*]] = arith.muli %[[WINDOW]], %c2
+// CHECK: %[[TAP:.*]] = arith.subi %y, %[[START]]
+// CHECK: arith.cmpi slt, %[[TAP]], %c3
+// CHECK: arith.cmpi slt, %[[WINDOW]], %c4
+// CHECK: arith.cmpi sge, %[[WINDOW]], %c0
+// CHECK: } {
+// CHECK: halide.at @in1[%{{.*}}, %{{.*}}, %c, %rc]
 // CHECK: halide.at @in0[%n, %{{.*}}, %{{.*}}, %rc]
 // CHECK: halide.at @conv_transpose[%n, %y, %x, %c]
 // CHECK: arith.mulf
@@ -43,4 +42,24 @@ func.func @dilated(%x: tensor<?x9x2xf32>, %w: tensor<3x2x4xf32>) -> tensor<?x3x4
     nn.yield %1 : tensor<?x3x4xf32>
   }
   return %0 : tensor<?x3x4xf32>
+}
+
+// -----
+
+// The gradient of a filter sums over items and positions; an output channel reads the channels of its group.
+// CHECK-LABEL: halide.pipeline @conv_grad_filter {
+// CHECK: halide.update @conv_grad_filter(%n, %x, %c) over (%rn in 0 to extent(@in1, 0), %rx in 0 to 4) {
+// CHECK: %[[START:.*]] = arith.muli %rx, %c2
+// CHECK: %[[AT:.*]] = arith.addi %[[START]], %n
+// CHECK: %[[GROUP:.*]] = arith.floordivsi %c, %c3
+// CHECK: %[[FIRST:.*]] = arith.muli %[[GROUP]], %c2
+// CHECK: %[[CHANNEL:.*]] = arith.addi %[[FIRST]], %x
+// CHECK: halide.at @in1[%rn, %rx, %c]
+// CHECK: halide.at @in0[%rn, %[[AT]], %[[CHANNEL]]]
+func.func @grad_filter(%x: tensor<?x9x4xf32>, %g: tensor<?x4x6xf32>) -> tensor<3x2x6xf32> {
+  %0 = nn.group (%a = %x, %b = %g) : (tensor<?x9x4xf32>, tensor<?x4x6xf32>) -> tensor<3x2x6xf32> {
+    %1 = nn.conv_grad_filter %a, %b {window = array<i64: 3>, strides = array<i64: 2>, dilations = array<i64: 1>, padding_low = array<i64: 0>, padding_high = array<i64: 0>, groups = 2} : (tensor<?x9x4xf32>, tensor<?x4x6xf32>) -> tensor<3x2x6xf32>
+    nn.yield %1 : tensor<3x2x6xf32>
+  }
+  return %0 : tensor<3x2x6xf32>
 }

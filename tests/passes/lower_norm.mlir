@@ -94,3 +94,22 @@ func.func @sum_square(%x: tensor<?x64xf32>) -> tensor<?xf32> {
   }
   return %0 : tensor<?xf32>
 }
+
+// -----
+
+// CHECK-LABEL: halide.pipeline @reduce {
+// CHECK: halide.func @exp(%n, %c)
+// CHECK: arith.subf
+// CHECK: math.exp
+// CHECK: halide.func @log_sum_exp(%c)
+// CHECK: %[[SUM:.*]] = halide.at @row_sum[%c]
+// CHECK: %[[LOG:.*]] = math.log %[[SUM]]
+// CHECK: %[[MAX:.*]] = halide.at @row_max[%c]
+// CHECK: arith.addf %[[MAX]], %[[LOG]]
+func.func @lse(%x: tensor<?x8xf32>) -> tensor<?xf32> {
+  %0 = nn.group (%a = %x) : (tensor<?x8xf32>) -> tensor<?xf32> {
+    %1 = nn.reduce log_sum_exp %a dims [1] : (tensor<?x8xf32>) -> tensor<?xf32>
+    nn.yield %1 : tensor<?xf32>
+  }
+  return %0 : tensor<?xf32>
+}

@@ -34,3 +34,51 @@ func.func @unpadded(%x: tensor<?x4x3xf32>) -> tensor<?x2x3xf32> {
   }
   return %0 : tensor<?x2x3xf32>
 }
+
+// -----
+
+// Windows that do not overlap: one at most reaches a position, and nothing is summed.
+// CHECK-LABEL: halide.pipeline @max_pool_grad {
+// CHECK-NOT: halide.update
+// CHECK: %[[WINDOW:.*]] = arith.floordivsi %x, %c2
+// CHECK: %[[TAP:.*]] = arith.subi %x, %{{.*}}
+// CHECK: %[[NUMBER:.*]] = arith.index_cast %[[TAP]] : index to i32
+// CHECK: %[[INDEX:.*]] = halide.at @in1[%n, %{{.*}}, %c] : i32
+// CHECK: %[[CHOSEN:.*]] = arith.cmpi eq, %[[INDEX]], %[[NUMBER]]
+// CHECK: arith.select %[[CHOSEN]]
+// CHECK: halide.output @pool_grad
+// The first tap that equals the maximum.
+// CHECK-LABEL: halide.pipeline @max_pool_index {
+// CHECK: halide.yield %c2_i32
+// CHECK: halide.update @first(%n, %x, %c) over (%rx in 0 to 2) {
+// CHECK: %[[NUMBER:.*]] = arith.index_cast %rx : index to i32
+// CHECK: %[[IS:.*]] = arith.cmpf oeq
+// CHECK: %[[CANDIDATE:.*]] = arith.select %[[IS]], %[[NUMBER]], %c2_i32
+// CHECK: arith.minsi %{{.*}}, %[[CANDIDATE]]
+func.func @grads(%g: tensor<?x4x3xf32>, %i: tensor<?x4x3xi32>, %x: tensor<?x8x3xf32>, %y: tensor<?x4x3xf32>) -> (tensor<?x8x3xf32>, tensor<?x4x3xi32>) {
+  %0 = nn.group (%a = %g, %b = %i, %c = %x) : (tensor<?x4x3xf32>, tensor<?x4x3xi32>, tensor<?x8x3xf32>) -> tensor<?x8x3xf32> {
+    %1 = nn.max_pool_grad %a, %b like %c {window = array<i64: 2>, strides = array<i64: 2>, dilations = array<i64: 1>, padding_low = array<i64: 0>, padding_high = array<i64: 0>} : (tensor<?x4x3xf32>, tensor<?x4x3xi32>, tensor<?x8x3xf32>) -> tensor<?x8x3xf32>
+    nn.yield %1 : tensor<?x8x3xf32>
+  }
+  %2 = nn.group (%a = %x, %b = %y) : (tensor<?x8x3xf32>, tensor<?x4x3xf32>) -> tensor<?x4x3xi32> {
+    %1 = nn.max_pool_index %a, %b {window = array<i64: 2>, strides = array<i64: 2>, dilations = array<i64: 1>, padding_low = array<i64: 0>, padding_high = array<i64: 0>} : (tensor<?x8x3xf32>, tensor<?x4x3xf32>) -> tensor<?x4x3xi32>
+    nn.yield %1 : tensor<?x4x3xi32>
+  }
+  return %0, %2 : tensor<?x8x3xf32>, tensor<?x4x3xi32>
+}
+
+// -----
+
+// Two windows of three, two apart, may reach a position; each shares by the taps that are within the input.
+// CHECK-LABEL: halide.pipeline @avg_pool_grad {
+// CHECK: halide.update @pool_grad(%n, %x, %c) over (%rx in 0 to 2) where {
+// CHECK: } {
+// CHECK: %[[COUNT:.*]] = arith.sitofp
+// CHECK: arith.divf %{{.*}}, %[[COUNT]]
+func.func @avg(%g: tensor<?x4x3xf32>, %x: tensor<?x7x3xf32>) -> tensor<?x7x3xf32> {
+  %0 = nn.group (%a = %g, %c = %x) : (tensor<?x4x3xf32>, tensor<?x7x3xf32>) -> tensor<?x7x3xf32> {
+    %1 = nn.avg_pool_grad %a like %c {window = array<i64: 3>, strides = array<i64: 2>, dilations = array<i64: 1>, padding_low = array<i64: 1>, padding_high = array<i64: 1>} : (tensor<?x4x3xf32>, tensor<?x7x3xf32>) -> tensor<?x7x3xf32>
+    nn.yield %1 : tensor<?x7x3xf32>
+  }
+  return %0 : tensor<?x7x3xf32>
+}

@@ -246,3 +246,21 @@ func.func @gate(%z: tensor<2x?x4xf32>) -> (tensor<?x4xf32>, tensor<?x4xf32>) {
   }
   return %0, %5 : tensor<?x4xf32>, tensor<?x4xf32>
 }
+
+// -----
+
+// Backwards, three apart: element (7 - c) / 3 where that is whole.
+// CHECK-LABEL: halide.pipeline @slice_grad {
+// CHECK: %[[DISTANCE:.*]] = arith.subi %c7, %c
+// CHECK: %[[ELEMENT:.*]] = arith.floordivsi %[[DISTANCE]], %c3
+// CHECK: arith.cmpi slt, %[[ELEMENT]], %c3
+// CHECK: %[[START:.*]] = arith.muli %[[ELEMENT]], %c3
+// CHECK: arith.cmpi eq, %[[START]], %[[DISTANCE]]
+// CHECK: arith.select
+func.func @sg(%g: tensor<?x3xf32>, %x: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  %0 = nn.group (%a = %g, %b = %x) : (tensor<?x3xf32>, tensor<?x8xf32>) -> tensor<?x8xf32> {
+    %1 = nn.slice_grad %a like %b starts [0, 7] strides [1, -3] : (tensor<?x3xf32>, tensor<?x8xf32>) -> tensor<?x8xf32>
+    nn.yield %1 : tensor<?x8xf32>
+  }
+  return %0 : tensor<?x8xf32>
+}
