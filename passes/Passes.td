@@ -43,8 +43,10 @@ def Train : Pass<"nn-train", "::mlir::ModuleOp"> {
     - `@evaluate(inputs..., targets...) -> (loss, metrics...)`, the layers as in inference;
     - `@gradients(inputs..., targets...) -> (loss, gradients of trainable parameters...)`.
 
-    A result with `nn.update = "NAME"` replaces parameter NAME when the function has returned. What the optimizer
-    keeps becomes parameters `optimizer/...`. Losses, metrics and optimizers have Keras's names and options:
+    A result with `nn.update = "NAME"` replaces parameter NAME when the function has returned: every `nn.get` in it has
+    the value of before. Such results are no outputs, and stand after all that are. What the optimizer keeps becomes
+    parameters `optimizer/...`. Losses and metrics are by result of `@forward`; all have Keras's names and options, a
+    loss its `weight` in the sum, an optimizer a `learning_rate` or a `schedule` of some `kind`:
 
     ```mlir
     module attributes {nn.training = {

@@ -25,16 +25,7 @@ def NN_Dialect : Dialect {
     - `nn.dims` on arguments: one string per dimension, the symbol of a free dimension or `""`.
       Equal symbols have equal sizes;
     - `nn.state` on an argument and on a result: together they are an array that the model keeps from call
-      to call under this name, zero at first;
-    - `nn.update` on a result: the name of a parameter, whose value it becomes when the function returns. Every
-      `nn.get` in the function has the value of before. Such results are no outputs, and stand after all that are.
-
-    The module's attribute `nn.training` says what the model is trained with; `nn-train` makes functions of it.
-    All kinds and options have Keras's names:
-    - `losses`: an array with a dictionary for each result of `@forward`: its `kind`, options, and `weight` in the
-      sum; empty for a result without a loss;
-    - `metrics`: an array with an array of such dictionaries for each result;
-    - `optimizer`: a dictionary with `kind`, `learning_rate` or a `schedule` with its `kind`, and options.
+      to call under this name, zero at first.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
                            "::mlir::func::FuncDialect"];
