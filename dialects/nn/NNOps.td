@@ -839,7 +839,7 @@ def NN_ConcatOp : NN_TensorOp<"concat", [NN_Differentiable]> {
   let hasFolder = 1;
 }
 
-def NN_FullOp : NN_ShapedOp<"full"> {
+def NN_FullOp : NN_ShapedOp<"full", [NN_Differentiable]> {
   let summary = "one value everywhere, in a shape that follows from another tensor's";
   let description = [{
     Every element is `value`. `from` has one entry per dimension of the result: the dimension of `like`
@@ -1010,6 +1010,71 @@ def NN_ScatterOp : NN_TensorOp<"scatter", [NN_Differentiable]> {
   let assemblyFormat = [{
     $kind $data `,` $indices `,` $updates attr-dict `:` functional-type(operands, $result)
   }];
+}
+
+//===----------------------------------------------------------------------===//
+// Randomness
+//===----------------------------------------------------------------------===//
+
+def NN_DropoutPlain : I32EnumAttrCase<"Plain", 0, "plain">;
+def NN_DropoutAlpha : I32EnumAttrCase<"Alpha", 1, "alpha">;
+def NN_DropoutGaussian : I32EnumAttrCase<"Gaussian", 2, "gaussian">;
+def NN_DropoutNoise : I32EnumAttrCase<"Noise", 3, "noise">;
+def NN_DropoutKind : I32EnumAttr<"DropoutKind", "what a dropout does in training",
+                                 [NN_DropoutPlain, NN_DropoutAlpha, NN_DropoutGaussian, NN_DropoutNoise]> {
+  let cppNamespace = "::sylvite::nn";
+}
+
+def NN_DropoutOp : NN_TensorOp<"dropout"> {
+  let summary = "random changes in training, the identity otherwise";
+  let description = [{
+    In the functions that train, `nn-train` makes of it, with r = `rate`:
+    - `plain`: zero with probability r, otherwise x / (1 - r). Srivastava et al., JMLR 15, 2014;
+    - `alpha`: dropout that keeps mean and variance of self-normalizing networks. Klambauer et al., arXiv 1706.02515;
+    - `gaussian`: x times a normal variable of mean 1 and variance r / (1 - r);
+    - `noise`: x plus a normal variable of mean 0 and standard deviation r.
+
+    Elements that differ only in the dimensions `shared` have one draw in common. `nn-simplify` removes the op.
+
+    Constraints:
+    - (dropout_c1) `shared` are distinct, ascending and within the input's rank;
+    - (dropout_c2) the rate is not negative, and less than one unless it is that of `noise`.
+  }];
+  let arguments = (ins NN_FloatTensor:$input, NN_DropoutKind:$kind, F64Attr:$rate, DenseI64ArrayAttr:$shared);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = [{ $kind $input `rate` $rate `shared` $shared attr-dict `:` functional-type(operands, $result) }];
+}
+
+def NN_Uniform : I32EnumAttrCase<"Uniform", 0, "uniform">;
+def NN_Normal : I32EnumAttrCase<"Normal", 1, "normal">;
+def NN_Distribution : I32EnumAttr<"Distribution", "a distribution of random numbers", [NN_Uniform, NN_Normal]> {
+  let cppNamespace = "::sylvite::nn";
+}
+
+def NN_RandomOp : NN_ShapedOp<"random", [NN_Differentiable]> {
+  let summary = "random numbers from a counter-based generator";
+  let description = [{
+    Element i, in row-major order, is a function of `seed`, `stream`, `step` and i alone, whatever the number of threads:
+    the two words that Philox2x32-10 makes of the counter (i, step) and the key `seed + stream * 0x9E3779B9`, all modulo
+    2^32. `uniform` is the upper 24 bits of the first word, in [0, 1); `normal` is made of both by Box and Muller. `from` says, as in
+    `nn.full`, how the shape follows from `like`. Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3, SC 2011.
+
+    Constraints: full_c1 and full_c2 of `nn.full`, as
+    - (random_c1) `from` has one entry per result dimension, each -1 or a dimension of `like` of that size;
+    - (random_c2) a free dimension of the result names its source.
+
+    ```mlir
+    %u = nn.random uniform %seed, %step stream 3 like %x from [0, -1] : (tensor<i64>, tensor<i64>, tensor<?x8xf32>) -> tensor<?x1xf32>
+    ```
+  }];
+  let arguments = (ins RankedTensorOf<[I64]>:$seed, RankedTensorOf<[I64]>:$step, NN_Tensor:$like,
+                       NN_Distribution:$distribution, I64Attr:$stream, DenseI64ArrayAttr:$from);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = [{
+    $distribution $seed `,` $step `stream` $stream `like` $like `from` $from attr-dict `:`
+    functional-type(operands, $result)
+  }];
+  let hasVerifier = 1;
 }
 
 #endif // SYLVITE_NN_OPS_TD

@@ -4,12 +4,13 @@
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/nn/TensorBuilder.h"
+#include "dialects/nn/Windows.h"
 
 using namespace mlir;
 using namespace sylvite::nn;
 
-static LogicalResult verifyDims(std::optional<Location> loc, StringRef label,
-                                ArrayRef<int64_t> dims, size_t rank) {
+LogicalResult sylvite::nn::verifyDims(std::optional<Location> loc, StringRef label,
+                                      ArrayRef<int64_t> dims, size_t rank) {
   for (size_t i = 0; i < dims.size(); ++i)
     if (dims[i] < 0 || dims[i] >= static_cast<int64_t>(rank) || (i && dims[i] <= dims[i - 1]))
       return emitOptionalError(loc, label, ": dims are distinct, ascending and below the rank, ",

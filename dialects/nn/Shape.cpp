@@ -251,21 +251,7 @@ FailureOr<ShapeExpr> FullOp::resultShape(std::optional<Location>, ArrayRef<Shape
   return result;
 }
 
-LogicalResult FullOp::verify() {
-  auto like = cast<RankedTensorType>(getLike().getType());
-  if (static_cast<int64_t>(getFrom().size()) != getType().getRank())
-    return emitOpError("full_c1: `from` has ")
-           << getFrom().size() << " entries for rank " << getType().getRank();
-  for (auto [i, from] : llvm::enumerate(getFrom())) {
-    if (from < -1 || from >= like.getRank() ||
-        (from >= 0 && like.getDimSize(from) != getType().getDimSize(i)))
-      return emitOpError("full_c1: dimension ")
-             << i << " does not have the size of dimension " << from << " of " << like;
-    if (from < 0 && getType().isDynamicDim(i))
-      return emitOpError("full_c2: free dimension ") << i << " has no source";
-  }
-  return success();
-}
+LogicalResult FullOp::verify() { return verifyShapeFrom(*this, "full", getLike(), getFrom()); }
 
 FailureOr<ShapeExpr> PadOp::inferShape(Adaptor adaptor, std::optional<Location> loc,
                                        ArrayRef<ShapeExpr> shapes) {

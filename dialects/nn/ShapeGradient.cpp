@@ -98,6 +98,9 @@ FailureOr<SmallVector<Value>> PadOp::buildGradient(OpBuilder &builder, ValueRang
   return SmallVector<Value>{b.infer<SliceOp>(gradients[0], getLow(), sizes, strides)};
 }
 
+/// Only the shape of the operand matters.
+FailureOr<SmallVector<Value>> FullOp::buildGradient(OpBuilder &, ValueRange) { return SmallVector<Value>(1); }
+
 FailureOr<SmallVector<Value>> BroadcastOp::buildGradient(OpBuilder &builder, ValueRange gradients) {
   TensorBuilder b(getLoc(), builder);
   return SmallVector<Value>{b.sumTo(gradients[0], b.typeOf(getInput()))};

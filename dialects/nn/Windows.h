@@ -1,7 +1,7 @@
 //===- Windows.h - shapes of sliding windows --------------------*- C++ -*-===//
 //
-// The checks and the extent formula that convolution and pooling share. Not part of the dialect's
-// interface.
+// The checks and the extent formula that convolution and pooling share, and checks that families share. Not part of
+// the dialect's interface.
 //
 //===----------------------------------------------------------------------===//
 #ifndef SYLVITE_DIALECTS_NN_WINDOWS_H
@@ -27,6 +27,14 @@ llvm::LogicalResult verifyWindow(std::optional<mlir::Location> loc, llvm::String
 /// with `label` when a constant extent comes out below one.
 llvm::FailureOr<ShapeExpr> slideWindow(std::optional<mlir::Location> loc, llvm::StringRef label,
                                        const Window &window, llvm::ArrayRef<mlir::AffineExpr> input);
+
+/// Checks that `dims` are distinct, ascending and below `rank` (constraint `label`).
+llvm::LogicalResult verifyDims(std::optional<mlir::Location> loc, llvm::StringRef label, llvm::ArrayRef<int64_t> dims,
+                               size_t rank);
+
+/// Checks that the shape of the result of `op` follows from `like` as `from` says (constraints `label`_c1, _c2).
+llvm::LogicalResult verifyShapeFrom(mlir::Operation *op, llvm::StringRef label, mlir::Value like,
+                                    llvm::ArrayRef<int64_t> from);
 
 /// `constant`'s value, or nothing for a free dimension.
 inline std::optional<int64_t> constantDim(mlir::AffineExpr dim) {

@@ -187,6 +187,7 @@ LoweringTable::LoweringTable() {
   addNormLowerings(*this);
   addPointwiseLowerings(*this);
   addPoolLowerings(*this);
+  addRandomLowerings(*this);
   addShapeLowerings(*this);
   addWinogradLowerings(*this);
 }

@@ -120,6 +120,7 @@ void addDenseLowerings(LoweringTable &table);
 void addNormLowerings(LoweringTable &table);
 void addPointwiseLowerings(LoweringTable &table);
 void addPoolLowerings(LoweringTable &table);
+void addRandomLowerings(LoweringTable &table);
 void addShapeLowerings(LoweringTable &table);
 void addWinogradLowerings(LoweringTable &table);
 

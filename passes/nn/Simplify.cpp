@@ -179,12 +179,21 @@ struct FoldBatchNorm : OpRewritePattern<BatchNormOp> {
   }
 };
 
+/// Where nothing is trained, nothing is dropped.
+struct RemoveDropout : OpRewritePattern<DropoutOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(DropoutOp op, PatternRewriter &rewriter) const override {
+    rewriter.replaceOp(op, op.getInput());
+    return success();
+  }
+};
+
 struct Simplify : sylvite::impl::SimplifyBase<Simplify> {
   using SimplifyBase::SimplifyBase;
   void runOnOperation() override {
     MLIRContext *context = &getContext();
     RewritePatternSet patterns(context);
-    patterns.add<FoldBatchNorm>(context);
+    patterns.add<FoldBatchNorm, RemoveDropout>(context);
     populateSinkTransposes(patterns);
     MapOp::getCanonicalizationPatterns(patterns, context);
     FullOp::getCanonicalizationPatterns(patterns, context);

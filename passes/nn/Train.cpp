@@ -15,6 +15,7 @@
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "llvm/ADT/STLExtras.h"
 
+#include <cmath>
 #include <numeric>
 
 namespace sylvite {
@@ -124,6 +125,8 @@ public:
   void finish(bool returnGradients);
 
 private:
+  /// A dropout as it is in training; `stream` tells it from the others.
+  void expandDropout(DropoutOp op, int64_t stream);
   Settings settingsOf(StringRef list, unsigned output) const;
   Value get(ParameterOp parameter);
   Value flatten(Value x) {
@@ -178,12 +181,19 @@ Settings StepFunction::settingsOf(StringRef list, unsigned output) const {
 
 Value StepFunction::get(ParameterOp parameter) {
   Value &value = parameters[parameter.getSymNameAttr()];
-  if (!value)
-    value = GetOp::create(b, parameter.getTensorType(), parameter.getSymName());
+  if (!value) { // read before everything else
+    OpBuilder start = OpBuilder::atBlockBegin(&function.getBody().front());
+    value = GetOp::create(start, function.getLoc(), parameter.getTensorType(), parameter.getSymName());
+  }
   return value;
 }
 
 void StepFunction::enterTraining() {
+  for (auto [stream, op] : llvm::enumerate(llvm::to_vector(function.getOps<DropoutOp>())))
+    expandDropout(op, stream);
+  // The last layer may have been one of them.
+  auto returned = function.getBody().front().getTerminator()->getOperands();
+  outputs.assign(returned.begin(), returned.end());
   for (BatchNormOp op : llvm::to_vector(function.getOps<BatchNormOp>())) {
     auto mean = op.getMean().getDefiningOp<GetOp>(), variance = op.getVariance().getDefiningOp<GetOp>();
     if (!op.getMomentum() || !mean || !variance)
@@ -205,6 +215,47 @@ void StepFunction::enterTraining() {
       updates.push_back({moving.getParameterAttr().getAttr(), moved});
     }
   }
+}
+
+void StepFunction::expandDropout(DropoutOp op, int64_t stream) {
+  double rate = op.getRate().convertToDouble();
+  auto number = RankedTensorType::get({}, b.getI64Type());
+  ParameterOp seed = getParameter<int64_t>(module, "seed_generator/seed", number,
+                                           {static_cast<int64_t>(Settings(training).number("seed", 0))});
+  // No step changes the seed, but each handle has its own.
+  if (llvm::none_of(updates, [&](const Update &update) { return update.first == seed.getSymNameAttr(); }))
+    updates.push_back({seed.getSymNameAttr(), get(seed)});
+  Value step = get(keep<int64_t>("iterations", number, 0));
+  TensorBuilder here(op.getLoc(), op);
+  RankedTensorType type = TensorBuilder::typeOf(op.getInput());
+  SmallVector<int64_t> shape(type.getShape()), from(type.getRank());
+  std::iota(from.begin(), from.end(), 0);
+  for (int64_t dim : op.getShared())
+    shape[dim] = 1, from[dim] = -1;
+  DropoutKind kind = op.getKind();
+  bool isNormal = kind == DropoutKind::Gaussian || kind == DropoutKind::Noise;
+  Value draw = RandomOp::create(here, type.clone(shape), get(seed), step, op.getInput(),
+                                isNormal ? Distribution::Normal : Distribution::Uniform, stream, from);
+  Value result = here.map(op.getInput(), draw, [&](ScalarBuilder &s, Value x, Value r) -> Value {
+    auto constant = [&](double value) { return s.constant(value, x); };
+    switch (kind) {
+    case DropoutKind::Plain:
+      return s.selectGreater(constant(rate), r, constant(0), s.mul(x, constant(1 / (1 - rate))));
+    case DropoutKind::Alpha: {
+      constexpr double dropped = -1.7580993408473766; // -scale * alpha of SELU
+      double a = 1 / std::sqrt((1 - rate) * (1 + rate * dropped * dropped)), offset = -a * dropped * rate;
+      Value kept = s.selectGreater(constant(rate), r, constant(dropped), x);
+      return s.add(s.mul(constant(a), kept), constant(offset));
+    }
+    case DropoutKind::Gaussian:
+      return s.mul(x, s.add(constant(1), s.mul(r, constant(std::sqrt(rate / (1 - rate))))));
+    case DropoutKind::Noise:
+      return s.add(x, s.mul(r, constant(rate)));
+    }
+    llvm_unreachable("a kind of dropout");
+  });
+  op.replaceAllUsesWith(result);
+  op.erase();
 }
 
 LogicalResult StepFunction::addTargets() {
@@ -257,6 +308,19 @@ LogicalResult StepFunction::addLoss() {
     if (double weight = settings.number("weight", 1); weight != 1)
       loss = b.scale(loss, weight);
     total = total ? b.add(total, loss) : loss;
+  }
+  for (ParameterOp parameter : module.getOps<ParameterOp>()) {
+    Value value = parameters.lookup(parameter.getSymNameAttr());
+    auto penalty = parameter->getAttrOfType<DictionaryAttr>("nn.regularizer");
+    if (!value || !penalty || !parameter.getTrainable())
+      continue;
+    Settings settings(penalty);
+    double l1 = settings.number("l1", 0), l2 = settings.number("l2", 0);
+    Value flat = flatten(value);
+    if (l1)
+      total = b.add(total, b.scale(b.reduce(ReduceKind::Sum, b.map(flat, [](ScalarBuilder &s, Value x) { return s.abs(x); }), {0}), l1));
+    if (l2)
+      total = b.add(total, b.scale(b.reduce(ReduceKind::SumSquare, flat, {0}), l2));
   }
   results.push_back({b.getStringAttr("loss"), total});
   return success();

@@ -355,6 +355,7 @@ static std::optional<HeadsCall> readHeadsCall(LayerBuilder &b, bool ownQueryMask
     mask = both(b, toMask(b, given[0]), mask);
   call.mask = mask;
   call.returnScores = flag(b, "return_attention_scores");
+  b.refuseInTraining("dropout");
   b.ignore({"dropout", "flash_attention", "seed"});
   // Keras takes another way then, in which a row without any position gives zero.
   call.zeroEmpty = b.number("dropout", 0) > 0 || call.returnScores || rankOf(call.query) != 3;
@@ -453,6 +454,7 @@ static void attention(LayerBuilder &b, llvm::function_ref<Value(Value, Value)> s
     mask = b.expandDims(mask, 1);
   if (flag(b, "use_causal_mask"))
     mask = both(b, mask, positionMask(b, query, key, true, 0));
+  b.refuseInTraining("dropout");
   b.ignore({"dropout", "seed"});
   Value scores = scoresOf(query, key);
   if (mask) // masked positions keep their order far below

@@ -85,7 +85,7 @@ public:
   Importer(MLIRContext &context, const ModelGraph &graph, WeightSource *weights)
       : context(&context), graph(graph), weights(weights) {}
 
-  FailureOr<OwningOpRef<ModuleOp>> run(StringRef name);
+  FailureOr<OwningOpRef<ModuleOp>> run(StringRef name, bool training);
 
 private:
   LogicalResult addInputs(func::FuncOp function);
@@ -112,7 +112,7 @@ private:
 };
 } // namespace
 
-FailureOr<OwningOpRef<ModuleOp>> Importer::run(StringRef name) {
+FailureOr<OwningOpRef<ModuleOp>> Importer::run(StringRef name, bool training) {
   OpBuilder builder(context);
   Location unknown = builder.getUnknownLoc();
   OwningOpRef<ModuleOp> module = ModuleOp::create(unknown, name);
@@ -147,6 +147,7 @@ FailureOr<OwningOpRef<ModuleOp>> Importer::run(StringRef name) {
   inputs.assign(body->args_begin(), body->args_end());
   ModuleState state(*module, OpBuilder(function), weights);
   state.body = body;
+  state.training = training;
   builder.setInsertionPointToEnd(body);
 
   for (const Call &call : graph.calls)
@@ -245,7 +246,7 @@ FailureOr<OwningOpRef<ModuleOp>> keras::importKeras(MLIRContext &context,
   FailureOr<ModelGraph> graph = readModelGraph(archive->config, &context);
   if (failed(graph) || failed(overrideShapes(&context, *graph, options)))
     return failure();
-  auto module = Importer(context, *graph, archive->weights.get()).run(options.name);
+  auto module = Importer(context, *graph, archive->weights.get()).run(options.name, options.training);
   const Json *compiled = member(archive->config, "compile_config");
   if (failed(module) || !options.training || !compiled || !compiled->is_object())
     return module;

@@ -191,6 +191,18 @@ void LayerBuilder::ignore(std::initializer_list<StringRef> keys) {
     used.insert(key);
 }
 
+/// Whether an attribute says nothing.
+static bool isAtRest(const Json &value) {
+  return value.is_null() || (value.is_boolean() && !*asBoolean(&value)) || asNumber(&value) == 0.0 ||
+         ((value.is_structured() || value.is_string()) && value.empty());
+}
+
+void LayerBuilder::refuseInTraining(StringRef key) {
+  const Json *value = member(*layer.config, key);
+  if (state.training && value && !isAtRest(*value))
+    refuse(key, "no value in training");
+}
+
 void LayerBuilder::checkUnusedAttributes() {
   for (auto it = layer.config->begin(); it != layer.config->end(); ++it) {
     StringRef key = it.key();
@@ -198,12 +210,14 @@ void LayerBuilder::checkUnusedAttributes() {
                       .Cases({"name", "trainable", "dtype", "autocast", "batch_input_shape"}, true)
                       .Cases({"batch_shape", "input_shape", "input_dtype", "seed"}, true)
                       .Default(false);
-    if (common || used.contains(key) || key.ends_with("_initializer") ||
-        key.ends_with("_regularizer") || key.ends_with("_constraint"))
+    // Regularizers of variables are read with them.
+    bool isForTraining = key.ends_with("_constraint") || key == "activity_regularizer";
+    if (isForTraining && isTrainable())
+      refuseInTraining(key);
+    if (common || used.contains(key) || isForTraining || key.ends_with("_initializer") ||
+        key.ends_with("_regularizer"))
       continue;
-    bool atRest = it->is_null() || (it->is_boolean() && !*asBoolean(&*it)) ||
-                  ((it->is_structured() || it->is_string()) && it->empty());
-    if (!atRest) {
+    if (!isAtRest(*it)) {
       std::vector<StringRef> known(used.keys().begin(), used.keys().end());
       llvm::sort(known);
       refuse(key, "no value; this layer's attributes are " + (known.empty() ? "none" : join(known, ", ")));
@@ -354,7 +368,33 @@ Value LayerBuilder::variable(StringRef name, ArrayRef<int64_t> shape, StringRef 
                              StringRef otherwise, bool trainable) {
   const Json *given = initializer.empty() ? nullptr : attribute(initializer);
   Json fallback = otherwise.str();
-  return initializedVariable(name, shape, given ? *given : fallback, trainable);
+  Value value = initializedVariable(name, shape, given ? *given : fallback, trainable);
+  StringRef prefix = initializer;
+  if (value && state.training && prefix.consume_back("_initializer"))
+    addRegularizer(value, (prefix + "_regularizer").str());
+  return value;
+}
+
+void LayerBuilder::addRegularizer(Value variable, StringRef key) {
+  const Json *json = attribute(key);
+  if (!json)
+    return;
+  const Json *config = member(*json, "config");
+  // A name stands for the class with its defaults.
+  StringRef kind = asString(json).value_or(asString(member(*json, "class_name")).value_or(""));
+  std::string lower = kind.lower();
+  auto factor = [&](StringRef name) {
+    const Json *given = config ? member(*config, name) : nullptr;
+    bool isNamed = lower == name || lower == "l1l2" || lower == "l1_l2";
+    return isNamed ? given ? asNumber(given).value_or(0) : (config ? 0 : 0.01) : 0;
+  };
+  if (lower != "l1" && lower != "l2" && lower != "l1l2" && lower != "l1_l2")
+    return refuse(key, "L1, L2, L1L2 in training");
+  auto get = variable.getDefiningOp<nn::GetOp>();
+  auto parameter = cast<nn::ParameterOp>(state.module.lookupSymbol(get.getParameterAttr().getAttr()));
+  parameter->setAttr("nn.regularizer",
+                     builder.getDictionaryAttr({builder.getNamedAttr("l1", builder.getF64FloatAttr(factor("l1"))),
+                                                builder.getNamedAttr("l2", builder.getF64FloatAttr(factor("l2")))}));
 }
 
 Value LayerBuilder::constant(StringRef name, ArrayRef<int64_t> shape, ArrayRef<float> values) {

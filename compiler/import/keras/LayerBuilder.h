@@ -31,6 +31,7 @@ struct ModuleState {
   mlir::OpBuilder parameters; // inserts before the function
   mlir::Block *body = nullptr; // of the function
   WeightSource *weights;      // null: initializers
+  bool training = false;      // what only training reads counts
   llvm::DenseMap<const Layer *, llvm::StringMap<mlir::FlatSymbolRefAttr>> symbols; // of variables
   llvm::StringSet<> taken;                                                          // symbols
   // Layers inside the configuration of others, by the layer around them and their part of it, and their calls.
@@ -85,6 +86,10 @@ public:
   bool channelsFirst();
   /// Whether training changes the layer.
   bool isTrainable() const;
+  /// Whether the model is to be trained: what `ignore` passes over may have to be refused.
+  bool isTrained() const { return state.training; }
+  /// Reports, where the model is to be trained, an attribute that has a value.
+  void refuseInTraining(llvm::StringRef key);
   /// Attributes that do not change the results of inference.
   void ignore(std::initializer_list<llvm::StringRef> keys);
   /// Reports attributes that nobody asked for and that are not at rest (null, false, empty).
@@ -200,6 +205,8 @@ public:
   llvm::SmallVector<Value, 1> results, resultMasks;
 
 private:
+  /// Gives the parameter that `variable` reads the regularizer that attribute `key` names.
+  void addRegularizer(Value variable, llvm::StringRef key);
   using Tensors = llvm::function_ref<Value(TensorRef)>;
   static bool isNull(const Value &value) { return !value; }
   template <typename T> static bool isNull(const T &) { return false; }

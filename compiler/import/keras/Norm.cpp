@@ -39,6 +39,7 @@ static void batchNormalization(LayerBuilder &b) {
     beta = b.variable("beta", shape, "beta_initializer", "zeros");
   Value mean = b.variable("moving_mean", shape, "moving_mean_initializer", "zeros", false);
   Value variance = b.variable("moving_variance", shape, "moving_variance_initializer", "ones", false);
+  b.refuseInTraining("renorm");
   if (b.boolean("renorm", false)) // statistics that only training reads
     for (int i = 0; i < 3; ++i)
       b.skipVariable();

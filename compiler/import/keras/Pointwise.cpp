@@ -401,7 +401,34 @@ template <Arithmetic kind, bool mean = false, int numInputs = 0> static void mer
 static void passThrough(LayerBuilder &b) {
   for (auto it = b.layer.config->begin(); it != b.layer.config->end(); ++it)
     b.ignore({it.key()});
+  if (b.isTrained() && b.layer.className != "Identity")
+    b.error() << "this layer class is not supported in training";
   b.result(b.input());
+}
+
+/// Layers that change their input at random in training. `shared`: spatial positions have one draw in common.
+template <nn::DropoutKind kind, bool isSpatial = false> static void dropout(LayerBuilder &b) {
+  if (!b.isTrained())
+    return passThrough(b);
+  Value x = b.floatInput();
+  double rate = b.number(kind == nn::DropoutKind::Noise ? "stddev" : "rate", std::nullopt);
+  Dims shared;
+  if (isSpatial) {
+    bool first = b.channelsFirst();
+    for (int64_t i = first ? 2 : 1; i < rankOf(x) - (first ? 0 : 1); ++i)
+      shared.push_back(i);
+  } else if (const Json *noise = b.attribute("noise_shape")) {
+    auto shape = asIntegers(noise, -1);
+    if (!shape || static_cast<int64_t>(shape->size()) != rankOf(x))
+      return b.refuse("noise_shape", "a size per dimension of the input");
+    for (auto [i, size] : llvm::enumerate(*shape)) {
+      if (size == 1 && shapeOf(x)[i] != 1)
+        shared.push_back(i);
+      else if (size != -1 && size != shapeOf(x)[i])
+        return b.refuse("noise_shape", "sizes of the input, null and 1");
+    }
+  }
+  b.result(b.make<nn::DropoutOp>(x, kind, APFloat(rate), shared));
 }
 
 ArrayRef<LayerRow> keras::pointwiseLayers() {
@@ -409,12 +436,12 @@ ArrayRef<LayerRow> keras::pointwiseLayers() {
       {"Activation", activation, Masks::Pass},
       {"ActivityRegularization", passThrough, Masks::Pass},
       {"Add", merge<Arithmetic::Add>, Masks::Own},
-      {"AlphaDropout", passThrough, Masks::Pass},
+      {"AlphaDropout", dropout<nn::DropoutKind::Alpha>, Masks::Pass},
       {"Average", merge<Arithmetic::Add, /*mean=*/true>, Masks::Own},
-      {"Dropout", passThrough, Masks::Pass},
+      {"Dropout", dropout<nn::DropoutKind::Plain>, Masks::Pass},
       {"ELU", elu, Masks::Pass},
-      {"GaussianDropout", passThrough, Masks::Pass},
-      {"GaussianNoise", passThrough, Masks::Pass},
+      {"GaussianDropout", dropout<nn::DropoutKind::Gaussian>, Masks::Pass},
+      {"GaussianNoise", dropout<nn::DropoutKind::Noise>, Masks::Pass},
       {"Identity", passThrough, Masks::Pass},
       {"LeakyReLU", leakyRelu, Masks::Pass},
       {"Maximum", merge<Arithmetic::Maximum>, Masks::Own},
@@ -429,9 +456,9 @@ ArrayRef<LayerRow> keras::pointwiseLayers() {
       {"RandomZoom", passThrough},
       {"ReLU", relu, Masks::Pass},
       {"Softmax", softmaxLayer, Masks::Own},
-      {"SpatialDropout1D", passThrough, Masks::Pass},
-      {"SpatialDropout2D", passThrough, Masks::Pass},
-      {"SpatialDropout3D", passThrough, Masks::Pass},
+      {"SpatialDropout1D", dropout<nn::DropoutKind::Plain, true>, Masks::Pass},
+      {"SpatialDropout2D", dropout<nn::DropoutKind::Plain, true>, Masks::Pass},
+      {"SpatialDropout3D", dropout<nn::DropoutKind::Plain, true>, Masks::Pass},
       {"Subtract", merge<Arithmetic::Subtract, false, 2>, Masks::Own},
   };
   return rows;

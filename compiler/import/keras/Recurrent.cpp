@@ -65,6 +65,8 @@ static SmallVector<Type> placeholders(LayerBuilder &b, unsigned count) {
 
 /// Attributes of cells that training alone reads, or that choose among equal computations.
 static void ignoreCommon(LayerBuilder &b) {
+  b.refuseInTraining("dropout");
+  b.refuseInTraining("recurrent_dropout");
   b.ignore({"dropout", "recurrent_dropout", "implementation", "unit_forget_bias", "use_cudnn"});
 }
 
