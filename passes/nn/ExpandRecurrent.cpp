@@ -5,11 +5,10 @@
 // that a step's slice is contiguous.
 //
 //===----------------------------------------------------------------------===//
-#include "dialects/nn/Pointwise.h"
+#include "dialects/nn/TensorBuilder.h"
 #include "passes/Passes.h"
 
 #include "mlir/IR/IRMapping.h"
-#include "mlir/IR/ImplicitLocOpBuilder.h"
 
 namespace sylvite {
 #define GEN_PASS_DEF_EXPANDRECURRENT
@@ -22,33 +21,11 @@ using namespace sylvite::nn;
 
 namespace {
 
-/// Makes nn ops at one place.
-class CellBuilder : public ImplicitLocOpBuilder {
+/// Makes the ops of cells.
+class CellBuilder : public TensorBuilder {
 public:
-  using ImplicitLocOpBuilder::ImplicitLocOpBuilder;
+  using TensorBuilder::TensorBuilder;
 
-  template <typename OpTy, typename... Args> Value infer(Args &&...args) {
-    return OpTy::create(*this, std::forward<Args>(args)...);
-  }
-  Value transpose(Value x, ArrayRef<int64_t> permutation) {
-    return infer<TransposeOp>(x, permutation);
-  }
-  Value matmul(Value x, Value y) { return infer<MatmulOp>(x, y, false, false); }
-  Value add(Value x, Value y) {
-    return mapBinary(*this, getLoc(), x, y,
-                     [](ScalarBuilder &s, Value a, Value b) { return s.add(a, b); });
-  }
-  Value multiply(Value x, Value y) {
-    return mapBinary(*this, getLoc(), x, y,
-                     [](ScalarBuilder &s, Value a, Value b) { return s.mul(a, b); });
-  }
-  /// `mask ? x : y`, elementwise.
-  Value select(Value mask, Value x, Value y) {
-    return MapOp::create(*this, ValueRange{mask, x, y},
-                         [](OpBuilder &b, Location loc, ValueRange v) -> Value {
-                           return arith::SelectOp::create(b, loc, v[0], v[1], v[2]);
-                         });
-  }
   /// Columns [first, first + count) of a matrix.
   Value columns(Value x, int64_t first, int64_t count) {
     int64_t rows = cast<RankedTensorType>(x.getType()).getDimSize(0);
