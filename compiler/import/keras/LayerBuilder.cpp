@@ -397,6 +397,16 @@ void LayerBuilder::addRegularizer(Value variable, StringRef key) {
                                                 builder.getNamedAttr("l2", builder.getF64FloatAttr(factor("l2")))}));
 }
 
+void LayerBuilder::overwriteDrawn(Value variable, int64_t first, int64_t count, float value) {
+  if (state.weights)
+    return;
+  StringAttr symbol = variable.getDefiningOp<nn::GetOp>().getParameterAttr().getAttr();
+  auto parameter = cast<nn::ParameterOp>(state.module.lookupSymbol(symbol));
+  MutableArrayRef<char> data =
+      cast<DenseResourceElementsAttr>(*parameter.getValue()).getRawHandle().getBlob()->getMutableData();
+  std::fill_n(reinterpret_cast<float *>(data.data()) + first, count, value);
+}
+
 Value LayerBuilder::constant(StringRef name, ArrayRef<int64_t> shape, ArrayRef<float> values) {
   return declare(name, shape, /*trainable=*/false, [&]() -> Expected<AsmResourceBlob> {
     return HeapAsmResourceBlob::allocateAndCopyInferAlign(values);

@@ -131,6 +131,8 @@ public:
   /// The same with a serialized initializer.
   Value initializedVariable(llvm::StringRef name, llvm::ArrayRef<int64_t> shape,
                             const Json &initializer, bool trainable = true);
+  /// Sets `count` elements of a variable, from `first` on, where it was drawn by its initializer.
+  void overwriteDrawn(Value variable, int64_t first, int64_t count, float value);
   /// A variable that inference does not need: it is counted, not read.
   void skipVariable() { ++numVariables; }
   /// A parameter whose values the configuration holds.

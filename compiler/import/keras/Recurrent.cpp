@@ -106,6 +106,9 @@ static Walked walkCell(LayerBuilder &b, LayerBuilder &owner, StringRef className
   }
   if (b.failed() || owner.failed())
     return {};
+  // The forget gate, the second of four, begins open.
+  if (isLSTM && weights.bias && b.boolean("unit_forget_bias", true))
+    owner.overwriteDrawn(weights.bias, weights.units, weights.units, 1);
   Operation *op;
   if (isLSTM)
     op = nn::LSTMOp::create(b.builder, b.loc, placeholders(b, 4), x, weights.kernel, weights.recurrent,
