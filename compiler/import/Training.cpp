@@ -37,6 +37,12 @@ static std::string canonicalKind(StringRef name) {
   return name == lower ? lower : keras::toSnakeCase(name);
 }
 
+/// Keras's options that change what training computes, and that no part of it reads.
+static bool isUnsupportedOption(StringRef name) {
+  static constexpr StringLiteral names[] = {"gradient_accumulation_steps", "ignore_class", "loss_scale_factor", "use_ema"};
+  return is_contained(names, name);
+}
+
 //===----------------------------------------------------------------------===//
 // compile_config
 //===----------------------------------------------------------------------===//
@@ -76,6 +82,9 @@ void CompileConfigReader::readOptions(const Json &config, NamedAttrList &list, S
     if (key == "reduction") {
       if (asString(&value) != StringRef("sum_over_batch_size"))
         error() << what << " has reduction " << describe(value) << "; supported: \"sum_over_batch_size\"";
+    } else if (isUnsupportedOption(key)) {
+      if (asBoolean(&value) != false)
+        error() << what << " has '" << key << "' = " << describe(value) << ", which is not supported";
     } else if (key == "learning_rate" && value.is_object()) {
       list.set("schedule", readObject(value, "learning_rate").getDictionary(b.getContext()));
     } else if (key == "fn") {
@@ -197,6 +206,16 @@ FailureOr<DictionaryAttr> sylvite::readCompileConfig(MLIRContext *context, const
 // Options
 //===----------------------------------------------------------------------===//
 
+/// The options of all losses and metrics, and of all optimizers.
+static ArrayRef<StringLiteral> optionsOf(StringRef what) {
+  static constexpr StringLiteral optimizer[] = {
+      "amsgrad", "beta_1", "beta_2", "centered", "clipnorm", "clipvalue", "epsilon", "global_clipnorm",
+      "initial_accumulator_value", "learning_rate", "lr", "momentum", "nesterov", "rho", "weight_decay"};
+  static constexpr StringLiteral comparison[] = {"delta", "from_logits", "k", "label_smoothing", "name",
+                                                 "target_is_distribution", "threshold", "weight"};
+  return what == "--optimizer" ? ArrayRef(optimizer) : ArrayRef(comparison);
+}
+
 /// KIND[:option=value,...] as a dictionary.
 static FailureOr<DictionaryAttr> parseKind(Location loc, StringRef what, StringRef text) {
   Builder b(loc.getContext());
@@ -208,11 +227,14 @@ static FailureOr<DictionaryAttr> parseKind(Location loc, StringRef what, StringR
     options.split(parts, ',');
   for (StringRef part : parts) {
     auto [key, value] = part.split('=');
-    if (key == "lr")
-      key = "learning_rate";
     double number;
     if (key.empty() || value.empty())
       return emitError(loc) << what << ": '" << part << "' is not of the form option=value";
+    if (!is_contained(optionsOf(what), key))
+      return emitError(loc) << what << ": option '" << key << "' is not supported; supported: "
+                            << join(optionsOf(what), ", ");
+    if (key == "lr")
+      key = "learning_rate";
     if (value == "true" || value == "false")
       list.set(key, b.getBoolAttr(value == "true"));
     else if (!value.getAsDouble(number))
