@@ -9,6 +9,7 @@
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
+#include <cmath>
 
 using namespace llvm;
 using namespace mlir;
@@ -255,7 +256,9 @@ Value NodeBuilder::map(ArrayRef<Operand> operands, Type type, MapBody body) {
     if (!operand.value && !operand.tensor)
       return {};
     const Scalars *elements = operand.tensor && !operand.tensor->value ? known(operand.tensor) : nullptr;
-    if (elements && elements->size() == 1 && (!elements->front().integer || elements->front().constant()))
+    // Kernels are compiled as if a constant were never infinite, and do right by infinities that they read.
+    if (elements && elements->size() == 1 &&
+        (elements->front().integer ? elements->front().constant().has_value() : std::isfinite(elements->front().number)))
       constants[i] = elements->front();
     else
       otherRank = std::max<int64_t>(otherRank, operand.value ? rank(operand.value) : operand.tensor->rank());
