@@ -295,13 +295,118 @@ static void swiGlu(NodeBuilder &b) {
   }));
 }
 
+/// Attention whose scores and probabilities pass through graphs of the node's own.
+static void flexAttention(NodeBuilder &b) {
+  Value q = b.value(0), k = b.value(1), v = b.value(2);
+  if (b.failed())
+    return;
+  if (b.rank(q) != 4 || b.rank(k) != 4 || b.rank(v) != 4 || !b.isFloat(0))
+    return void(b.error() << "its inputs have shapes " << b.text(b.shape(q)) << ", " << b.text(b.shape(k)) << " and "
+                          << b.text(b.shape(v)) << "; supported: (N, heads, T, size)");
+  Type type = b.type(q), standard = type.getIntOrFloatBitWidth() < 32 ? Type(Float32Type::get(b.state.context)) : type,
+       precise = b.elementType("softmax_precision", standard);
+  int64_t heads = b.extent(q, 1), kvHeads = b.extent(k, 1);
+  if (b.failed() || heads % kvHeads)
+    return void(b.error() << "its " << heads << " heads are no multiple of the " << kvHeads << " heads of its keys");
+  double size = b.extent(q, 3), scale = std::sqrt(b.number("scale", 1 / std::sqrt(size)));
+  auto scaled = [&](Value x) {
+    return b.map(x, [&](ScalarBuilder &s, Value e) { return s.mul(e, s.constant(scale, e)); });
+  };
+  /// `x` through the graph of attribute `key`, where there is one.
+  auto modified = [&](Value x, StringRef key) -> Value {
+    if (!b.hasAttribute(key))
+      return x;
+    const Graph *graph = b.graph(key);
+    if (b.failed())
+      return {};
+    SmallVector<Tensor *> outputs = b.importSubgraph(*graph, {b.tensorOf(x)});
+    if (!b.failed() && (outputs.size() != 1 || outputs[0]->isSequence || outputs[0]->shape != b.shape(x)))
+      b.refuse(key, "a graph with one result, of the shape of its input");
+    return b.failed() ? Value() : b.cast(b.materialize(outputs[0]), precise);
+  };
+  k = repeatHeads(b, k, heads / kvHeads);
+  v = repeatHeads(b, v, heads / kvHeads);
+  Value scores = b.cast(b.matmul(scaled(q), scaled(k), false, /*transposeRhs=*/true), precise);
+  scores = modified(scores, "score_mod");
+  Value probabilities = modified(b.make<nn::SoftmaxOp>(scores, ArrayRef<int64_t>{3}), "prob_mod");
+  b.result(b.cast(b.matmul(probabilities, b.cast(v, precise)), type));
+}
+
+/// A loop over the steps: a state per head, (size of keys, size of values), decays, takes up a key and its value, and is
+/// read with the query. Yang et al., Gated Delta Networks, arXiv 2412.06464.
+static void linearAttention(NodeBuilder &b) {
+  StringRef rule = b.choice("update_rule", {"gated_delta", "linear", "gated", "delta"});
+  bool decays = rule.starts_with("gated"), corrects = rule.ends_with("delta");
+  int64_t heads = b.integer("q_num_heads", std::nullopt), kvHeads = b.integer("kv_num_heads", std::nullopt);
+  b.ignore({"chunk_size"}); // how it is computed
+  Value q = b.value(0), k = b.value(1), v = b.value(2);
+  if (b.failed())
+    return;
+  if (heads < 1 || kvHeads < 1 || heads % kvHeads)
+    return b.refuse("q_num_heads", "a multiple of kv_num_heads");
+  if (decays != b.has(4) || corrects != b.has(5))
+    return b.refuse("update_rule", "what goes with the inputs: a decay for \"gated\", a beta for \"delta\"");
+  if (b.rank(q) != 3 || b.rank(k) != 3 || b.rank(v) != 3 || !b.isFloat(0))
+    return void(b.error() << "its inputs have shapes " << b.text(b.shape(q)) << ", " << b.text(b.shape(k)) << " and "
+                          << b.text(b.shape(v)) << "; supported: (N, T, heads * size)");
+  Type type = b.type(q), real = type.getIntOrFloatBitWidth() < 32 ? Type(Float32Type::get(b.state.context)) : type;
+  int64_t keySize = b.extent(k, 2) / kvHeads, valueSize = b.extent(v, 2) / kvHeads, group = heads / kvHeads;
+  if (b.failed())
+    return;
+  AffineExpr items = b.shape(q)[0], steps = b.shape(q)[1];
+  /// (N, T, elements) as (T, N, dims...), in the type of the state.
+  auto split = [&](Value x, ArrayRef<int64_t> dims) {
+    ShapeExpr shape{items, steps};
+    Dims permutation{1, 0};
+    for (int64_t dim : dims) {
+      permutation.push_back(shape.size());
+      shape.push_back(b.expr(dim));
+    }
+    return b.transpose(b.reshape(b.cast(x, real), ArrayRef<AffineExpr>(shape)), permutation);
+  };
+  double given = b.number("scale", 0), scale = given != 0 ? given : 1 / std::sqrt(double(keySize));
+  Value query = b.map(split(q, {kvHeads, group, keySize}),
+                      [&](ScalarBuilder &s, Value e) { return s.mul(e, s.constant(scale, e)); });
+  SmallVector<Value> sequences{query, split(k, {kvHeads, 1, keySize}), split(k, {kvHeads, keySize, 1}),
+                               split(v, {kvHeads, 1, valueSize})};
+  if (decays) { // one for a head, or for each of its keys' elements
+    int64_t width = b.extent(b.value(4), 2);
+    Value decay = split(b.value(4), {kvHeads, width == kvHeads ? 1 : keySize, 1});
+    sequences.push_back(b.map(decay, [](ScalarBuilder &s, Value e) { return s.exp(e); }));
+  }
+  if (corrects)
+    sequences.push_back(split(b.value(5), {b.extent(b.value(5), 2), 1, 1}));
+  Value state = b.has(3) ? b.cast(b.value(3), real)
+                         : b.materialize(b.splat(ShapeExpr{items, b.expr(kvHeads), b.expr(keySize), b.expr(valueSize)},
+                                                 real, Scalar()));
+  if (b.failed())
+    return;
+  auto step = [&](ValueRange carried, ValueRange slices) -> SmallVector<Value> {
+    Value s = carried[0], row = slices[1], column = slices[2], value = slices[3];
+    if (decays)
+      s = b.multiply(s, slices[4]);
+    if (corrects)
+      value = b.multiply(b.subtract(value, b.matmul(row, s)), slices[decays ? 5 : 4]);
+    s = b.add(s, b.multiply(column, value));
+    return {s, b.matmul(slices[0], s)};
+  };
+  SmallVector<Value> results = b.scan({state}, sequences, SmallVector<bool>(sequences.size() + 1, false), step);
+  if (b.failed())
+    return;
+  ShapeExpr joined{items, steps, b.expr(heads * valueSize)};
+  b.result(b.cast(b.reshape(b.transpose(results[1], {1, 0, 2, 3, 4}), ArrayRef<AffineExpr>(joined)), type));
+  b.result(b.cast(results[0], b.has(3) ? b.type(3u) : type));
+}
+
 ArrayRef<OperatorRow> attentionOperators() {
   static const OperatorRow rows[] = {
       {"Attention", 23, kNewest, attention},
       {"CausalConvWithState", 26, kNewest, causalConvWithState},
+      {"LinearAttention", 27, kNewest, linearAttention},
       {"RotaryEmbedding", 23, kNewest, rotaryEmbedding},
       {"SwiGLU", 26, kNewest, swiGlu},
       {"TensorScatter", 24, kNewest, tensorScatter},
+      {"ai.onnx.preview::FlexAttention", 1, kNewest, flexAttention},
   };
   return rows;
 }

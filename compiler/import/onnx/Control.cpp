@@ -1,8 +1,9 @@
 //===- Control.cpp - control flow and sequences ---------------------------===//
 //
-// Rows for If, Loop, Scan and for sequences and optionals. A compiled model has no control flow: a known condition
-// chooses its branch, loops of a known length are unrolled, and both branches of a condition that depends on the input
-// are computed. Sequences are lists of tensors while the model is imported.
+// Rows for If, Loop, Scan and for sequences and optionals. A known condition chooses its branch, and both branches of a
+// condition that depends on the input are computed. Short loops are unrolled, so that what is known of a step's sizes and
+// conditions stays known; long ones, and those as long as a free dimension, become loops of the dialect. Sequences are
+// lists of tensors while the model is imported.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/import/onnx/Folding.h"
@@ -14,6 +15,8 @@ using namespace mlir;
 namespace sylvite::onnx {
 
 static constexpr int64_t kMaxIterations = 10000;
+/// Longer ones become loops. A Loop may do in its steps what only known sizes allow, a Scan hardly does.
+static constexpr int64_t kMaxUnrolledLoop = 512, kMaxUnrolledScan = 16;
 
 /// The value of a known bool, or nothing.
 static std::optional<bool> knownBool(NodeBuilder &b, Tensor *tensor) {
@@ -34,9 +37,20 @@ static void conditional(NodeBuilder &b) {
       b.result(tensor);
     return;
   }
-  SmallVector<Tensor *> yes = b.importSubgraph(*then, {}), no = b.importSubgraph(*otherwise, {});
-  if (b.failed())
+  // A branch may be one for other shapes than those at hand, and then is no choice.
+  std::string whyNotThen, whyNotElse;
+  auto whenTrue = b.trySubgraph(*then, whyNotThen), whenFalse = b.trySubgraph(*otherwise, whyNotElse);
+  if (!whenTrue && !whenFalse)
+    return void(b.error() << "both of its branches fail: " << whyNotThen);
+  if (!whenTrue || !whenFalse) {
+    emitWarning(UnknownLoc::get(b.state.context))
+        << describe(b.node) << ": its condition is taken to be " << (whenTrue ? "true" : "false")
+        << ", for the other branch is not possible: " << (whenTrue ? whyNotElse : whyNotThen);
+    for (Tensor *tensor : whenTrue ? *whenTrue : *whenFalse)
+      b.result(tensor);
     return;
+  }
+  SmallVector<Tensor *> &yes = *whenTrue, &no = *whenFalse;
   if (yes.size() != no.size())
     return void(b.error() << "its branches have " << yes.size() << " and " << no.size() << " results");
   if (condition->rank() != 0)
@@ -82,13 +96,54 @@ static void stack(NodeBuilder &b, ArrayRef<Tensor *> parts, int64_t axis) {
   b.result(b.concat(values, axis < 0 ? axis + b.rank(values[0]) : axis));
 }
 
+/// `x` with dimension `from` moved to `to`.
+static Value moveDimension(NodeBuilder &b, Value x, int64_t from, int64_t to) {
+  Dims permutation;
+  for (int64_t i = 0; i < b.rank(x); ++i)
+    if (i != from)
+      permutation.push_back(i);
+  if (x)
+    permutation.insert(permutation.begin() + to, from);
+  return b.transpose(x, permutation);
+}
+
+/// A Loop of `trips` steps whose condition is always true, as a loop over the steps' numbers.
+static void runLoop(NodeBuilder &b, const Graph &body, AffineExpr trips, ArrayRef<Tensor *> carried) {
+  Type i64 = IntegerType::get(b.state.context, 64), i1 = IntegerType::get(b.state.context, 1);
+  SmallVector<Value> initial;
+  for (Tensor *tensor : carried)
+    initial.push_back(b.materialize(tensor));
+  size_t numScanned = body.outputs.size() - carried.size() - 1;
+  auto step = [&](ValueRange states, ValueRange slices) {
+    SmallVector<Tensor *> inputs{b.tensorOf(slices.front()), b.knownTensor(i1, {}, {integerScalar(b.expr(1))})};
+    for (Value state : states)
+      inputs.push_back(b.tensorOf(state));
+    SmallVector<Tensor *> outputs = b.importSubgraph(body, inputs);
+    SmallVector<Value> results;
+    if (!b.failed() && knownBool(b, outputs.front()) != true)
+      b.error() << "its condition changes from step to step, and it has " << b.text({trips})
+                << " of them; supported: up to " << kMaxUnrolledLoop << ", a known number, then";
+    for (Tensor *tensor : ArrayRef<Tensor *>(outputs).drop_front(b.failed() ? outputs.size() : 1))
+      results.push_back(b.materialize(tensor));
+    return results;
+  };
+  SmallVector<Value> results = b.scan(initial, {b.indices({trips}, 0, i64)},
+                                      SmallVector<bool>(1 + numScanned, false), step);
+  for (Value result : results)
+    b.result(result);
+}
+
 static void loop(NodeBuilder &b) {
   const Graph *body = b.graph("body");
   if (b.failed())
     return;
   int64_t trips = INT64_MAX;
-  if (b.has(0))
-    trips = b.constant(0, "trip count");
+  SmallVector<AffineExpr> count;
+  if (b.has(0)) {
+    count = b.expressions(0, "trip count");
+    if (!b.failed() && count.size() != 1)
+      b.error() << "its trip count has " << count.size() << " elements; supported: one";
+  }
   Tensor *condition = b.has(1) ? b.input(1) : nullptr;
   SmallVector<Tensor *> carried;
   for (unsigned i = 2; i < b.numInputs(); ++i)
@@ -98,6 +153,15 @@ static void loop(NodeBuilder &b) {
   if (is_contained(carried, nullptr) || body->outputs.size() < carried.size() + 1)
     return void(b.error() << "its body has " << body->outputs.size() << " results for " << carried.size()
                           << " values that it carries");
+  if (!count.empty()) {
+    auto known = constantDim(count.front());
+    bool hasSequence = any_of(carried, [](Tensor *tensor) { return tensor->isSequence; });
+    if (!hasSequence && (!known || *known > kMaxUnrolledLoop) && (!condition || knownBool(b, condition) == true))
+      return runLoop(b, *body, count.front(), carried);
+    trips = b.constant(0, "trip count");
+    if (b.failed())
+      return;
+  }
   std::vector<SmallVector<Tensor *>> scanned(body->outputs.size() - carried.size() - 1);
   Type i64 = IntegerType::get(b.state.context, 64), i1 = IntegerType::get(b.state.context, 1);
   for (int64_t i = 0; i < trips; ++i) {
@@ -133,8 +197,52 @@ static void loop(NodeBuilder &b) {
       b.result(static_cast<Tensor *>(nullptr));
 }
 
-/// Unrolled along the scanned dimension, which must be static. Up to operator set 8 there is a batch in front, and an
-/// input of lengths.
+namespace {
+/// Along which dimension each input or result of a Scan goes, and whether from its end.
+struct ScanWalk {
+  Dims inputAxes, inputDirections, outputAxes, outputDirections;
+};
+} // namespace
+
+/// A Scan as a loop of the dialect.
+static void runScan(NodeBuilder &b, const Graph &body, ArrayRef<Tensor *> states, ArrayRef<Value> sources,
+                    const ScanWalk &walk) {
+  SmallVector<Value> initial, sequences;
+  SmallVector<bool> reversed;
+  for (Tensor *tensor : states)
+    initial.push_back(b.materialize(tensor));
+  for (auto [i, source] : enumerate(sources)) {
+    sequences.push_back(moveDimension(b, source, walk.inputAxes[i], 0));
+    reversed.push_back(walk.inputDirections[i]);
+    if (!b.failed() && !areEqual(b.shape(sequences.back())[0], b.shape(sequences.front())[0]))
+      return void(b.error() << "its scanned inputs have different lengths");
+  }
+  for (int64_t direction : walk.outputDirections)
+    reversed.push_back(direction);
+  SmallVector<Value> results = b.scan(initial, sequences, reversed, [&](ValueRange carried, ValueRange slices) {
+    SmallVector<Tensor *> inputs;
+    for (Value value : carried)
+      inputs.push_back(b.tensorOf(value));
+    for (Value value : slices)
+      inputs.push_back(b.tensorOf(value));
+    SmallVector<Value> next;
+    for (Tensor *tensor : b.importSubgraph(body, inputs))
+      next.push_back(b.materialize(tensor));
+    return next;
+  });
+  for (auto [i, result] : enumerate(results)) {
+    if (i < states.size()) {
+      b.result(result);
+      continue;
+    }
+    int64_t axis = walk.outputAxes[i - states.size()], rank = b.rank(result);
+    if (axis < -rank || axis >= rank)
+      return b.refuse("scan_output_axes", "dimensions of the results");
+    b.result(moveDimension(b, result, 0, axis < 0 ? axis + rank : axis));
+  }
+}
+
+/// Short ones are unrolled. Up to operator set 8 there is a batch in front, and an input of lengths.
 static void scan(NodeBuilder &b) {
   const Graph *body = b.graph("body");
   int64_t count = b.integer("num_scan_inputs", std::nullopt);
@@ -152,7 +260,8 @@ static void scan(NodeBuilder &b) {
     values.resize(size, 0);
     return values;
   };
-  Dims inputAxes(count, 0), inputDirections, outputAxes(scans, 0), outputDirections(scans, 0);
+  ScanWalk walk{Dims(count, 0), {}, Dims(scans, 0), Dims(scans, 0)};
+  auto &[inputAxes, inputDirections, outputAxes, outputDirections] = walk;
   if (batched) {
     inputDirections = list("directions", count);
     if (b.has(0))
@@ -193,6 +302,9 @@ static void scan(NodeBuilder &b) {
     }
     if (is_contained(carried, nullptr))
       return void(b.error() << "one of its states is missing");
+    auto known = constantDim(b.shape(sources[0])[inputAxes[0]]);
+    if (!batched && (!known || *known > kMaxUnrolledScan))
+      return runScan(b, *body, carried, sources, walk);
     int64_t length = b.extent(sources[0], inputAxes[0]);
     if (length > kMaxIterations)
       return void(b.error() << "it runs more than " << kMaxIterations << " times");

@@ -241,8 +241,52 @@ static void einsum(NodeBuilder &b) {
   b.result(arrange(b, total, result));
 }
 
+/// The determinant of the matrix of `elements` that has its first rows and these columns.
+static Value determinant(nn::ScalarBuilder &s, ValueRange elements, int64_t n, ArrayRef<int64_t> columns) {
+  int64_t row = int64_t(columns.size()) - 1;
+  Value sum;
+  for (int64_t i = 0; i <= row; ++i) { // along the last row
+    Value term = elements[row * n + columns[i]];
+    if (row > 0) {
+      Dims rest(columns);
+      rest.erase(rest.begin() + i);
+      term = s.mul(term, determinant(s, elements, n, rest));
+    }
+    bool isNegative = (row + i) % 2;
+    sum = !sum ? (isNegative ? s.neg(term) : term) : isNegative ? s.sub(sum, term) : s.add(sum, term);
+  }
+  return sum;
+}
+
+/// Of (..., n, n), by Laplace's expansion.
+static void det(NodeBuilder &b) {
+  Value x = b.value(0);
+  if (b.failed())
+    return;
+  int64_t rank = b.rank(x), n = rank < 2 ? 0 : b.extent(x, rank - 1);
+  if (b.failed())
+    return;
+  if (n < 1 || n > 4 || constantDim(b.shape(x)[rank - 2]) != n || !b.isFloat(0))
+    return void(b.error() << "its input has shape " << b.text(b.shape(x))
+                          << "; supported: square matrices of up to 4 rows, of floating-point numbers");
+  ShapeExpr leading(ArrayRef<AffineExpr>(b.shape(x)).drop_back(2));
+  AffineExpr count = b.expr(1);
+  for (AffineExpr dim : leading)
+    count = count * dim;
+  Value flat = b.reshape(x, ArrayRef<AffineExpr>(ShapeExpr{count, b.expr(n * n)}));
+  SmallVector<Operand> elements;
+  for (int64_t i = 0; i < n * n; ++i)
+    elements.push_back(b.slice(flat, 1, i, 1));
+  Value y = b.map(elements, b.type(x), [&](OpBuilder &builder, Location at, ValueRange v) {
+    nn::ScalarBuilder s(builder, at);
+    return determinant(s, v, n, ArrayRef<int64_t>{0, 1, 2, 3}.take_front(n));
+  });
+  b.result(b.reshape(y, ArrayRef<AffineExpr>(leading)));
+}
+
 ArrayRef<OperatorRow> denseOperators() {
   static const OperatorRow rows[] = {
+      {"Det", 11, kNewest, det},
       {"Einsum", 12, kNewest, einsum},
       {"Gemm", 6, kNewest, gemm},
       {"MatMul", 1, kNewest, matMul},

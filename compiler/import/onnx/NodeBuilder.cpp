@@ -154,6 +154,11 @@ std::optional<std::vector<double>> NodeBuilder::numbers(StringRef key) {
   return value ? std::optional(value->numbers) : std::nullopt;
 }
 
+std::optional<std::vector<std::string>> NodeBuilder::strings(StringRef key) {
+  const Attribute *value = attribute(key, Attribute::Strings);
+  return value ? std::optional(value->texts) : std::nullopt;
+}
+
 Dims NodeBuilder::tuple(StringRef key, size_t count, std::optional<int64_t> otherwise, int64_t least) {
   std::optional<Dims> values = integers(key);
   if (!values && otherwise)
@@ -338,6 +343,18 @@ std::vector<double> NodeBuilder::constantNumbers(unsigned index, StringRef what)
   return result;
 }
 
+std::optional<Scalars> NodeBuilder::constantElements(unsigned index) {
+  Tensor *tensor = has(index) ? inputs[index] : nullptr;
+  std::optional<Scalars> elements;
+  if (const Scalars *all = known(tensor))
+    elements = *all;
+  else if (tensor && !hasFailed && tensor->data && tensor->type)
+    elements = scalarsOf(*tensor->data, state.context);
+  if (elements && any_of(*elements, [](const Scalar &s) { return s.integer && !s.constant(); }))
+    return std::nullopt;
+  return elements;
+}
+
 double NodeBuilder::constantNumber(unsigned index, StringRef what) {
   std::vector<double> values = constantNumbers(index, what);
   if (values.size() == 1)
@@ -385,6 +402,19 @@ SmallVector<Tensor *> NodeBuilder::importSubgraph(const Graph &graph, ArrayRef<T
     return *outputs;
   hasFailed = true; // reported
   return {};
+}
+
+std::optional<SmallVector<Tensor *>> NodeBuilder::trySubgraph(const Graph &graph, std::string &reason) {
+  if (hasFailed)
+    return std::nullopt;
+  ScopedDiagnosticHandler handler(state.context, [&](Diagnostic &diagnostic) {
+    if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
+      return failure(); // for the handler outside
+    reason = diagnostic.str();
+    return success();
+  });
+  FailureOr<SmallVector<Tensor *>> outputs = subgraphs(graph, {});
+  return succeeded(outputs) ? std::optional(*outputs) : std::nullopt;
 }
 
 } // namespace sylvite::onnx

@@ -36,6 +36,8 @@ struct ModelState {
   llvm::StringSet<> taken; // names of parameters
   int64_t numOps = 0;      // made so far; bounded, for loops unroll
   int64_t generatedBytes = 0; // of constants that operators made; bounded too
+  /// While the body of a loop is made: where its constants go, before the outermost one.
+  std::optional<mlir::OpBuilder::InsertPoint> beforeLoop;
 
   Tensor *newTensor() { return &tensors.emplace_back(); }
 };
@@ -99,6 +101,7 @@ public:
   llvm::StringRef choice(llvm::StringRef key, llvm::ArrayRef<llvm::StringRef> allowed);
   std::optional<Dims> integers(llvm::StringRef key);
   std::optional<std::vector<double>> numbers(llvm::StringRef key);
+  std::optional<std::vector<std::string>> strings(llvm::StringRef key);
   /// `count` integers from `least` on, below 2^31.
   Dims tuple(llvm::StringRef key, size_t count, std::optional<int64_t> otherwise, int64_t least = 1);
   /// A dimension of a tensor of rank `rank`; negative ones count from its end.
@@ -141,6 +144,8 @@ public:
   int64_t constant(unsigned index, llvm::StringRef what);
   double constantNumber(unsigned index, llvm::StringRef what);
   std::vector<double> constantNumbers(unsigned index, llvm::StringRef what);
+  /// The elements of input `index`, however many, when all are known and none is an expression of free dimensions.
+  std::optional<Scalars> constantElements(unsigned index);
 
   //===--- Values ---------------------------------------------------------===//
 
@@ -192,6 +197,12 @@ public:
   Value pad(Value x, llvm::ArrayRef<int64_t> low, llvm::ArrayRef<int64_t> high, double value = 0);
   Value reduce(nn::ReduceKind kind, Value x, llvm::ArrayRef<int64_t> dims, bool keepDims);
   Value matmul(Value x, Value y, bool transposeLhs = false, bool transposeRhs = false);
+  /// A loop over the leading dimension of `sequences`, each in its direction: `step` gets the carried values and a slice
+  /// of each sequence, and gives the next carried values, then a slice of each stacked result. The results are the carried
+  /// values after the last step, then the stacked ones; `reversed` is for sequences, then for stacked results.
+  llvm::SmallVector<Value> scan(llvm::ArrayRef<Value> carried, llvm::ArrayRef<Value> sequences,
+                                llvm::ArrayRef<bool> reversed,
+                                llvm::function_ref<llvm::SmallVector<Value>(mlir::ValueRange, mlir::ValueRange)> step);
   /// Inserts a dimension of size one before dimension `dim`.
   Value unsqueeze(Value x, int64_t dim);
   /// Removes dimension `dim`, of size one.
@@ -221,6 +232,8 @@ public:
   llvm::SmallVector<Tensor *> results;
 
   llvm::SmallVector<Tensor *> importSubgraph(const Graph &graph, llvm::ArrayRef<Tensor *> inputs);
+  /// The same for a graph without inputs that may be impossible for the shapes at hand: nothing, and `reason` says why.
+  std::optional<llvm::SmallVector<Tensor *>> trySubgraph(const Graph &graph, std::string &reason);
 
 private:
   static bool isNull(const Value &value) { return !value; }

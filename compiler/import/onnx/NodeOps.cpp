@@ -124,6 +124,15 @@ Value NodeBuilder::materialize(Tensor *tensor) {
     return {};
   if (tensor->value)
     return tensor->value;
+  if (tensor->isSequence || !tensor->type) {
+    error() << "its input '" << tensor->name << "' is "
+            << (tensor->isSequence ? "a sequence" : "a tensor of " + (tensor->data ? tensor->data->typeName : "no type"))
+            << "; supported: tensors of float, double, float16, bfloat16, bool and integers of 8 to 64 bits";
+    return {};
+  }
+  OpBuilder::InsertionGuard guard(state.body);
+  if (state.beforeLoop) // the value serves what follows the loop too
+    state.body.restoreInsertionPoint(*state.beforeLoop);
   if (tensor->data) {
     auto dims = constantShape(tensor->shape);
     if (is_contained(*dims, 0)) {
@@ -341,6 +350,50 @@ Value NodeBuilder::cast(Operand x, Type to) {
   });
 }
 
+SmallVector<Value> NodeBuilder::scan(ArrayRef<Value> carried, ArrayRef<Value> sequences, ArrayRef<bool> reversed,
+                                     llvm::function_ref<SmallVector<Value>(ValueRange, ValueRange)> step) {
+  if (hasFailed || isNull(carried) || isNull(sequences) || !countOp())
+    return {};
+  bool isOutermost = !state.beforeLoop;
+  if (isOutermost)
+    state.beforeLoop = state.body.saveInsertionPoint();
+  SmallVector<ShapeExpr> slices; // of stacked results
+  auto body = [&](OpBuilder &, Location, ValueRange states, ValueRange parts) -> SmallVector<Value> {
+    for (auto [argument, initial] : zip(states, carried))
+      state.shapes[argument] = ShapeExpr(shape(initial));
+    for (auto [argument, sequence] : zip(parts, sequences))
+      state.shapes[argument] = ShapeExpr(ArrayRef<AffineExpr>(shape(sequence)).drop_front());
+    SmallVector<Value> next = step(states, parts);
+    if (hasFailed || isNull(next) || next.size() < carried.size())
+      return SmallVector<Value>(states);
+    for (auto [value, initial] : zip(next, carried))
+      if (value.getType() != initial.getType() ||
+          !all_of(zip(shape(value), shape(initial)), [](auto dims) { return areEqual(std::get<0>(dims), std::get<1>(dims)); })) {
+        error() << "a value that it carries from step to step has shape " << text(shape(initial)) << " and then "
+                << text(shape(value)) << "; supported: one shape and type";
+        return SmallVector<Value>(states);
+      }
+    for (Value value : ArrayRef<Value>(next).drop_front(carried.size()))
+      slices.push_back(shape(value));
+    return next;
+  };
+  auto loop = nn::ScanOp::create(state.body, loc, carried, sequences, reversed, body);
+  if (isOutermost)
+    state.beforeLoop.reset();
+  if (hasFailed) { // it may have no proper body
+    loop.erase();
+    return {};
+  }
+  for (auto [result, initial] : zip(loop.getResults(), carried))
+    state.shapes[result] = ShapeExpr(shape(initial));
+  for (auto [result, slice] : zip(loop.getStacked(), slices)) {
+    ShapeExpr dims{shape(sequences.front()).front()};
+    dims.append(slice);
+    state.shapes[result] = dims;
+  }
+  return SmallVector<Value>(loop.getResults());
+}
+
 //===----------------------------------------------------------------------===//
 // Movement
 //===----------------------------------------------------------------------===//
@@ -424,12 +477,16 @@ SmallVector<Value> NodeBuilder::shapeReferences(ArrayRef<AffineExpr> dims) {
         if (!found && areEqual(other, dim))
           found = candidate, position = j;
     };
-    Block *block = state.body.getInsertionBlock();
-    for (Value argument : block->getArguments())
-      look(argument);
-    for (Operation &op : *block)
-      if (!found && op.getNumResults() == 1)
-        look(op.getResult(0));
+    SmallVector<Block *> blocks{state.body.getInsertionBlock()};
+    if (state.beforeLoop && state.beforeLoop->getBlock() != blocks.front())
+      blocks.push_back(state.beforeLoop->getBlock());
+    for (Block *block : blocks) {
+      for (Value argument : block->getArguments())
+        look(argument);
+      for (Operation &op : *block)
+        if (!found && op.getNumResults() == 1)
+          look(op.getResult(0));
+    }
     if (!found) {
       error() << "its result of shape " << text(dims) << " has a free dimension that no tensor before it has";
       return {};

@@ -34,16 +34,20 @@ llvm::ArrayRef<OperatorRow> controlOperators();
 llvm::ArrayRef<OperatorRow> convOperators();
 llvm::ArrayRef<OperatorRow> denseOperators();
 llvm::ArrayRef<OperatorRow> indexOperators();
+llvm::ArrayRef<OperatorRow> learningOperators();
 llvm::ArrayRef<OperatorRow> lossOperators();
 llvm::ArrayRef<OperatorRow> normOperators();
 llvm::ArrayRef<OperatorRow> pointwiseOperators();
 llvm::ArrayRef<OperatorRow> poolOperators();
 llvm::ArrayRef<OperatorRow> quantizeOperators();
+llvm::ArrayRef<OperatorRow> recurrentOperators();
 llvm::ArrayRef<OperatorRow> reduceOperators();
 llvm::ArrayRef<OperatorRow> resizeOperators();
+llvm::ArrayRef<OperatorRow> selectionOperators();
 llvm::ArrayRef<OperatorRow> shapeOperators();
 llvm::ArrayRef<OperatorRow> signalOperators();
 llvm::ArrayRef<OperatorRow> trainingOperators();
+llvm::ArrayRef<OperatorRow> visionOperators();
 
 /// All families, for the page of supported operators.
 llvm::ArrayRef<OperatorFamily> listOperators();

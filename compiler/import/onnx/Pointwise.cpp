@@ -420,12 +420,10 @@ static void identity(NodeBuilder &b) {
 static void dropout(NodeBuilder &b) {
   b.ignore({"ratio", "seed", "is_test", "consumed_inputs"});
   if (b.opset >= 12 && b.has(2)) {
-    const Scalars *training = b.known(2);
-    bool off = training && training->size() == 1 && training->front().constant() == 0;
-    const Scalars *ratio = b.has(1) ? b.known(1) : nullptr;
-    off |= ratio && ratio->size() == 1 && ratio->front().number == 0;
-    if (!off)
-      b.error() << "its input training_mode is not false; supported: inference";
+    bool isTraining = b.constant(2, "training mode") != 0;
+    double ratio = isTraining && b.has(1) ? b.constantNumber(1, "ratio") : isTraining ? 0.5 : 0;
+    if (ratio != 0)
+      b.error() << "its training mode is true and its ratio " << ratio << "; supported: inference, or a ratio of 0";
   }
   b.result(b.input(0));
   if (b.wants(1) && b.input(0)) {
@@ -650,7 +648,8 @@ static void foldNegate(NodeBuilder &b) {
       b, b.type(0u), [](ArrayRef<AffineExpr> v) { return constantDim(v[0]) == INT64_MIN ? AffineExpr() : -v[0]; },
       [](ArrayRef<double> v) { return std::optional(numberScalar(-v[0])); });
 }
-static double negativeOne(double x) { return 1 / x; }
+static double inverse(double x) { return 1 / x; }
+static double atLeastZero(double x) { return x > 0 ? x : 0; }
 
 ArrayRef<OperatorRow> pointwiseOperators() {
   using SM = ScalarMath;
@@ -707,8 +706,8 @@ ArrayRef<OperatorRow> pointwiseOperators() {
       {"Or", 6, kNewest, binary<call<&SM::either>>, foldLogic<false>},
       {"PRelu", 6, kNewest, prelu},
       {"Pow", 6, kNewest, pow},
-      {"Reciprocal", 6, kNewest, unary<reciprocal>, foldNumber<negativeOne>},
-      {"Relu", 6, kNewest, unaryAny<relu>},
+      {"Reciprocal", 6, kNewest, unary<reciprocal>, foldNumber<inverse>},
+      {"Relu", 6, kNewest, unaryAny<relu>, foldNumber<atLeastZero>},
       {"Round", 11, kNewest, mathOp<math::RoundEvenOp>, foldNumber<std::nearbyint>},
       {"Selu", 6, kNewest, selu},
       {"Shrink", 9, kNewest, shrink},

@@ -59,6 +59,8 @@ static void reduction(NodeBuilder &b) {
                         : after == After::Log     ? -INFINITY
                         : kind == ReduceKind::Mean ? NAN
                                                    : 0;
+      if (type.isInteger(1)) // the extrema of bools
+        identity = kind == ReduceKind::Prod || kind == ReduceKind::Min;
       auto value = castKnown(numberScalar(identity), type);
       return value ? b.result(b.splat(shape, type, *value)) : void(b.error() << "its input has no elements");
     }

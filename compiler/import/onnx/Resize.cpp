@@ -78,8 +78,6 @@ static std::vector<double> interpolationRow(const Axis &a, const Mode &mode, dou
     double weight = cubic ? cubicWeight(mode.cubic, t) : std::max(0.0, 1 - std::fabs(t));
     if (mode.excludeOutside && (i < 0 || i >= a.in))
       weight = 0;
-    if (mode.antialias && (i < 0 || i >= a.in))
-      weight = 0;
     taps.push_back({i, weight});
     sum += weight;
   }

@@ -411,10 +411,13 @@ static void split(NodeBuilder &b) {
   const Scalars *elements = x->value ? nullptr : b.known(x);
   for (int64_t part : *sizes) {
     if (elements || part == 0) {
-      Dims shape = elements ? *constantShape(x->shape) : Dims();
-      if (!elements)
-        return void(b.error() << "one of its parts has no elements; supported: sizes from 1");
-      Dims source = shape;
+      ShapeExpr own = x->shape;
+      own[axis] = b.expr(part);
+      std::optional<Dims> known = constantShape(own);
+      if (!known)
+        return void(b.error() << "one of its parts has no elements; supported: sizes from 1 where dimensions are free");
+      Dims shape = *known, source = shape;
+      source[axis] = total.value_or(0);
       shape[axis] = part;
       Scalars values;
       forEachIndex(shape, [&](ArrayRef<int64_t> index) {
@@ -719,6 +722,24 @@ static void centerCropPad(NodeBuilder &b) {
   b.result(b.pad(x, low, high));
 }
 
+static void foldTrilu(NodeBuilder &b) {
+  const Scalars *elements = b.known(0u);
+  if (!elements || b.rank(0u) < 2 || (b.has(1) && !b.known(1)))
+    return;
+  bool upper = b.flag("upper", true);
+  int64_t k = std::clamp<int64_t>(b.has(1) ? b.constant(1, "k") : 0, INT32_MIN, INT32_MAX);
+  if (b.failed())
+    return;
+  Dims shape = *constantShape(b.input(0)->shape);
+  Scalars kept;
+  forEachIndex(shape, [&](ArrayRef<int64_t> index) {
+    int64_t diagonal = index[shape.size() - 2] + k, column = index.back();
+    bool isKept = upper ? diagonal <= column : column <= diagonal;
+    kept.push_back(isKept ? (*elements)[kept.size()] : *castKnown(numberScalar(0), b.type(0u)));
+  });
+  b.result(b.type(0u), shape, std::move(kept));
+}
+
 static void trilu(NodeBuilder &b) {
   bool upper = b.flag("upper", true);
   int64_t k = b.has(1) ? b.constant(1, "k") : 0;
@@ -790,7 +811,7 @@ ArrayRef<OperatorRow> shapeOperators() {
       {"Squeeze", 1, kNewest, squeeze},
       {"Tile", 6, kNewest, tile},
       {"Transpose", 1, kNewest, transpose, foldTranspose},
-      {"Trilu", 14, kNewest, trilu},
+      {"Trilu", 14, kNewest, trilu, foldTrilu},
       {"Unsqueeze", 1, kNewest, unsqueeze},
   };
   return rows;

@@ -97,6 +97,30 @@ case("attribute_kernel", parse("g (float[1,1,4] x) => (float[1,1,4] y) { y = Max
      "attribute 'kernel_shape' is [3, 3]; supported: 1 integers from 1")
 case("cast_to_string", parse("g (float[2] x) => (float[2] y) { y = Cast <to = 8> (x) }"), "attribute 'to' is 8 (string)")
 
+# ---- Recurrent layers and selections ------------------------------------------------------------------------------------
+
+LSTM = "g (float[3,2,4] x, float[1,20,4] w, float[1,20,%d] r) => (float[3,1,2,5] y) { y = LSTM <%s> (x, w, r) }"
+case("lstm_direction", parse(LSTM % (5, 'direction = "both"')),
+     "attribute 'direction' is \"both\"; supported: \"forward\", \"reverse\", \"bidirectional\"")
+case("lstm_activation", parse(LSTM % (5, 'activations = ["Sigmoid", "Tanh", "Cosine"]')),
+     "attribute 'activations' is [\"Sigmoid\", \"Tanh\", \"Cosine\"]; supported: affine, elu, hardsigmoid")
+case("lstm_too_few_activations", parse(LSTM % (5, 'activations = ["Sigmoid"]')), "supported: 3 names of functions")
+case("lstm_hidden_size", parse(LSTM % (5, "hidden_size = 4")), "attribute 'hidden_size' is 4; supported: the 5 of")
+case("lstm_weights", parse(LSTM % (6, "hidden_size = 6")),
+     "its weights has shape (1, 20, 4); supported: (1, 24, 4), with elements of the input's type")
+case("nonzero_of_input", parse("g (float[4] x) => (int64[1,N] y) { y = NonZero (x) }"),
+     "node 'y' (NonZero): its input, tensor 'x', depends on the model's input, and so does the size of its result")
+case("unique_of_input", parse("g (float[4] x) => (float[N] y) { y = Unique (x) }"),
+     "node 'y' (Unique): its input, tensor 'x', depends on the model's input, and so does the size of its result")
+case("compress_by_input", parse("g (float[4] x, bool[4] c) => (float[N] y) { y = Compress (x, c) }"),
+     "node 'y' (Compress): its condition, tensor 'c', depends on the model's input")
+case("compress_beyond", parse("g (float[2] x) => (float[N] y) <bool[3] c = {0, 0, 1}> { y = Compress (x, c) }"),
+     "its condition chooses element 2 of 2")
+case("suppression_of_inputs", parse("g (float[1,4,4] x, float[1,1,4] s) => (int64[N,3] y) { y = NonMaxSuppression (x, s) }"),
+     "node 'y' (NonMaxSuppression): its boxes, tensor 'x', depends on the model's input")
+case("roi_align_adaptive", parse("""g (float[1,2,8,8] x, float[1,4] r, int64[1] i) => (float[1,2,1,1] y) {
+       y = RoiAlign (x, r, i) }"""), "attribute 'sampling_ratio' is missing; supported: 1 to 64")
+
 # ---- Shapes ---------------------------------------------------------------------------------------------------------------
 
 case("shapes_do_not_broadcast", parse("g (float[2,3] x, float[4] z) => (float[2,3] y) { y = Add (x, z) }"),
@@ -110,6 +134,14 @@ case("huge_result", parse("g (float[1] x) => (float[N] y) <int64[2] s = {2000000
 case("endless_loop", parse("""g (float[1] x) => (float[1] y) <bool c = {1}> {
        y = Loop (, c, x) <body = b (int64 i, bool p, float[1] v) => (bool p, float[1] w) { w = Exp (v) }> }"""),
      "node 'y' (Loop): it runs more than 10000 times")
+case("loop_carries_another_shape", parse("""g (float[N,2] x) => (float[M,2] y) <int64 z = {0}> {
+       s = Shape (x)  n = Gather (s, z)
+       y = Loop (n, , x) <body = b (int64 i, bool p, float[N,2] v) => (bool p, float[M,2] w) { w = Concat <axis = 0> (v, v) }> }"""),
+     "node 'y' (Loop): a value that it carries from step to step has shape (N, 2) and then ((N * 2), 2)")
+case("loop_ends_by_itself", parse("""g (float[N] x) => (float[N] y) <int64 z = {0}> {
+       s = Shape (x)  n = Gather (s, z)
+       y = Loop (n, , x) <body = b (int64 i, bool p, float[N] v) => (bool q, float[N] w) <int64 l = {3}> {
+         q = Less (i, l)  w = Exp (v) }> }"""), "node 'y' (Loop): its condition changes from step to step")
 
 # ---- Tensors --------------------------------------------------------------------------------------------------------------
 

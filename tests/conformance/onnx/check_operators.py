@@ -1,0 +1,206 @@
+"""Compares small models with ONNX Runtime where ONNX's own suite is thin: check_operators.py GROUP DIRECTORY, or without
+arguments, the groups.
+
+A case is one node with constant weights, or the text of a model; free dimensions are named, and a case gives one or more
+sets of inputs for one compiled model. Outputs must be within 1e-5 of ONNX Runtime's, relative to the largest element.
+"""
+import os
+import pathlib
+import sys
+
+import numpy as np
+import onnx
+import onnx.parser
+import onnxruntime
+from onnx import helper, numpy_helper
+
+# This directory's backend, and Failure and compare of the directory above.
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
+from backend import compile_model  # noqa: E402
+from library import Library  # noqa: E402
+from sylvite import Failure, compare  # noqa: E402
+
+RANDOM = np.random.default_rng(7)
+GROUPS = {}
+
+
+def normal(*shape):
+    return RANDOM.standard_normal(shape).astype(np.float32)
+
+
+def case(group, name, model, *sets):
+    """`sets` are dicts of inputs."""
+    cases = GROUPS.setdefault(group, {})
+    assert name not in cases, name
+    cases[name] = (model, sets)
+
+
+def node(kind, inputs, outputs, opset=22, **attributes):
+    """A model of one node. `inputs` are, in order: None for one left out, an array for a constant, and (name, dtype,
+    shape) for an input of the model."""
+    names, declared, constants = [], [], []
+    for i, value in enumerate(inputs):
+        if value is None:
+            names.append("")
+        elif isinstance(value, tuple):
+            names.append(value[0])
+            declared.append(helper.make_tensor_value_info(value[0], helper.np_dtype_to_tensor_dtype(np.dtype(value[1])),
+                                                          value[2]))
+        else:
+            names.append(f"c{i}")
+            constants.append(numpy_helper.from_array(np.asarray(value), names[-1]))
+    made = helper.make_node(kind, names, outputs, **attributes)
+    results = [onnx.ValueInfoProto(name=output) for output in outputs if output]
+    graph = helper.make_graph([made], "g", declared, results, constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    inferred = onnx.shape_inference.infer_shapes(model)  # the types of the results
+    return inferred
+
+
+def parse(body, opset=17):
+    return onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : {opset}]> {body}')
+
+
+# ---- Recurrent layers ---------------------------------------------------------------------------------------------------
+
+F, H = 5, 6
+
+
+def recurrent(name, kind, directions=1, bias=True, lengths=False, initial=False, peepholes=False, sets=((4, 3), (7, 2)),
+              **attributes):
+    gates = {"LSTM": 4, "GRU": 3, "RNN": 1}[kind]
+    inputs = [("x", np.float32, ["T", "N", F]), normal(directions, gates * H, F), normal(directions, gates * H, H),
+              normal(directions, 2 * gates * H) if bias else None,
+              ("lengths", np.int32, ["N"]) if lengths else None]
+    if initial:
+        inputs += [("h", np.float32, [directions, "N", H])]
+        inputs += [("c", np.float32, [directions, "N", H])] if kind == "LSTM" else []
+    elif peepholes:
+        inputs += [None, None]
+    if peepholes:
+        inputs += [normal(directions, 3 * H)]
+    while inputs[-1] is None:
+        inputs.pop()
+    outputs = ["y", "y_h"] + ["y_c"] * (kind == "LSTM")
+    feeds = []
+    for steps, items in sets:
+        feeds.append({"x": normal(steps, items, F)})
+        if lengths:
+            feeds[-1]["lengths"] = (steps - np.arange(items)).clip(1).astype(np.int32)
+        if initial:
+            feeds[-1].update(h=normal(directions, items, H), c=normal(directions, items, H))
+        feeds[-1] = {key: feeds[-1][key] for key in feeds[-1] if key in [i[0] for i in inputs if isinstance(i, tuple)]}
+    model = node(kind, inputs, outputs, hidden_size=H, **attributes)
+    case("recurrent", f"{kind.lower()}-{name}", model, *feeds)
+
+
+for kind in ("LSTM", "GRU", "RNN"):
+    recurrent("plain", kind)
+    recurrent("no-bias", kind, bias=False, sets=[(5, 1)])
+    recurrent("reverse", kind, direction="reverse", initial=True)
+    recurrent("bidirectional", kind, directions=2, direction="bidirectional", initial=True)
+    recurrent("lengths", kind, lengths=True, initial=True)
+    recurrent("lengths-bidirectional", kind, directions=2, direction="bidirectional", lengths=True)
+    recurrent("clip", kind, clip=0.5)
+recurrent("activations", "RNN", activations=["LeakyRelu"], activation_alpha=[0.3])
+recurrent("activations-bidirectional", "RNN", directions=2, direction="bidirectional", activations=["Affine", "ScaledTanh"],
+          activation_alpha=[0.3, 0.7], activation_beta=[0.1, 0.9])
+recurrent("reset-first", "GRU", linear_before_reset=0, initial=True)
+recurrent("reset-after", "GRU", linear_before_reset=1, initial=True)
+recurrent("reset-after-lengths", "GRU", directions=2, direction="bidirectional", linear_before_reset=1, lengths=True)
+recurrent("activations", "GRU", activations=["HardSigmoid", "Softsign"])
+recurrent("activations", "LSTM", activations=["HardSigmoid", "Relu", "Relu"], activation_alpha=[0.3], activation_beta=[0.4])
+recurrent("three-activations", "LSTM", activations=["Sigmoid", "Tanh", "Softsign"])
+recurrent("peepholes", "LSTM", peepholes=True, initial=True)
+recurrent("peepholes-lengths", "LSTM", directions=2, direction="bidirectional", peepholes=True, lengths=True)
+recurrent("coupled", "LSTM", input_forget=1)
+
+# ---- Loops ---------------------------------------------------------------------------------------------------------------
+
+SCAN = """g (float[3] h0, float[T,3] x) => (float[3] last, float[T,3] all) <float[3] k = {0.5, 0.25, 2}> {
+  last, all = Scan <num_scan_inputs = 1, %s
+    body = b (float[3] h, float[3] s) => (float[3] n, float[3] o) { p = Mul (h, k)  q = Add (p, s)  n = Tanh (q)  o = Neg (n) }
+  > (h0, x) }"""
+for name, attributes in (("forward", ""), ("backward", "scan_input_directions = [1], scan_output_directions = [1],"),
+                         ("back-and-forth", "scan_input_directions = [1],")):
+    case("loops", f"scan-{name}", parse(SCAN % attributes), {"h0": normal(3), "x": normal(40, 3)},
+         {"h0": normal(3), "x": normal(7, 3)})
+case("loops", "scan-axes", parse("""g (float[2] h0, float[2,T] x) => (float[2] last, float[2,T] all) {
+  last, all = Scan <num_scan_inputs = 1, scan_input_axes = [1], scan_output_axes = [-1],
+    body = b (float[2] h, float[2] s) => (float[2] n, float[2] o) { n = Add (h, s)  o = Identity (n) }> (h0, x) }"""),
+     {"h0": normal(2), "x": normal(2, 33)})
+case("loops", "loop-of-free-length", parse("""g (float[T,3] x) => (float[3] sum, float[T,3] all)
+  <int64 zero = {0}, float[3] start = {1, 2, 3}> {
+  shape = Shape (x)
+  steps = Gather (shape, zero)
+  sum, all = Loop (steps, , start) <body = b (int64 i, bool c, float[3] s) => (bool d, float[3] n, float[3] o) {
+    d = Identity (c)  row = Gather (x, i)  t = Add (s, row)  n = Sin (t)  o = Identity (n) }> }"""),
+     {"x": normal(5, 3)}, {"x": normal(21, 3)})
+
+# ---- Selection ------------------------------------------------------------------------------------------------------------
+
+case("selection", "compress-axis", node("Compress", [("x", np.float32, ["N", 5]), np.array([1, 0, 0, 1, 1], bool)], ["y"],
+                                        axis=1), {"x": normal(3, 5)}, {"x": normal(1, 5)})
+case("selection", "nonzero-of-mask", parse("""g (float[3,3] x) => (int64[2,K] y) <int64[2] s = {3, 3}> {
+  ones = ConstantOfShape <value = float[1] {1}> (s)  upper = Trilu (ones)  indices = NonZero (upper)
+  real = Cast <to = 1> (indices)  zero = Sub (x, x)  z = ReduceSum <keepdims = 0> (zero)  t = Add (real, z)
+  y = Cast <to = 7> (t) }"""), {"x": normal(3, 3)})
+
+# ---- Infinities ----------------------------------------------------------------------------------------------------------
+
+MASK = np.tril(np.ones((4, 4), bool))
+case("infinities", "masked-softmax", parse("""g (float[N,4,4] x, bool[4,4] m) => (float[N,4,4] y) <float zero = {0}, float low = {-inf}> {
+  bias = Where (m, zero, low)  scores = Add (x, bias)  y = Softmax <axis = -1> (scores) }"""),
+     {"x": normal(2, 4, 4), "m": MASK}, {"x": normal(1, 4, 4), "m": MASK[::-1, ::-1].copy()})
+case("infinities", "causal-mask", parse("""g (float[N,T,T] x) => (float[N,T,T] y) <int64 one = {1}, float zero = {0}, float low = {-inf}> {
+  s = Shape <start = 1> (x)  ones = ConstantOfShape <value = float[1] {1}> (s)  upper = Trilu (ones, one)
+  masked = Greater (upper, zero)  bias = Where (masked, low, zero)  scores = Add (x, bias)  y = Softmax <axis = -1> (scores) }"""),
+     {"x": normal(2, 5, 5)}, {"x": normal(1, 3, 3)})
+case("infinities", "found", parse("""g (float[N] x) => (float[N] y) <float zero = {0}, float low = {-inf}, float bound = {-1e30}> {
+  isLow = Less (x, bound)  marked = Where (isLow, low, x)  inf = IsInf (marked)  y = Where (inf, zero, marked) }"""),
+     {"x": np.array([1, -2e30, 3, -np.inf], np.float32)})
+
+# ---- Vision ---------------------------------------------------------------------------------------------------------------
+
+REGIONS = np.array([[1, 2, 6, 7], [0, 0, 9, 5], [3.3, 1.2, 4.1, 8.8], [-2, -3, 15, 20]], np.float32)
+for mode, transformation in (("avg", "half_pixel"), ("avg", "output_half_pixel"), ("max", "output_half_pixel")):
+    case("vision", f"roialign-{mode}-{transformation}",
+         node("RoiAlign", [("x", np.float32, ["N", 3, 8, 10]), ("rois", np.float32, ["R", 4]), ("items", np.int64, ["R"])],
+              ["y"], opset=16, mode=mode, coordinate_transformation_mode=transformation, output_height=3, output_width=2,
+              sampling_ratio=2, spatial_scale=0.5),
+         {"x": normal(2, 3, 8, 10), "rois": REGIONS, "items": np.array([0, 1, 1, 0])},
+         {"x": normal(1, 3, 8, 10), "rois": REGIONS[:1], "items": np.array([0])})
+case("vision", "col2im-strided", node("Col2Im", [("x", np.float32, [2, 12, 12]), np.array([6, 7]), np.array([2, 3])], ["y"],
+                                      opset=18, strides=[2, 2], pads=[1, 0, 1, 1], dilations=[1, 1]),
+     {"x": normal(2, 12, 12)})
+
+
+def main(group, directory):
+    failures = []
+    for name, (model, sets) in GROUPS[group].items():
+        place = pathlib.Path(directory) / name
+        os.makedirs(place, exist_ok=True)
+        path = place / "model.onnx"
+        path.write_bytes(model.SerializeToString())
+        try:
+            settings = onnxruntime.SessionOptions()
+            settings.log_severity_level = 3
+            reference = onnxruntime.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
+            library = Library(compile_model(path, place), "m")
+            names = [output.name for output in reference.get_outputs()]
+            for i, feeds in enumerate(sets):
+                results = dict(zip(library.output_names, library.run([feeds[key] for key in library.input_names])))
+                for output, expected in zip(names, reference.run(names, feeds)):
+                    compare(f"{output} (inputs {i})", results[output], expected, rtol=0, atol=1e-5)
+            print(f"{name}: {len(sets)} sets of inputs")
+        except Exception as error:  # the next case tells something too
+            failures.append(f"{name}: {type(error).__name__}: {error}")
+    if failures:
+        raise Failure("\n".join(failures))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 1:
+        print("\n".join(GROUPS))
+    else:
+        main(*sys.argv[1:])
