@@ -34,6 +34,20 @@ def compile_model(path, directory, *options, name="m"):
     return pathlib.Path(directory) / f"lib{name}.so"
 
 
+def sources_of(graph):
+    """For each value of the graph and of those within it, the names that its node reads, itself or in its subgraphs."""
+    sources = {}
+    for node in graph.node:
+        reads = list(node.input)
+        for attribute in node.attribute:
+            for inner in [attribute.g, *attribute.graphs]:
+                within = sources_of(inner)
+                sources.update(within)
+                reads += [name for inputs in within.values() for name in inputs]
+        sources.update({output: reads for output in node.output})
+    return sources
+
+
 class Rep(BackendRep):
     def __init__(self, model):
         self.model, self.library, self.baked = model, None, []
@@ -61,16 +75,13 @@ class Rep(BackendRep):
             except CompileError as error:
                 text = str(error)
                 found = re.search(r"tensor '([^']*)', (depends on the model's input|is not a constant)", text)
-                candidates = [found.group(1)] if found else []
-                # What the operand is computed from, when it is no input itself.
-                makers = {output: node for node in model.graph.node for output in node.output}
-                while candidates and candidates[0] not in named:
-                    node = makers.get(candidates.pop(0))
-                    candidates += [name for name in (node.input if node else []) if name in named or name in makers]
                 empty = re.search(r"input '([^']*)' has no elements", text)
-                if empty and empty.group(1) in named:
-                    candidates = [empty.group(1)]
-                if not candidates or candidates[0] in self.baked:
+                candidates = [match.group(1) for match in (found, empty) if match]
+                # What the operand is computed from, when it is no input itself.
+                sources = sources_of(model.graph)
+                while candidates and (candidates[0] not in named or candidates[0] in self.baked):
+                    candidates += sources.pop(candidates.pop(0), [])
+                if not candidates:
                     raise
                 name = candidates[0]
                 self.baked.append(name)
