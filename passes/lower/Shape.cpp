@@ -119,7 +119,7 @@ static LogicalResult lowerPad(nn::PadOp op, GroupLowering &lowering) {
       }
       case nn::PadMode::Wrap: {
         Value wrapped = arith::RemSIOp::create(b, loc, index.add(position, extent), extent);
-        in.push_back(wrapped);
+        in.push_back(index.clamp(wrapped, 0, last)); // for bounds inference
         break;
       }
       }

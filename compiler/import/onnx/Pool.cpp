@@ -240,10 +240,8 @@ static void maxUnpool(NodeBuilder &b) {
   Dims shape{dims[0], dims[1]};
   for (int64_t i = 0; i < n; ++i)
     shape.push_back((dims[i + 2] - 1) * strides[i] + size[i] - pads[i] - pads[n + i]);
-  // Positions count in the tensor that was pooled, of the inferred shape, even when a larger one is asked for.
-  int64_t planes = dims[0] * dims[1], flat = 1, count = 1;
-  for (int64_t extent : ArrayRef<int64_t>(shape).drop_front(2))
-    flat *= extent;
+  // Positions count in the tensor that was pooled, of the inferred shape; a larger one that is asked for has zeros after it.
+  int64_t total = 1, count = 1;
   for (int64_t extent : dims)
     count *= extent;
   Dims target = shape;
@@ -251,15 +249,18 @@ static void maxUnpool(NodeBuilder &b) {
     target = b.constants(2, "output_shape");
   if (b.failed() || target.size() != shape.size())
     return void(b.error() << "its output_shape has " << target.size() << " elements for an input of rank " << n + 2);
-  int64_t total = 1;
-  for (int64_t extent : target)
-    total *= std::clamp<int64_t>(extent, 1, INT32_MAX);
-  if (total > INT32_MAX || total < planes)
-    return void(b.error() << "its output_shape is not supported: it has " << total << " elements");
+  Dims low(shape.size(), 0), high;
+  bool fits = true;
+  for (auto [extent, wanted] : zip(shape, target)) {
+    high.push_back(wanted - extent);
+    fits = fits && extent >= 1 && wanted >= extent && wanted <= INT32_MAX && !__builtin_mul_overflow(total, extent, &total);
+  }
+  if (!fits || total > INT32_MAX)
+    return void(b.error() << "its output_shape is not supported: it has to hold what was pooled");
   Tensor *zeros = b.splat({b.expr(total), b.expr(1)}, b.type(x), numberScalar(0));
   Value y = b.make<nn::ScatterOp>(b.materialize(zeros), b.reshape(indices, ArrayRef<int64_t>{count}),
                                   b.reshape(x, ArrayRef<int64_t>{count, 1}), nn::ScatterKind::Set);
-  b.result(b.reshape(y, ArrayRef<int64_t>(target)));
+  b.result(b.pad(b.reshape(y, ArrayRef<int64_t>(shape)), low, high));
 }
 
 ArrayRef<OperatorRow> poolOperators() {

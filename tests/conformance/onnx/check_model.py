@@ -43,6 +43,12 @@ def captcha(width):
     return lambda random: {"input1": random.random((1, 1, 64, width), np.float32)}
 
 
+def frames(count):
+    """Frames of one recording, any number of them at once."""
+    return lambda random: {"input": 0.1 * random.standard_normal((count, 576)).astype(np.float32),
+                           "h": np.zeros((1, 1, 128), np.float32), "c": np.zeros((1, 1, 128), np.float32)}
+
+
 def content(items):
     return lambda random: {"bytes": random.integers(0, 257, (items, 2048)).astype(np.int32)}
 
@@ -65,6 +71,7 @@ MODELS = {
     "silero": ("silero_vad/silero_vad.onnx", FRAME, [speech], meaning.speech),
     "silero-16k": ("silero_vad/silero_vad_16k_op15.onnx", FRAME, [speech], meaning.speech),
     "silero-half": ("silero_vad/silero_vad_half.onnx", FRAME, [speech], meaning.speech),
+    "silero-sequence": ("silero_vad/silero_vad_16k_sequence.onnx", [], [frames(1), frames(9)], None),
     "silero-ifless": ("silero_vad/silero_vad_op18_ifless.onnx", FRAME, [speech], meaning.speech),
 }
 
