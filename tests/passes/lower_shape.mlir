@@ -43,7 +43,9 @@ func.func @edge(%x: tensor<?x8xf32>) -> tensor<?x13xf32> {
 // CHECK-LABEL: halide.pipeline @pad {
 // CHECK: %[[X:.*]] = arith.addi %c, %c-2
 // CHECK: %[[POSITIVE:.*]] = arith.addi %[[X]], %c8
-// CHECK: %[[AT:.*]] = arith.remsi %[[POSITIVE]], %c8
+// CHECK: %[[REST:.*]] = arith.remsi %[[POSITIVE]], %c8
+// CHECK: %[[LEAST:.*]] = arith.maxsi %[[REST]], %c0
+// CHECK: %[[AT:.*]] = arith.minsi %[[LEAST]], %c7
 // CHECK: halide.at @in0[%n, %[[AT]]]
 // CHECK: func.func @wrap(
 func.func @wrap(%x: tensor<?x8xf32>) -> tensor<?x13xf32> {

@@ -1,11 +1,13 @@
 //===- Recurrent.cpp - recurrent operators --------------------------------===//
 //
 // Rows for LSTM, GRU and RNN: a recurrent op for each direction. An LSTM whose gates read the cell (peepholes), that
-// couples its gates, or whose two tanhs are different functions is no nn.lstm; it becomes the loop itself.
+// couples its gates, whose two tanhs are different functions, or whose operands are quantized on the way is no nn.lstm; it
+// becomes the loop itself.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/import/onnx/Operators.h"
 #include "llvm/ADT/StringExtras.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace llvm;
 using namespace mlir;
@@ -43,13 +45,14 @@ struct RecurrentNode {
   bool isReverse = false, batchFirst = false;
   std::vector<Activation> activations; // of one direction after the other
   Value x, w, r, bias, mask, hidden, cell, peepholes;
+  Value wScale, rScale; // of quantized weights; what they multiply is quantized as well
 };
 
 /// What one direction computes with, and what it gives.
 struct Direction {
   bool goBackwards;
   ArrayRef<Activation> activations;
-  Value kernel, recurrentKernel, bias, recurrentBias, hidden, cell, peepholes;
+  Value kernel, recurrentKernel, bias, recurrentBias, hidden, cell, peepholes, kernelScale, recurrentScale;
 };
 struct DirectionResults {
   Value sequence, hidden, cell; // (N, T, H), (N, H), (N, H)
@@ -123,9 +126,8 @@ static std::vector<Activation> readActivations(NodeBuilder &b, ArrayRef<StringRe
   return result;
 }
 
-/// Input `index`, or null when it is absent; reports a shape other than `shape`.
-static Value shapedInput(NodeBuilder &b, unsigned index, StringRef what, ArrayRef<AffineExpr> shape) {
-  Value x = b.has(index) ? b.value(index) : Value();
+/// Reports when `x`, which may be absent, has a shape other than `shape`.
+static Value expectShape(NodeBuilder &b, Value x, StringRef what, ArrayRef<AffineExpr> shape) {
   if (!x || b.failed())
     return {};
   bool fits = b.rank(x) == int64_t(shape.size()) && b.type(x) == b.type(0u);
@@ -135,6 +137,27 @@ static Value shapedInput(NodeBuilder &b, unsigned index, StringRef what, ArrayRe
     b.error() << "its " << what << " has shape " << b.text(b.shape(x)) << "; supported: " << b.text(shape)
               << ", with elements of the input's type";
   return x;
+}
+static Value shapedInput(NodeBuilder &b, unsigned index, StringRef what, ArrayRef<AffineExpr> shape) {
+  return expectShape(b, b.has(index) ? b.value(index) : Value(), what, shape);
+}
+
+/// Integers (directions, columns, gates * units) less their zero points, as numbers in ONNX's order of dimensions.
+static Value quantizedWeights(NodeBuilder &b, unsigned index, unsigned zeroIndex) {
+  Value weights = b.cast(b.value(index), Float32Type::get(b.state.context));
+  if (b.has(zeroIndex)) {
+    Value zero = b.cast(b.value(zeroIndex), Float32Type::get(b.state.context));
+    zero = b.unsqueeze(b.rank(zero) == 1 ? b.unsqueeze(zero, 1) : zero, 1); // one for all, or one for each column
+    weights = b.subtract(weights, zero);
+  }
+  if (!b.failed() && b.rank(weights) != 3)
+    b.error() << "its weights have shape " << b.text(b.shape(weights)) << "; supported: three dimensions";
+  return b.failed() ? Value() : b.transpose(weights, {0, 2, 1});
+}
+/// The scales of quantized weights, (directions, 1) or (directions, gates * units).
+static Value scalesOf(NodeBuilder &b, unsigned index) {
+  Value scale = b.value(index);
+  return b.rank(scale) == 1 ? b.unsqueeze(scale, 1) : scale;
 }
 
 /// Which steps of (N, T) the lengths of the sequences, input 4, leave; null when all.
@@ -151,7 +174,7 @@ static Value maskOfLengths(NodeBuilder &b, AffineExpr items, AffineExpr steps) {
   });
 }
 
-static RecurrentNode readNode(NodeBuilder &b, CellKind kind) {
+static RecurrentNode readNode(NodeBuilder &b, CellKind kind, bool isQuantized) {
   RecurrentNode node;
   node.kind = kind;
   node.gates = kind == CellKind::LSTM ? 4 : kind == CellKind::GRU ? 3 : 1;
@@ -168,7 +191,12 @@ static RecurrentNode readNode(NodeBuilder &b, CellKind kind) {
   node.activations = readActivations(b, standard, node.directions);
 
   node.x = b.value(0);
-  node.r = b.value(2);
+  node.w = isQuantized ? quantizedWeights(b, 1, 9) : b.value(1);
+  node.r = isQuantized ? quantizedWeights(b, 2, 11) : b.value(2);
+  if (isQuantized) {
+    node.wScale = scalesOf(b, 8);
+    node.rScale = scalesOf(b, 10);
+  }
   if (b.failed())
     return node;
   if (b.rank(node.x) != 3 || b.rank(node.r) != 3 || !b.isFloat(0)) {
@@ -183,8 +211,8 @@ static RecurrentNode readNode(NodeBuilder &b, CellKind kind) {
     node.x = b.transpose(node.x, {1, 0, 2});
   AffineExpr directions = b.expr(node.directions), units = b.expr(node.units), rows = b.expr(node.gates * node.units),
              items = b.shape(node.x)[0], steps = b.shape(node.x)[1], features = b.expr(b.extent(node.x, 2));
-  node.w = shapedInput(b, 1, "weights", {directions, rows, features});
-  node.r = shapedInput(b, 2, "recurrence weights", {directions, rows, units});
+  expectShape(b, node.w, "weights", {directions, rows, features});
+  expectShape(b, node.r, "recurrence weights", {directions, rows, units});
   node.bias = shapedInput(b, 3, "bias", {directions, rows * 2});
   node.mask = maskOfLengths(b, items, steps);
   auto state = [&](unsigned index, StringRef what) {
@@ -259,10 +287,38 @@ static DirectionResults makeRecurrent(NodeBuilder &b, const RecurrentNode &node,
   return {op->getResult(0), op->getResult(2), op->getNumResults() > 3 ? op->getResult(3) : Value()};
 }
 
+/// The numbers of 8 bits that dynamic quantization makes of `x`, zero among them, times their step.
+static Value quantizeDynamically(NodeBuilder &b, Value x) {
+  Dims dims;
+  for (int64_t i = 0; i < b.rank(x); ++i)
+    dims.push_back(i);
+  Value least = b.reduce(nn::ReduceKind::Min, x, dims, true), most = b.reduce(nn::ReduceKind::Max, x, dims, true);
+  if (b.failed())
+    return {};
+  Type type = b.type(x);
+  return b.map({x, least, most}, type, [&](OpBuilder &builder, Location at, ValueRange v) {
+    nn::ScalarBuilder f(builder, at);
+    ScalarMath s(builder, at, type);
+    auto round = [&](Value e) -> Value { return math::RoundEvenOp::create(builder, at, e); };
+    Value none = s.constant(0.0), low = f.minimum(v[1], none), range = f.sub(f.maximum(v[2], none), low);
+    Value step = f.selectGreater(range, none, f.div(range, s.constant(255.0)), s.constant(1.0));
+    Value zero = round(f.clamp(f.neg(f.div(low, step)), 0, 255));
+    Value number = f.clamp(f.add(round(f.div(v[0], step)), zero), 0, 255);
+    return f.mul(f.sub(number, zero), step);
+  });
+}
+
+/// `x` times weights, both quantized if these have a scale.
+static Value multiplyWeights(NodeBuilder &b, Value x, Value weights, Value scale) {
+  if (!scale)
+    return b.matmul(x, weights);
+  return b.multiply(b.matmul(quantizeDynamically(b, x), weights), scale);
+}
+
 /// An LSTM as a loop over its steps; gates stand in ONNX's order: input, output, forget, candidate.
 static DirectionResults makeLstmLoop(NodeBuilder &b, const RecurrentNode &node, const Direction &d, bool coupled) {
   int64_t units = node.units;
-  Value inputs = b.matmul(b.transpose(node.x, {1, 0, 2}), d.kernel);
+  Value inputs = multiplyWeights(b, b.transpose(node.x, {1, 0, 2}), d.kernel, d.kernelScale);
   if (d.bias)
     inputs = b.add(inputs, d.bias);
   if (b.failed())
@@ -281,7 +337,8 @@ static DirectionResults makeLstmLoop(NodeBuilder &b, const RecurrentNode &node, 
   if (b.failed())
     return {};
   auto step = [&](ValueRange states, ValueRange slices) -> SmallVector<Value> {
-    Value h = states[0], c = states[1], sums = b.add(slices[0], b.matmul(h, d.recurrentKernel));
+    Value h = states[0], c = states[1];
+    Value sums = b.add(slices[0], multiplyWeights(b, h, d.recurrentKernel, d.recurrentScale));
     auto gate = [&](int64_t index, Value cell) {
       Value sum = b.slice(sums, 1, index * units, units);
       if (cell && peepholes[index])
@@ -317,8 +374,8 @@ static DirectionResults makeLstmLoop(NodeBuilder &b, const RecurrentNode &node, 
 // Rows
 //===----------------------------------------------------------------------===//
 
-template <CellKind kind> static void recurrent(NodeBuilder &b) {
-  RecurrentNode node = readNode(b, kind);
+template <CellKind kind, bool isQuantized = false> static void recurrent(NodeBuilder &b) {
+  RecurrentNode node = readNode(b, kind, isQuantized);
   bool coupled = kind == CellKind::LSTM && b.flag("input_forget", false),
        resetAfter = kind == CellKind::GRU && b.flag("linear_before_reset", false);
   SmallVector<Value> sequences, hiddens, cells;
@@ -327,7 +384,8 @@ template <CellKind kind> static void recurrent(NodeBuilder &b) {
     d.goBackwards = node.isReverse || index == 1;
     size_t functions = node.activations.size() / node.directions;
     d.activations = ArrayRef<Activation>(node.activations).slice(index * functions, functions);
-    bool isLoop = kind == CellKind::LSTM && (node.peepholes || coupled || !(d.activations[1] == d.activations[2]));
+    bool isLoop = kind == CellKind::LSTM &&
+                  (isQuantized || node.peepholes || coupled || !(d.activations[1] == d.activations[2]));
     // ONNX's gates of an LSTM are input, output, forget, candidate; the dialect's input, forget, candidate, output.
     SmallVector<int64_t> order{0, 1, 2, 3};
     if (kind == CellKind::LSTM && !isLoop)
@@ -350,6 +408,8 @@ template <CellKind kind> static void recurrent(NodeBuilder &b) {
       (d.hidden ? d.cell : d.hidden) = b.materialize(b.splat(state, b.type(node.x), Scalar()));
     }
     d.peepholes = own(node.peepholes);
+    d.kernelScale = own(node.wScale);
+    d.recurrentScale = own(node.rScale);
     DirectionResults results = isLoop ? makeLstmLoop(b, node, d, coupled) : makeRecurrent(b, node, d, resetAfter);
     sequences.push_back(results.sequence);
     hiddens.push_back(results.hidden);
@@ -377,6 +437,7 @@ ArrayRef<OperatorRow> recurrentOperators() {
       {"GRU", 1, kNewest, recurrent<CellKind::GRU>},
       {"LSTM", 1, kNewest, recurrent<CellKind::LSTM>},
       {"RNN", 1, kNewest, recurrent<CellKind::RNN>},
+      {"com.microsoft::DynamicQuantizeLSTM", 1, kNewest, recurrent<CellKind::LSTM, true>},
   };
   return rows;
 }
