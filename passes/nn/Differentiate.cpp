@@ -13,7 +13,6 @@
 #include "passes/Passes.h"
 
 #include "mlir/IR/IRMapping.h"
-#include "mlir/Transforms/RegionUtils.h"
 
 namespace sylvite {
 #define GEN_PASS_DEF_DIFFERENTIATE
@@ -63,15 +62,17 @@ void BackwardPass::add(Value value, Value gradient) {
   sum = b.add(sum, gradient);
 }
 
+/// Calls `function` for each value that `op` reads, in its regions too.
+static void forEachRead(Operation &op, function_ref<void(Value)> function) {
+  op.walk([&](Operation *inner) { llvm::for_each(inner->getOperands(), function); });
+}
+
 bool BackwardPass::isActive(Operation &op) {
-  auto reads = [&](Value value) { return active.contains(value); };
-  if (llvm::any_of(op.getOperands(), reads))
-    return true;
-  if (op.getNumRegions() == 0 || op.hasTrait<OpTrait::IsIsolatedFromAbove>())
+  if (isa<FullOp, IotaOp>(op)) // which take a shape from their operand, not its elements
     return false;
-  llvm::SetVector<Value> captured;
-  getUsedValuesDefinedAbove(op.getRegions(), captured);
-  return llvm::any_of(captured, reads);
+  bool reads = false;
+  forEachRead(op, [&](Value value) { reads |= active.contains(value); });
+  return reads;
 }
 
 LogicalResult BackwardPass::run(ArrayRef<Seed> seeds) {
@@ -139,12 +140,12 @@ LogicalResult BackwardPass::visit(ScanOp scan) {
   Location loc = scan.getLoc();
   TensorBuilder b(loc, builder);
   unsigned numCarried = scan.getInitial().size(), numSequences = scan.getSequences().size();
-  llvm::SetVector<Value> used;
-  getUsedValuesDefinedAbove(scan.getBody(), used);
-  SmallVector<Value> captured;
-  for (Value value : used)
-    if (active.contains(value) && isSmooth(value))
-      captured.push_back(value);
+  llvm::SetVector<Value> captured; // active values are all from above
+  for (Operation &op : scan.getBody().front())
+    forEachRead(op, [&](Value value) {
+      if (active.contains(value) && isSmooth(value))
+        captured.insert(value);
+    });
 
   SmallVector<unsigned> recorded, smoothCarried, wantedSequences;
   for (unsigned i = 0; i < numCarried; ++i) {
@@ -196,12 +197,8 @@ LogicalResult BackwardPass::visit(ScanOp scan) {
       inner.clone(op, mapping);
     SmallVector<Seed> seeds;
     SmallVector<Value> wanted;
-    // A carried value that the step does not read takes nothing from it.
-    for (auto [k, i] : llvm::enumerate(smoothCarried)) {
-      Value yielded = scan.getYielded()[i];
-      if (mapping.contains(yielded) || !isa<BlockArgument>(yielded))
-        seeds.push_back({mapping.lookupOrDefault(yielded), carried[k]});
-    }
+    for (auto [k, i] : llvm::enumerate(smoothCarried))
+      seeds.push_back({mapping.lookupOrDefault(scan.getYielded()[i]), carried[k]});
     for (auto [k, entry] : llvm::enumerate(stacked))
       seeds.push_back({mapping.lookupOrDefault(scan.getYielded()[entry.first]), above[k]});
     for (unsigned i : smoothCarried)
