@@ -190,6 +190,8 @@ Expr expand64(UnaryOp op, const Expr &x) {
     return Halide::acosh(x);
   case UnaryOp::Atanh:
     return Halide::atanh(x);
+  case UnaryOp::Erf: // libm's, as Halide has none
+    return Halide::Internal::Call::make(x.type(), "erf", {x}, Halide::Internal::Call::PureExtern);
   case UnaryOp::Asin:
     return Halide::asin(x);
   case UnaryOp::Acos:
