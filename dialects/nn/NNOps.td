@@ -928,7 +928,7 @@ def NN_Coordinates : I32EnumAttr<"Coordinates", "how output positions map to inp
   let cppNamespace = "::sylvite::nn";
 }
 
-def NN_ResizeOp : NN_TensorOp<"resize"> {
+def NN_ResizeOp : NN_TensorOp<"resize", [NN_Differentiable]> {
   let summary = "interpolation on a finer or coarser grid";
   let description = [{
     Resizes the spatial dimensions of `(N, spatial..., C)` to `sizes`; a negative size `-k` is `k` times the input's

@@ -85,23 +85,10 @@ FailureOr<SmallVector<Value>> ReduceOp::buildGradient(OpBuilder &builder, ValueR
     Value chosen = b.map(x, over(getResult()), &ScalarBuilder::equals);
     return SmallVector<Value>{b.multiply(chosen, over(b.map(g, keep(chosen), &ScalarBuilder::div)))};
   }
-  case ReduceKind::Prod: { // of the others, which a division gives unless one is zero
-    auto isZero = [](ScalarBuilder &s, Value e, Value whenZero, Value otherwise) {
-      return s.selectGreater(s.abs(e), s.constant(0, e), otherwise, whenZero);
-    };
-    Value zeros = keep(b.map(x, [&](ScalarBuilder &s, Value e) {
-      return isZero(s, e, s.constant(1, e), s.constant(0, e));
-    }));
-    Value rest = b.reduce(ReduceKind::Prod, b.map(x, [&](ScalarBuilder &s, Value e) {
-      return isZero(s, e, s.constant(1, e), e);
-    }), getDims(), getKeepDims());
-    return SmallVector<Value>{b.map(ValueRange{x, over(zeros), over(rest), over(g)},
-                                    [&](ScalarBuilder &s, ValueRange v) {
-      Value zero = s.constant(0, v[0]), half = s.constant(0.5, v[0]), more = s.constant(1.5, v[0]);
-      Value alone = s.selectGreater(v[1], more, zero, v[2]);
-      Value others = isZero(s, v[0], alone, s.selectGreater(v[1], half, zero, s.div(v[2], v[0])));
-      return s.mul(v[3], others);
-    })};
+  case ReduceKind::Prod: {
+    Value zeros = keep(b.isZero(x));
+    Value rest = b.reduce(ReduceKind::Prod, b.withoutZeros(x), getDims(), getKeepDims());
+    return SmallVector<Value>{b.multiply(b.productOfOthers(x, over(zeros), over(rest)), over(g))};
   }
   }
   llvm_unreachable("a kind of reduction");

@@ -119,7 +119,6 @@ bool ScalarAdjoints::propagate(Operation &op) {
       .Case([&](math::Log10Op) { return add(x(), s.div(g, s.mul(x(), constant(M_LN10)))), true; })
       .Case([&](math::SqrtOp) { return add(x(), s.div(s.mul(g, constant(0.5)), y)), true; })
       .Case([&](math::RsqrtOp) { return times(s.mul(constant(-0.5), s.div(y, x()))), true; })
-      .Case([&](math::CbrtOp) { return add(x(), s.div(g, s.mul(constant(3), s.mul(y, y)))), true; })
       .Case([&](math::TanhOp) { return times(s.sub(constant(1), s.mul(y, y))), true; })
       .Case([&](math::SinOp) { return times(math::CosOp::create(b, loc, x())), true; })
       .Case([&](math::CosOp) { return times(s.neg(math::SinOp::create(b, loc, x()))), true; })
@@ -148,6 +147,21 @@ bool ScalarAdjoints::propagate(Operation &op) {
           add(x(1), s.mul(g, choose(compare(arith::CmpFPredicate::OGT, x(0), constant(0)), product, constant(0))));
         }
         return true;
+      })
+      .Case([&](math::FPowIOp) {
+        Value n = x(1), one = arith::ConstantOp::create(b, loc, b.getIntegerAttr(n.getType(), 1));
+        Value less = math::FPowIOp::create(b, loc, x(0), arith::SubIOp::create(b, loc, n, one));
+        return times(s.mul(arith::SIToFPOp::create(b, loc, g.getType(), n), less)), true;
+      })
+      .Case([&](math::Atan2Op) { // angle of the point (x1, x0)
+        Value share = s.div(g, s.add(s.mul(x(0), x(0)), s.mul(x(1), x(1))));
+        return add(x(0), s.mul(share, x(1))), add(x(1), s.neg(s.mul(share, x(0)))), true;
+      })
+      .Case([&](math::ClampFOp) {
+        Value zero = constant(0);
+        Value low = compare(arith::CmpFPredicate::OLT, x(0), x(1)), high = compare(arith::CmpFPredicate::OGT, x(0), x(2));
+        add(x(0), choose(low, zero, choose(high, zero, g)));
+        return add(x(1), choose(low, g, zero)), add(x(2), choose(high, g, zero)), true;
       })
       .Case([&](math::FmaOp) {
         add(x(0), s.mul(g, x(1))), add(x(1), s.mul(g, x(0))), add(x(2), g);

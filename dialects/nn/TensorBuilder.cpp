@@ -76,6 +76,22 @@ Value TensorBuilder::sumTo(Value x, RankedTensorType like) {
   return reshape(reduce(ReduceKind::Sum, x, dims), like.getShape(), from);
 }
 
+Value TensorBuilder::isZero(Value x) {
+  return map(x, [](ScalarBuilder &s, Value e) { return s.equals(e, s.constant(0, e)); });
+}
+
+Value TensorBuilder::withoutZeros(Value x) {
+  return map(x, [](ScalarBuilder &s, Value e) { return s.add(e, s.equals(e, s.constant(0, e))); });
+}
+
+Value TensorBuilder::productOfOthers(Value x, Value zeros, Value product) {
+  return map({x, zeros, product}, [](ScalarBuilder &s, ValueRange v) {
+    Value isZero = s.equals(v[0], s.constant(0, v[0]));
+    Value others = s.sub(v[1], isZero); // the zeros among them
+    return s.mul(s.equals(others, s.constant(0, others)), s.div(v[2], s.add(v[0], isZero)));
+  });
+}
+
 Value TensorBuilder::countElements(Value like, ArrayRef<int64_t> dims) {
   RankedTensorType type = typeOf(like);
   auto scalar = RankedTensorType::get({}, type.getElementType());

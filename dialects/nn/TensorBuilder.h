@@ -66,6 +66,12 @@ public:
   Value broadcastOver(Value x, Value like, llvm::ArrayRef<int64_t> dims);
   /// The sum of what repeats when `like` is broadcast to the shape of `x`: of the shape of `like`.
   Value sumTo(Value x, mlir::RankedTensorType like);
+  /// 1 where `x` is zero, 0 elsewhere.
+  Value isZero(Value x);
+  /// `x` with ones in place of zeros.
+  Value withoutZeros(Value x);
+  /// The product of all factors but `x`, where `zeros` of the factors are zero and `product` is that of the others.
+  Value productOfOthers(Value x, Value zeros, Value product);
   /// The number of elements of `like` along `dims`: a scalar, of the element type of `like`.
   Value countElements(Value like, llvm::ArrayRef<int64_t> dims);
 };
