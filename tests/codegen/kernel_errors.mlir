@@ -106,19 +106,6 @@ halide.pipeline @no_such_type {
 
 // -----
 
-halide.pipeline @no_float64_erf {
-  halide.input @x : tensor<8xf64>
-  halide.func @f(%i) -> f64 {
-    %v = halide.at @x[%i] : f64
-    // expected-error @+1 {{in halide.pipeline @no_float64_erf: not available for this type}}
-    %0 = math.erf %v : f64
-    halide.yield %0 : f64
-  }
-  halide.output @f : tensor<8xf64>
-}
-
-// -----
-
 halide.pipeline @index_too_large {
   halide.input @x : tensor<8xf32>
   halide.func @f(%i) -> f32 {
