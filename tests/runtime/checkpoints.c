@@ -7,8 +7,8 @@
 // RUN: %t %t.dir
 // RUN: rm -rf %t.dir
 #include "runtime/runtime.h"
+#include "tests/runtime/Inputs/files.h"
 
-#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,14 +16,6 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define CHECK(condition)                                                                               \
-  do {                                                                                                 \
-    if (!(condition)) {                                                                                \
-      fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__, #condition);                          \
-      exit(1);                                                                                         \
-    }                                                                                                  \
-  } while (0)
 
 /* A step counts, and sets every weight to the count; it also gives it out. `scale` is no part of training. */
 enum { WEIGHTS = 1 << 18, WEIGHT = 0, SCALE = 1, STEPS = 2 };
@@ -161,16 +153,6 @@ static void save_together(void) {
     CHECK(kill(children[i], SIGKILL) == 0);
     CHECK(waitpid(children[i], &status, 0) == children[i] && WIFSIGNALED(status));
   }
-}
-
-static int files_in(const char *directory) {
-  DIR *listing = opendir(directory);
-  int count = 0;
-  CHECK(listing);
-  while (readdir(listing))
-    ++count;
-  closedir(listing);
-  return count - 2;
 }
 
 static void ownership(void) {

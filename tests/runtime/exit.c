@@ -4,20 +4,14 @@
 // RUN: %cc -std=c11 -O1 -g -D_GNU_SOURCE -fPIC -shared -I%source_root -x c %source_root/tests/runtime/Inputs/library.c %source_root/runtime/*.c -lpthread -o %t.so
 // RUN: %cc -std=c11 -O1 -g -D_GNU_SOURCE -I%source_root %s -lpthread -o %t
 // RUN: %t %t.so
+#include "tests/abi/Inputs/check.h"
+
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define CHECK(condition)                                                                               \
-  do {                                                                                                 \
-    if (!(condition)) {                                                                                \
-      fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__, #condition);                          \
-      exit(1);                                                                                         \
-    }                                                                                                  \
-  } while (0)
 
 static void (*call)(void);
 

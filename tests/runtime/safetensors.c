@@ -4,9 +4,9 @@
 // RUN: rm -rf %t.dir && mkdir %t.dir
 // RUN: %cc -std=c11 -O1 -g -D_GNU_SOURCE -I%source_root %s %source_root/runtime/*.c -lpthread -o %t
 // RUN: %t %t.dir
+#include "Inputs/files.h"
 #include "Inputs/toy.h"
 
-#include <dirent.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -91,16 +91,6 @@ static const struct {
     {"{" SCALE(0, 16) ",}", 16, "expected '\"'"},
     {"{" SCALE(0, 16), 16, "expected '}'"},
 };
-
-static int files_in(const char *directory) {
-  DIR *listing = opendir(directory);
-  int count = 0;
-  CHECK(listing);
-  while (readdir(listing))
-    ++count;
-  closedir(listing);
-  return count - 2;
-}
 
 int main(int argc, char **argv) {
   CHECK(argc == 2);

@@ -5,18 +5,11 @@
 #ifndef TOY_H
 #define TOY_H
 #include "runtime/runtime.h"
+#include "tests/abi/Inputs/check.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define CHECK(condition)                                                                               \
-  do {                                                                                                 \
-    if (!(condition)) {                                                                                \
-      fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__, #condition);                          \
-      exit(1);                                                                                         \
-    }                                                                                                  \
-  } while (0)
 
 int halide_do_par_for(void *, int (*)(void *, int, uint8_t *), int, int, uint8_t *);
 void *halide_malloc(void *, size_t);
