@@ -109,16 +109,33 @@ static Type stashType(NodeBuilder &b, Type type) {
   return type && type.getIntOrFloatBitWidth() < 32 ? Type(Float32Type::get(b.state.context)) : type;
 }
 
-static void layerNormalization(NodeBuilder &b) {
+namespace {
+/// The input of a normalization over its last dimensions.
+struct Rows {
+  Value full; ///< in the type to compute with
+  Type type;  ///< of the input and the result
+  Dims dims;
+  double epsilon;
+};
+} // namespace
+
+/// Reads what the normalizations of rows have in common; nothing after a failure.
+static std::optional<Rows> readRows(NodeBuilder &b) {
   double epsilon = b.number("epsilon", 1e-5);
   Value x = b.value(0);
   Type type = b.type(0u), wide = stashType(b, type);
   int64_t axis = b.axis("axis", b.rank(0u), -1);
   if (b.failed())
+    return std::nullopt;
+  return Rows{b.cast(x, wide), type, dimsFrom(axis, b.rank(x)), epsilon};
+}
+
+static void layerNormalization(NodeBuilder &b) {
+  auto rows = readRows(b);
+  if (!rows)
     return;
-  Dims dims = dimsFrom(axis, b.rank(x));
-  Value full = b.cast(x, wide), y = layerNorm(b, full, dims, epsilon);
-  y = b.cast(y, type);
+  auto &[full, type, dims, epsilon] = *rows;
+  Value y = b.cast(layerNorm(b, full, dims, epsilon), type);
   y = b.multiply(y, b.value(1));
   if (b.has(2))
     y = b.add(y, b.value(2));
@@ -128,21 +145,18 @@ static void layerNormalization(NodeBuilder &b) {
   Value mean = b.reduce(ReduceKind::Mean, full, dims, true), centered = b.subtract(full, mean);
   Value variance = b.reduce(ReduceKind::Mean, b.multiply(centered, centered), dims, true);
   b.result(mean);
-  b.result(b.map(variance, [&](ScalarBuilder &s, Value v) {
+  b.result(b.map(variance, [epsilon = rows->epsilon](ScalarBuilder &s, Value v) {
     return s.div(s.constant(1, v), s.sqrt(s.add(v, s.constant(epsilon, v))));
   }));
 }
 
 static void rmsNormalization(NodeBuilder &b) {
-  double epsilon = b.number("epsilon", 1e-5);
-  Value x = b.value(0);
-  Type type = b.type(0u), wide = stashType(b, type);
-  int64_t axis = b.axis("axis", b.rank(0u), -1);
-  if (b.failed())
+  auto rows = readRows(b);
+  if (!rows)
     return;
-  Value full = b.cast(x, wide);
-  Value squares = b.reduce(ReduceKind::Mean, b.multiply(full, full), dimsFrom(axis, b.rank(x)), true);
-  Value y = b.map(full, squares, [&](ScalarBuilder &s, Value e, Value m) {
+  auto &[full, type, dims, epsilon] = *rows;
+  Value squares = b.reduce(ReduceKind::Mean, b.multiply(full, full), dims, true);
+  Value y = b.map(full, squares, [epsilon = rows->epsilon](ScalarBuilder &s, Value e, Value m) {
     return s.div(e, s.sqrt(s.add(m, s.constant(epsilon, m))));
   });
   b.result(b.multiply(b.cast(y, type), b.value(1)));
