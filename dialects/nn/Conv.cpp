@@ -218,9 +218,8 @@ FailureOr<SmallVector<Value>> ConvTransposeOp::buildGradient(OpBuilder &builder,
   TensorBuilder b(getLoc(), builder);
   Value g = gradients[0];
   SmallVector<int64_t> low(getPaddingLow()), high(getPaddingHigh());
-  SmallVector<int64_t> starts(b.typeOf(g).getRank(), 0), sizes, strides(b.typeOf(g).getRank(), 1);
-  for (int64_t size : b.typeOf(g).getShape())
-    sizes.push_back(ShapedType::isDynamic(size) ? -1 : size);
+  SmallVector<int64_t> starts(b.typeOf(g).getRank(), 0), sizes = b.sliceSizes(b.typeOf(g)),
+                         strides(b.typeOf(g).getRank(), 1);
   // The last positions, which no tap reaches, and what a negative padding has added.
   bool cut = false;
   for (size_t i = 0; i < low.size(); ++i) {

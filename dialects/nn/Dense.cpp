@@ -33,15 +33,6 @@ FailureOr<ShapeExpr> MatmulOp::inferShape(Adaptor adaptor, std::optional<Locatio
   return *batch;
 }
 
-/// `x` as a matrix of its last dimension by all others.
-static Value flattenRows(TensorBuilder &b, Value x) {
-  RankedTensorType type = b.typeOf(x);
-  int64_t rows = 1;
-  for (int64_t size : type.getShape().drop_back())
-    rows = ShapedType::isDynamic(size) || ShapedType::isDynamic(rows) ? ShapedType::kDynamic : rows * size;
-  return b.reshape(x, {rows, type.getShape().back()}, {-1, type.getRank() - 1});
-}
-
 FailureOr<SmallVector<Value>> MatmulOp::buildGradient(OpBuilder &builder, ValueRange gradients) {
   TensorBuilder b(getLoc(), builder);
   Value g = gradients[0], x = getLhs(), y = getRhs();
@@ -54,7 +45,8 @@ FailureOr<SmallVector<Value>> MatmulOp::buildGradient(OpBuilder &builder, ValueR
   Value dy;
   RankedTensorType yType = b.typeOf(y);
   if (yType.getRank() == 2 && b.typeOf(x).getRank() > 2 && !tx) { // one product over all matrices of x
-    Value rows = flattenRows(b, x), gRows = flattenRows(b, g);
+    auto flatten = [&](Value value) { return b.asMatrix(value, b.typeOf(value).getRank() - 1); };
+    Value rows = flatten(x), gRows = flatten(g);
     dy = ty ? b.matmul(gRows, rows, true) : b.matmul(rows, gRows, true);
   } else {
     dy = ty ? times(g, true, x, tx) : times(x, !tx, g, false);

@@ -46,6 +46,10 @@ mlir::AffineExpr broadcastDim(mlir::AffineExpr a, mlir::AffineExpr b);
 /// NumPy broadcasting of shapes; fails when they conflict.
 llvm::FailureOr<ShapeExpr> broadcastShapes(llvm::ArrayRef<ShapeExpr> shapes);
 
+/// The C++ side of the ODS trait NN_ReadsShapeOnly.
+template <typename ConcreteOp>
+class ReadsShapeOnly : public mlir::OpTrait::TraitBase<ConcreteOp, ReadsShapeOnly> {};
+
 /// The C++ side of the ODS trait NN_InferTensor, which declares and defines its methods itself.
 template <typename ConcreteOp>
 class InferTensor : public mlir::OpTrait::TraitBase<ConcreteOp, InferTensor> {};

@@ -65,6 +65,11 @@ class NN_ShapedOp<string mnemonic, list<Trait> traits = []>
     : NN_Op<mnemonic, !listconcat([Pure,
         DeclareOpInterfaceMethods<NN_ShapeOpInterface, ["resultShape"]>], traits)>;
 
+/// An op that takes a shape from its floating-point operands, not their elements: no gradient passes through it.
+def NN_ReadsShapeOnly : NativeOpTrait<"ReadsShapeOnly"> {
+  let cppNamespace = "::sylvite::nn";
+}
+
 /// An op whose C++ file gives the rule of its gradient.
 def NN_Differentiable : DeclareOpInterfaceMethods<NN_DifferentiableOpInterface>;
 
@@ -839,7 +844,7 @@ def NN_ConcatOp : NN_TensorOp<"concat", [NN_Differentiable]> {
   let hasFolder = 1;
 }
 
-def NN_FullOp : NN_ShapedOp<"full", [NN_Differentiable]> {
+def NN_FullOp : NN_ShapedOp<"full", [NN_ReadsShapeOnly]> {
   let summary = "one value everywhere, in a shape that follows from another tensor's";
   let description = [{
     Every element is `value`. `from` has one entry per dimension of the result: the dimension of `like`
@@ -962,7 +967,7 @@ def NN_GatherOp : NN_TensorOp<"gather", [NN_Differentiable]> {
   let assemblyFormat = [{ $data `,` $indices `dim` $dim attr-dict `:` functional-type(operands, $result) }];
 }
 
-def NN_IotaOp : NN_ShapedOp<"iota"> {
+def NN_IotaOp : NN_ShapedOp<"iota", [NN_ReadsShapeOnly]> {
   let summary = "the index of each element along a dimension";
   let description = [{
     A tensor of the shape of `like`, whose elements do not matter, that holds each element's index along `dim`. It is
@@ -1051,7 +1056,7 @@ def NN_Distribution : I32EnumAttr<"Distribution", "a distribution of random numb
   let cppNamespace = "::sylvite::nn";
 }
 
-def NN_RandomOp : NN_ShapedOp<"random", [NN_Differentiable]> {
+def NN_RandomOp : NN_ShapedOp<"random", [NN_ReadsShapeOnly]> {
   let summary = "random numbers from a counter-based generator";
   let description = [{
     Element i, in row-major order, is a function of `seed`, `stream`, `step` and i alone, whatever the number of threads:

@@ -39,8 +39,3 @@ FailureOr<ShapeExpr> RandomOp::resultShape(std::optional<Location>, ArrayRef<Sha
     result.push_back(from >= 0 ? shapes[2][from] : getAffineConstantExpr(getType().getDimSize(i), getContext()));
   return result;
 }
-
-/// Only the shape of an operand matters.
-FailureOr<SmallVector<Value>> RandomOp::buildGradient(OpBuilder &, ValueRange) {
-  return SmallVector<Value>(getNumOperands());
-}

@@ -13,14 +13,6 @@
 using namespace mlir;
 using namespace sylvite::nn;
 
-/// Sizes as nn.slice takes them: -1 for a free one.
-static SmallVector<int64_t> sliceSizes(RankedTensorType type) {
-  SmallVector<int64_t> sizes;
-  for (int64_t size : type.getShape())
-    sizes.push_back(ShapedType::isDynamic(size) ? -1 : size);
-  return sizes;
-}
-
 FailureOr<SmallVector<Value>> ReshapeOp::buildGradient(OpBuilder &builder, ValueRange gradients) {
   TensorBuilder b(getLoc(), builder);
   RankedTensorType type = b.typeOf(getInput());
@@ -81,7 +73,7 @@ FailureOr<SmallVector<Value>> ConcatOp::buildGradient(OpBuilder &builder, ValueR
     RankedTensorType type = b.typeOf(input);
     if (type.isDynamicDim(dim))
       return emitOpError("has no gradient when the joined dimension is free");
-    result.push_back(b.infer<SliceOp>(gradients[0], starts, sliceSizes(type), strides));
+    result.push_back(b.infer<SliceOp>(gradients[0], starts, b.sliceSizes(type), strides));
     starts[dim] += type.getDimSize(dim);
   }
   return result;
@@ -90,7 +82,7 @@ FailureOr<SmallVector<Value>> ConcatOp::buildGradient(OpBuilder &builder, ValueR
 /// `size` elements of `x` along `dim`, from `start` on or, `reversed`, down to it.
 static Value sliceAlong(TensorBuilder &b, Value x, int64_t dim, int64_t start, int64_t size, bool reversed = false) {
   int64_t rank = b.typeOf(x).getRank();
-  SmallVector<int64_t> starts(rank, 0), sizes = sliceSizes(b.typeOf(x)), strides(rank, 1);
+  SmallVector<int64_t> starts(rank, 0), sizes = b.sliceSizes(b.typeOf(x)), strides(rank, 1);
   starts[dim] = reversed ? start + size - 1 : start;
   sizes[dim] = size;
   strides[dim] = reversed ? -1 : 1;
@@ -131,7 +123,7 @@ FailureOr<SmallVector<Value>> PadOp::buildGradient(OpBuilder &builder, ValueRang
       return emitOpError("has no gradient when a free dimension is padded at its end, or with its elements");
   if (isConstant)
     return SmallVector<Value>{
-        b.infer<SliceOp>(gradients[0], getLow(), sliceSizes(type), SmallVector<int64_t>(type.getRank(), 1))};
+        b.infer<SliceOp>(gradients[0], getLow(), b.sliceSizes(type), SmallVector<int64_t>(type.getRank(), 1))};
   Value g = gradients[0];
   for (int64_t i = 0; i < type.getRank(); ++i)
     if (getLow()[i] || getHigh()[i])
@@ -194,24 +186,9 @@ FailureOr<SmallVector<Value>> ResizeOp::buildGradient(OpBuilder &builder, ValueR
   return SmallVector<Value>{g};
 }
 
-/// Only the shape of the operand matters.
-FailureOr<SmallVector<Value>> FullOp::buildGradient(OpBuilder &, ValueRange) { return SmallVector<Value>(1); }
-
 FailureOr<SmallVector<Value>> BroadcastOp::buildGradient(OpBuilder &builder, ValueRange gradients) {
   TensorBuilder b(getLoc(), builder);
   return SmallVector<Value>{b.sumTo(gradients[0], b.typeOf(getInput()))};
-}
-
-/// `x` as a matrix with its first `count` dimensions as rows.
-static Value asMatrix(TensorBuilder &b, Value x, int64_t count) {
-  auto product = [](ArrayRef<int64_t> sizes) {
-    int64_t product = 1;
-    for (int64_t size : sizes)
-      product = ShapedType::isDynamic(size) || ShapedType::isDynamic(product) ? ShapedType::kDynamic : product * size;
-    return product;
-  };
-  ArrayRef<int64_t> shape = b.typeOf(x).getShape();
-  return b.reshape(x, {product(shape.take_front(count)), product(shape.drop_front(count))}, {-1, -1});
 }
 
 FailureOr<SmallVector<Value>> GatherOp::buildGradient(OpBuilder &builder, ValueRange gradients) {
@@ -233,7 +210,7 @@ FailureOr<SmallVector<Value>> GatherOp::buildGradient(OpBuilder &builder, ValueR
   for (int64_t i : order)
     shape.push_back(type.getDimSize(i));
   int64_t columns = type.getNumElements() / type.getDimSize(dim), rows = type.getDimSize(dim);
-  Value updates = asMatrix(b, dim ? b.transpose(gradients[0], gradientOrder) : gradients[0], numIndices);
+  Value updates = b.asMatrix(dim ? b.transpose(gradients[0], gradientOrder) : gradients[0], numIndices);
   Value indices = b.reshape(getIndices(), {b.typeOf(updates).getDimSize(0)}, {-1});
   Value zeros = FullOp::create(b, type.clone({rows, columns}), APFloat(0.0), getData(), ArrayRef<int64_t>{-1, -1});
   Value sum = b.infer<ScatterOp>(zeros, indices, updates, ScatterKind::Add);

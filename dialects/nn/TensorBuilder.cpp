@@ -6,6 +6,7 @@
 #include "dialects/nn/TensorBuilder.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "llvm/ADT/SmallVectorExtras.h"
 
 #include <numeric>
 
@@ -37,6 +38,28 @@ Value TensorBuilder::select(Value mask, Value x, Value y) {
 Value TensorBuilder::reshape(Value x, ArrayRef<int64_t> shape, ArrayRef<int64_t> from) {
   auto type = typeOf(x).clone(shape);
   return type == typeOf(x) ? x : Value(ReshapeOp::create(*this, type, x, from));
+}
+
+/// The product of `sizes`, free when one is.
+static int64_t product(ArrayRef<int64_t> sizes) {
+  return ShapedType::isDynamicShape(sizes) ? ShapedType::kDynamic : ShapedType::getNumElements(sizes);
+}
+
+Value TensorBuilder::asMatrix(Value x, int64_t count) {
+  ArrayRef<int64_t> shape = typeOf(x).getShape();
+  int64_t rank = shape.size();
+  return reshape(x, {product(shape.take_front(count)), product(shape.drop_front(count))},
+                 {count == 1 ? 0 : -1, rank - count == 1 ? rank - 1 : -1});
+}
+
+Value TensorBuilder::reduceAll(ReduceKind kind, Value x) {
+  SmallVector<int64_t> all(typeOf(x).getRank());
+  std::iota(all.begin(), all.end(), 0);
+  return reduce(kind, x, all);
+}
+
+SmallVector<int64_t> TensorBuilder::sliceSizes(RankedTensorType type) {
+  return llvm::map_to_vector(type.getShape(), [](int64_t size) { return ShapedType::isDynamic(size) ? -1 : size; });
 }
 
 Value TensorBuilder::fullLike(double value, Value like) {

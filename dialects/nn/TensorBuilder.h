@@ -60,6 +60,12 @@ public:
   }
   /// `x` under the shape of `type`; a dimension of it is that of `x` which `from` says, or -1.
   Value reshape(Value x, llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<int64_t> from);
+  /// `x` as a matrix: its first `count` dimensions are the rows.
+  Value asMatrix(Value x, int64_t count);
+  /// The reduction over all dimensions: a scalar.
+  Value reduceAll(ReduceKind kind, Value x);
+  /// The sizes of `type` as nn.slice takes them: -1 for a free one.
+  static llvm::SmallVector<int64_t> sliceSizes(mlir::RankedTensorType type);
   /// `value` everywhere, in the shape of `like`.
   Value fullLike(double value, Value like);
   /// `x`, whose dimensions are those of `like` without `dims`, in the shape of `like`.

@@ -68,7 +68,7 @@ static void forEachRead(Operation &op, function_ref<void(Value)> function) {
 }
 
 bool BackwardPass::isActive(Operation &op) {
-  if (isa<FullOp, IotaOp>(op)) // which take a shape from their operand, not its elements
+  if (op.hasTrait<ReadsShapeOnly>())
     return false;
   bool reads = false;
   forEachRead(op, [&](Value value) { reads |= active.contains(value); });
@@ -256,6 +256,20 @@ FailureOr<SmallVector<Value>> sylvite::differentiate(OpBuilder &builder, ArrayRe
   return llvm::map_to_vector(wanted, [&](Value value) { return pass.gradientOf(value); });
 }
 
+llvm::MapVector<StringAttr, Value> sylvite::readParametersOnce(func::FuncOp function) {
+  llvm::MapVector<StringAttr, Value> parameters;
+  for (GetOp get : llvm::make_early_inc_range(function.getOps<GetOp>())) {
+    Value &first = parameters[get.getParameterAttr().getAttr()];
+    if (!first) {
+      first = get;
+      continue;
+    }
+    get.replaceAllUsesWith(first);
+    get.erase();
+  }
+  return parameters;
+}
+
 void sylvite::eraseDeadOps(Block &block) {
   SmallVector<Operation *> ops;
   for (Operation &op : block)
@@ -299,20 +313,11 @@ struct Differentiate : sylvite::impl::DifferentiateBase<Differentiate> {
         auto name = pullback.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "nn.name");
         names.push_back(name ? name.str() : "argument" + std::to_string(argument.getArgNumber()));
       }
-    llvm::StringMap<Value> parameters;
-    for (GetOp get : llvm::make_early_inc_range(pullback.getOps<GetOp>())) {
-      auto [entry, isNew] = parameters.try_emplace(get.getParameter(), get.getResult());
-      if (!isNew) {
-        get.replaceAllUsesWith(entry->second);
-        get.erase();
-        continue;
+    for (auto [name, value] : readParametersOnce(pullback))
+      if (getOperation().lookupSymbol<ParameterOp>(name).getTrainable()) {
+        wanted.push_back(value);
+        names.push_back(name.str());
       }
-      auto parameter = getOperation().lookupSymbol<ParameterOp>(get.getParameter());
-      if (parameter.getTrainable()) {
-        wanted.push_back(get);
-        names.push_back(get.getParameter().str());
-      }
-    }
     SmallVector<Seed> seeds;
     for (auto [i, result] : llvm::enumerate(terminator->getOperands())) {
       if (!isSmooth(result))

@@ -10,6 +10,9 @@
 
 #include "dialects/nn/NN.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/MapVector.h"
+
 namespace sylvite {
 
 /// A value and the gradient of the scalar that is differentiated with respect to it.
@@ -21,6 +24,9 @@ using Seed = std::pair<mlir::Value, mlir::Value>;
 /// need. Fails, with a diagnostic at the op, where an op has no gradient.
 mlir::FailureOr<llvm::SmallVector<mlir::Value>>
 differentiate(mlir::OpBuilder &builder, llvm::ArrayRef<Seed> seeds, mlir::ValueRange wanted);
+
+/// Leaves one read of each parameter in `function`, and returns them by name. Gradients of all reads then meet.
+llvm::MapVector<mlir::StringAttr, mlir::Value> readParametersOnce(mlir::func::FuncOp function);
 
 /// Removes ops of `block` whose results nobody reads.
 void eraseDeadOps(mlir::Block &block);

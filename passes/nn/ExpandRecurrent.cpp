@@ -36,9 +36,7 @@ public:
   /// Matrix `index` of a stack of them.
   Value matrix(Value stack, int64_t index) {
     auto type = cast<RankedTensorType>(stack.getType());
-    SmallVector<int64_t> sizes;
-    for (int64_t size : type.getShape())
-      sizes.push_back(ShapedType::isDynamic(size) ? -1 : size);
+    SmallVector<int64_t> sizes = sliceSizes(type);
     sizes[0] = 1;
     Value slice = infer<SliceOp>(stack, ArrayRef<int64_t>{index, 0, 0}, sizes,
                                  ArrayRef<int64_t>{1, 1, 1});

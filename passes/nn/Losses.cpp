@@ -6,7 +6,6 @@
 //
 //===----------------------------------------------------------------------===//
 #include "passes/nn/Training.h"
-#include "passes/nn/Utils.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -109,13 +108,10 @@ struct LossBuilder {
   /// The target of a hinge: zeros and ones mean minus one and one.
   Value signs() {
     Value target = compared.target;
-    SmallVector<int64_t> all;
-    for (int64_t i = 0; i <= last(); ++i)
-      all.push_back(i);
     Value isBinary = b.map(target, [](ScalarBuilder &s, Value t) {
       return s.add(s.equals(t, s.constant(0, t)), s.equals(t, s.constant(1, t)));
     });
-    return b.map(target, b.reduce(ReduceKind::Min, isBinary, all), [](ScalarBuilder &s, Value t, Value binary) {
+    return b.map(target, b.reduceAll(ReduceKind::Min, isBinary), [](ScalarBuilder &s, Value t, Value binary) {
       Value sign = s.sub(s.mul(s.constant(2, t), t), s.constant(1, t));
       return s.selectGreater(binary, s.constant(0.5, t), sign, t);
     });
@@ -376,8 +372,5 @@ Value sylvite::buildMetric(TensorBuilder &b, Settings metric, const Comparison &
     }
     each = row->build(builder);
   }
-  SmallVector<int64_t> all;
-  for (int64_t i = 0; i < TensorBuilder::typeOf(each).getRank(); ++i)
-    all.push_back(i);
-  return b.reduce(ReduceKind::Mean, each, all);
+  return b.reduceAll(ReduceKind::Mean, each);
 }

@@ -9,7 +9,6 @@
 #include "passes/Passes.h"
 #include "passes/nn/Differentiate.h"
 #include "passes/nn/Training.h"
-#include "passes/nn/Utils.h"
 
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
@@ -44,7 +43,7 @@ static ParameterOp getParameter(ModuleOp module, StringRef name, RankedTensorTyp
                              /*trainable=*/nullptr);
 }
 
-Value sylvite::getIndices(ImplicitLocOpBuilder &builder, int64_t count) {
+Value sylvite::getIndices(TensorBuilder &builder, int64_t count) {
   auto module = builder.getInsertionBlock()->getParentOp()->getParentOfType<ModuleOp>();
   auto type = RankedTensorType::get({count}, builder.getI32Type());
   SmallVector<int32_t> values(count);
@@ -112,8 +111,7 @@ public:
 
   /// Brings layers to their form in training; the statistics that they move become updates.
   void enterTraining();
-  LogicalResult addTargets();
-  /// Adds the losses up.
+  /// Adds the targets as arguments, and the losses up.
   LogicalResult addLoss();
   LogicalResult addMetrics();
   /// Gradients of the trainable parameters, in the order of the module.
@@ -125,6 +123,7 @@ public:
   void finish(bool returnGradients);
 
 private:
+  LogicalResult addTargets();
   /// A dropout as it is in training; `stream` tells it from the others.
   void expandDropout(DropoutOp op, int64_t stream);
   Settings settingsOf(StringRef list, unsigned output) const;
@@ -161,16 +160,7 @@ StepFunction::StepFunction(func::FuncOp forward, StringRef name, DictionaryAttr 
   Operation *terminator = function.getBody().front().getTerminator();
   outputs.assign(terminator->operand_begin(), terminator->operand_end());
   b.setInsertionPoint(terminator);
-  // One read of each parameter, before everything else.
-  for (GetOp get : llvm::make_early_inc_range(function.getOps<GetOp>())) {
-    Value &first = parameters[get.getParameterAttr().getAttr()];
-    if (first) {
-      get.replaceAllUsesWith(first);
-      get.erase();
-    } else {
-      first = get;
-    }
-  }
+  parameters = readParametersOnce(function);
 }
 
 Settings StepFunction::settingsOf(StringRef list, unsigned output) const {
@@ -296,15 +286,15 @@ LogicalResult StepFunction::addTargets() {
 }
 
 LogicalResult StepFunction::addLoss() {
+  if (failed(addTargets()))
+    return failure();
   Value total;
   for (auto [i, comparison] : llvm::enumerate(compared)) {
     if (!comparison.target)
       continue;
     Settings settings = settingsOf("losses", i);
     Value each = buildLoss(b, settings, comparison);
-    SmallVector<int64_t> all(TensorBuilder::typeOf(each).getRank());
-    std::iota(all.begin(), all.end(), 0);
-    Value loss = b.reduce(ReduceKind::Mean, each, all);
+    Value loss = b.reduceAll(ReduceKind::Mean, each);
     if (double weight = settings.number("weight", 1); weight != 1)
       loss = b.scale(loss, weight);
     total = total ? b.add(total, loss) : loss;
@@ -444,6 +434,7 @@ LogicalResult StepFunction::addOptimizer() {
 }
 
 void StepFunction::addUpdates() {
+  auto slots = optimizer->slots();
   SmallVector<Value> flat;
   for (auto &[parameter, gradient] : gradients)
     flat.push_back(flatten(gradient));
@@ -453,14 +444,14 @@ void StepFunction::addUpdates() {
     RankedTensorType type = parameter.getTensorType();
     SmallVector<Value> replaced{get(parameter)};
     SmallVector<StringAttr> names{parameter.getSymNameAttr()};
-    for (auto [slot, initial] : optimizer->slots()) {
+    for (auto [slot, initial] : slots) {
       ParameterOp kept = keep<float>(parameter.getSymName() + "/" + slot, type, initial);
       names.push_back(kept.getSymNameAttr());
       replaced.push_back(get(kept));
     }
     Value read = flatten(replaced[0]);
     ParameterUpdate update{read, gradient, {}};
-    for (auto [i, slot] : llvm::enumerate(optimizer->slots()))
+    for (auto [i, slot] : llvm::enumerate(slots))
       update.slots[slot.first] = flatten(replaced[i + 1]);
     Operation *last = &*std::prev(b.getInsertionPoint());
     optimizer->update(b, update);
@@ -469,7 +460,7 @@ void StepFunction::addUpdates() {
       updates.push_back({name, whole});
     };
     replace(names[0], update.parameter);
-    for (auto [i, slot] : llvm::enumerate(optimizer->slots()))
+    for (auto [i, slot] : llvm::enumerate(slots))
       replace(names[i + 1], update.slots[slot.first]);
     hoistFrom(last->getNextNode(), replaced);
   }
@@ -519,16 +510,16 @@ struct Train : sylvite::impl::TrainBase<Train> {
     StepFunction step(forward, "train_step", training), evaluate(forward, "evaluate", training),
         gradients(forward, "gradients", training);
     step.enterTraining();
-    if (failed(step.addTargets()) || failed(step.addLoss()) || failed(step.addMetrics()) ||
-        failed(step.addOptimizer()) || failed(step.addGradients()))
+    if (failed(step.addLoss()) || failed(step.addMetrics()) || failed(step.addOptimizer()) ||
+        failed(step.addGradients()))
       return signalPassFailure();
     step.addUpdates();
     step.finish(/*returnGradients=*/false);
-    if (failed(evaluate.addTargets()) || failed(evaluate.addLoss()) || failed(evaluate.addMetrics()))
+    if (failed(evaluate.addLoss()) || failed(evaluate.addMetrics()))
       return signalPassFailure();
     evaluate.finish(/*returnGradients=*/false);
     gradients.enterTraining();
-    if (failed(gradients.addTargets()) || failed(gradients.addLoss()) || failed(gradients.addGradients()))
+    if (failed(gradients.addLoss()) || failed(gradients.addGradients()))
       return signalPassFailure();
     gradients.finish(/*returnGradients=*/true);
   }

@@ -29,6 +29,9 @@ private:
   mlir::DictionaryAttr attributes;
 };
 
+/// The integers from zero to `count`, a vector of i32: a parameter of the module around `builder`, made if need be.
+mlir::Value getIndices(nn::TensorBuilder &builder, int64_t count);
+
 //===----------------------------------------------------------------------===//
 // Losses and metrics
 //===----------------------------------------------------------------------===//

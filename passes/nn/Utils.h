@@ -7,7 +7,6 @@
 #define SYLVITE_PASSES_NN_UTILS_H
 
 #include "mlir/IR/BuiltinOps.h"
-#include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/PatternMatch.h"
 #include "llvm/ADT/StringSet.h"
 
@@ -25,9 +24,6 @@ bool isConstant(mlir::Value value, const llvm::StringSet<> &updated);
 /// What `op` computes from its operands, regions included, as text without locations and names: equal text, equal
 /// computation.
 std::string structureOf(mlir::Operation *op);
-
-/// The integers from zero to `count`, a vector of i32: a parameter of the module around `builder`, made if need be.
-mlir::Value getIndices(mlir::ImplicitLocOpBuilder &builder, int64_t count);
 
 /// `value`, `(N, spatial..., C)`, with zeros around its spatial dimensions; itself where there are none to add.
 mlir::Value padSpatial(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value,

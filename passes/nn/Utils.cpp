@@ -1,0 +1,71 @@
+//===- Utils.cpp - what the passes on nn share -----------------------------===//
+//
+// Questions about values of a model that more than one pass asks.
+//
+//===----------------------------------------------------------------------===//
+#include "passes/nn/Utils.h"
+#include "dialects/nn/NN.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+using namespace mlir;
+using namespace sylvite;
+using namespace sylvite::nn;
+
+/// Whether all that `value` is computed from are parameters that `accepts`.
+static bool dependsOnlyOn(Value value, function_ref<bool(GetOp)> accepts) {
+  SmallVector<Value> worklist{value};
+  SmallPtrSet<Operation *, 16> seen;
+  while (!worklist.empty()) {
+    Operation *op = worklist.pop_back_val().getDefiningOp();
+    // A loop reads values that are not its operands.
+    if (!op || !isa_and_nonnull<NNDialect>(op->getDialect()) || isa<ScanOp>(op))
+      return false;
+    if (auto get = dyn_cast<GetOp>(op)) {
+      if (!accepts(get))
+        return false;
+    } else if (seen.insert(op).second) {
+      worklist.append(op->operand_begin(), op->operand_end());
+    }
+  }
+  return true;
+}
+
+bool sylvite::dependsOnParametersOnly(Value value) {
+  return dependsOnlyOn(value, [](GetOp) { return true; });
+}
+
+llvm::StringSet<> sylvite::updatedParameters(ModuleOp module) {
+  llvm::StringSet<> names;
+  for (auto function : module.getOps<func::FuncOp>())
+    for (unsigned i = 0; i < function.getNumResults(); ++i)
+      if (auto name = function.getResultAttrOfType<StringAttr>(i, "nn.update"))
+        names.insert(name);
+  return names;
+}
+
+bool sylvite::isConstant(Value value, const llvm::StringSet<> &updated) {
+  return dependsOnlyOn(value, [&](GetOp get) { return !updated.contains(get.getParameter()); });
+}
+
+std::string sylvite::structureOf(Operation *op) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  // Values from outside are known by their types and their places among the operands.
+  DenseMap<Value, unsigned> numbers;
+  auto numberOf = [&](Value value) { return numbers.try_emplace(value, numbers.size()).first->second; };
+  op->walk<WalkOrder::PreOrder>([&](Operation *inner) {
+    os << inner->getName() << "(";
+    for (Value operand : inner->getOperands())
+      os << numberOf(operand) << ":" << operand.getType() << ",";
+    os << ")" << inner->getAttrDictionary() << ":";
+    for (Value result : inner->getResults())
+      os << numberOf(result) << ":" << result.getType() << ",";
+    for (Region &region : inner->getRegions())
+      for (Block &block : region)
+        for (BlockArgument argument : block.getArguments())
+          os << numberOf(argument) << ";";
+    os << "\n";
+  });
+  return text;
+}
