@@ -7,11 +7,13 @@
 import os
 import platform
 import shutil
+import sys
 
-import lit.formats
+sys.path.insert(0, os.path.dirname(__file__))
+from shell_format import ShellFormat, escape
 
 config.name = "sylvite"
-config.test_format = lit.formats.ShTest(execute_external=False)
+config.test_format = ShellFormat()
 config.suffixes = [".mlir", ".test", ".c", ".cpp"]
 config.excludes = ["Inputs", "CMakeLists.txt", "data", "fuzz"]
 config.test_source_root = os.path.dirname(__file__)
@@ -26,14 +28,14 @@ for name in ("sylvite", "sylvite-import", "sylvite-opt", "sylvite-translate"):
 
 sanitize = f"-fsanitize={config.sanitize}" if config.sanitize else ""
 config.substitutions += [
-    ("%cxx", f"{config.cxx} {sanitize}".strip()),
-    ("%cc", f"{config.cc} {sanitize}".strip()),
-    ("%python", config.python),
-    ("%cmake", config.cmake),
+    ("%cxx", f"{escape(config.cxx)} {sanitize}".strip()),
+    ("%cc", f"{escape(config.cc)} {sanitize}".strip()),
+    ("%python", escape(config.python)),
+    ("%cmake", escape(config.cmake)),
     ("%ccflags", "-std=c11 -Wall -Wextra -Werror -pedantic"),
-    ("%source_root", config.sylvite_source_dir),
-    ("%binary_root", config.sylvite_binary_dir),
-    ("%data", os.path.join(config.test_source_root, "data")),
+    ("%source_root", escape(config.sylvite_source_dir)),
+    ("%binary_root", escape(config.sylvite_binary_dir)),
+    ("%data", escape(os.path.join(config.test_source_root, "data"))),
 ]
 # %ccflags must not be read as %cc followed by text.
 config.substitutions.sort(key=lambda pair: -len(pair[0]) if pair[0].startswith("%") else 0)
