@@ -118,7 +118,8 @@ static int64_t loaded_count(void) {
 static void kill_while_saving(void) {
   srand(1);
   int64_t last = 0, changes = 0;
-  for (int round = 0; round < 100; ++round) {
+  /* On a busy machine most children die before they have saved: go on until enough of them did. */
+  for (int round = 0; round < 100 || changes <= 10; ++round) {
     pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0)
@@ -132,7 +133,6 @@ static void kill_while_saving(void) {
     changes += count > last;
     last = count;
   }
-  CHECK(changes > 10);
 }
 
 /* Several processes save to one path at once: the file is always one of theirs. */
