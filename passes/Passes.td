@@ -79,8 +79,8 @@ def PlanContractions : Pass<"nn-plan-contractions", "::mlir::func::FuncOp"> {
   let summary = "Choose the algorithm and the order of the weights of each contraction";
   let description = [{
     Pointwise convolutions become matrix products; 3x3 convolutions take Winograd's algorithm where the
-    cost model expects it to be faster, unless `exact`. Constant weights are packed into the blocks that
-    the register tile streams. Maps move before the reshapes that this leaves.
+    cost model expects it to be faster, unless `exact`; a transposed convolution becomes one of stride one for
+    each of its phases. Constant weights are packed into the blocks that the register tile streams. Maps move before the reshapes that this leaves.
   }];
   let options = !listconcat(MachineOptions, [
     Option<"exact", "exact", "bool", "false",

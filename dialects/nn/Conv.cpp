@@ -160,32 +160,6 @@ FailureOr<ShapeExpr> ConvGradFilterOp::inferShape(Adaptor adaptor, std::optional
 // Gradients
 //===----------------------------------------------------------------------===//
 
-/// A filter `(spatial..., C / groups, O)` turned about and with inputs and outputs of each group in each other's
-/// place: `(spatial..., O / groups, C)`. A convolution with it undoes one of stride one.
-static Value turnFilter(TensorBuilder &b, Value filter, int64_t groups) {
-  SmallVector<int64_t> shape(b.typeOf(filter).getShape());
-  size_t numSpatial = shape.size() - 2;
-  SmallVector<int64_t> starts(shape.size(), 0), strides(shape.size(), 1);
-  bool turns = false;
-  for (size_t i = 0; i < numSpatial; ++i)
-    if (shape[i] > 1)
-      starts[i] = shape[i] - 1, strides[i] = -1, turns = true;
-  if (turns)
-    filter = b.infer<SliceOp>(filter, starts, shape, strides);
-  int64_t channels = shape[numSpatial], filters = shape.back() / groups;
-  if (groups == 1)
-    return b.transposeMatrices(filter);
-  SmallVector<int64_t> split(shape.begin(), shape.end() - 1), order, from(numSpatial + 3, -1);
-  split.append({groups, filters});
-  filter = b.reshape(filter, split, from);
-  for (size_t i = 0; i < numSpatial; ++i)
-    order.push_back(i);
-  order.append({int64_t(numSpatial) + 2, int64_t(numSpatial) + 1, int64_t(numSpatial)});
-  shape[numSpatial] = filters;
-  shape.back() = groups * channels;
-  return b.reshape(b.transpose(filter, order), shape, SmallVector<int64_t>(shape.size(), -1));
-}
-
 FailureOr<SmallVector<Value>> ConvOp::buildGradient(OpBuilder &builder, ValueRange gradients) {
   TensorBuilder b(getLoc(), builder);
   Value g = gradients[0], x = getInput(), filter = getFilter();
@@ -205,7 +179,7 @@ FailureOr<SmallVector<Value>> ConvOp::buildGradient(OpBuilder &builder, ValueRan
     high.push_back(reach - getPaddingHigh()[i]);
     plain &= stride == 1 && low.back() >= 0 && high.back() >= 0;
   }
-  Value dx = plain ? b.infer<ConvOp>(g, turnFilter(b, filter, getGroups()), getStrides(), getDilations(), low, high,
+  Value dx = plain ? b.infer<ConvOp>(g, b.turnFilter(filter, getGroups()), getStrides(), getDilations(), low, high,
                                      getGroups())
                    : b.infer<ConvTransposeOp>(g, filter, getStrides(), getDilations(), getPaddingLow(),
                                               getPaddingHigh(), rest, getGroups());

@@ -134,3 +134,27 @@ Value TensorBuilder::countElements(Value like, ArrayRef<int64_t> dims) {
     return FullOp::create(*this, scalar, APFloat(double(known)), like, ArrayRef<int64_t>());
   return known == 1 ? count : scale(count, known);
 }
+
+Value TensorBuilder::turnFilter(Value filter, int64_t groups) {
+  SmallVector<int64_t> shape(typeOf(filter).getShape());
+  size_t numSpatial = shape.size() - 2;
+  SmallVector<int64_t> starts(shape.size(), 0), strides(shape.size(), 1);
+  bool turns = false;
+  for (size_t i = 0; i < numSpatial; ++i)
+    if (shape[i] > 1)
+      starts[i] = shape[i] - 1, strides[i] = -1, turns = true;
+  if (turns)
+    filter = infer<SliceOp>(filter, starts, shape, strides);
+  int64_t channels = shape[numSpatial], filters = shape.back() / groups;
+  if (groups == 1)
+    return transposeMatrices(filter);
+  SmallVector<int64_t> split(shape.begin(), shape.end() - 1), order, from(numSpatial + 3, -1);
+  split.append({groups, filters});
+  filter = reshape(filter, split, from);
+  for (size_t i = 0; i < numSpatial; ++i)
+    order.push_back(i);
+  order.append({int64_t(numSpatial) + 2, int64_t(numSpatial) + 1, int64_t(numSpatial)});
+  shape[numSpatial] = filters;
+  shape.back() = groups * channels;
+  return reshape(transpose(filter, order), shape, SmallVector<int64_t>(shape.size(), -1));
+}

@@ -62,6 +62,9 @@ public:
   Value reshape(Value x, llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<int64_t> from);
   /// `x` as a matrix: its first `count` dimensions are the rows.
   Value asMatrix(Value x, int64_t count);
+  /// A filter `(spatial..., C / groups, O)` turned about and with inputs and outputs of each group in each other's
+  /// place: `(spatial..., O / groups, C)`. A convolution with it undoes one of stride one.
+  Value turnFilter(Value filter, int64_t groups);
   /// The reduction over all dimensions: a scalar.
   Value reduceAll(ReduceKind kind, Value x);
   /// The sizes of `type` as nn.slice takes them: -1 for a free one.

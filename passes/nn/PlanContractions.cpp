@@ -363,6 +363,7 @@ struct PlanContractions : sylvite::impl::PlanContractionsBase<PlanContractions> 
     if (!exact)
       patterns.add<Winograd>(context, machine, /*benefit=*/2);
     patterns.add<PackConv, PackMatmul>(context, machine);
+    populateSplitTransposedConvs(patterns);
     patterns.add<SinkReshape>(context);
     ReshapeOp::getCanonicalizationPatterns(patterns, context);
     GreedyRewriteConfig config;

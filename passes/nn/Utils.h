@@ -32,6 +32,9 @@ mlir::Value padSpatial(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value
 /// Patterns that move transposes below the ops that read them, until they cancel.
 void populateSinkTransposes(mlir::RewritePatternSet &patterns);
 
+/// The pattern that makes a transposed convolution one of stride one for each of its phases.
+void populateSplitTransposedConvs(mlir::RewritePatternSet &patterns);
+
 } // namespace sylvite
 
 #endif // SYLVITE_PASSES_NN_UTILS_H

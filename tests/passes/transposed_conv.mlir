@@ -1,0 +1,61 @@
+// RUN: sylvite-opt %s -split-input-file -pass-pipeline='builtin.module(func.func(nn-plan-contractions))' | FileCheck %s
+
+// A window of three under a stride of two: rows of an even number gather two taps, the others one. Along a row both
+// phases are channels of one convolution, the shorter one with a tap of zeros.
+// CHECK-LABEL: func.func @phases
+// CHECK: %[[F:.*]] = nn.pad %{{.*}} low [0, 0, 0, 0] high [0, 1, 0, 0] : (tensor<3x3x5x4xf32>) -> tensor<3x4x5x4xf32>
+// CHECK: nn.slice %[[F]] starts [0, 0, 0, 0] sizes [2, 2, 5, 4] strides [2, 2, 1, 1]
+// CHECK: nn.slice %[[F]] starts [0, 1, 0, 0] sizes [2, 2, 5, 4] strides [2, 2, 1, 1]
+// CHECK: nn.concat %{{.*}}, %{{.*}} dim 3 : (tensor<2x2x4x5xf32>, tensor<2x2x4x5xf32>) -> tensor<2x2x4x10xf32>
+// CHECK: nn.pad %arg0 low [0, 1, 1, 0] high [0, 0, 0, 0]
+// CHECK: %[[EVEN:.*]] = nn.packed_conv {{.*}} filters = 10 {{.*}} -> tensor<?x64x10xf32>
+// CHECK: nn.pad %arg0 low [0, 0, 1, 0] high [0, 0, 0, 0]
+// CHECK: %[[ODD:.*]] = nn.packed_conv {{.*}} filters = 10 {{.*}} -> tensor<?x64x10xf32>
+// CHECK: %[[A:.*]] = nn.reshape %[[EVEN]] from [0, -1, -1] : tensor<?x64x10xf32> to tensor<?x8x80xf32>
+// CHECK: %[[B:.*]] = nn.reshape %[[ODD]] from [0, -1, -1] : tensor<?x64x10xf32> to tensor<?x8x80xf32>
+// CHECK: nn.concat %[[A]], %[[B]] dim 2
+// CHECK: nn.reshape {{.*}} to tensor<?x16x16x5xf32>
+// CHECK-NOT: nn.conv_transpose
+nn.parameter @w : tensor<3x3x5x4xf32>
+func.func @phases(%x: tensor<?x8x8x4xf32>) -> tensor<?x16x16x5xf32> {
+  %w = nn.get @w : tensor<3x3x5x4xf32>
+  %0 = nn.conv_transpose %x, %w {strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 1, 1>, output_padding = array<i64: 0, 0>} : (tensor<?x8x8x4xf32>, tensor<3x3x5x4xf32>) -> tensor<?x16x16x5xf32>
+  return %0 : tensor<?x16x16x5xf32>
+}
+
+// -----
+
+// Phases that no tap reaches are zero; what the padding cuts off is sliced off.
+// CHECK-LABEL: func.func @narrow
+// CHECK: nn.packed_matmul
+// CHECK: nn.pad %{{.*}} low [0, 0, 0] high [0, 0, 40]
+// CHECK: nn.slice %{{.*}} starts [0, 0, 1, 0] sizes [-1, 15, 7, 5] strides [1, 1, 1, 1]
+nn.parameter @w : tensor<1x2x5x4xf32>
+func.func @narrow(%x: tensor<?x8x4x4xf32>) -> tensor<?x15x7x5xf32> {
+  %w = nn.get @w : tensor<1x2x5x4xf32>
+  %0 = nn.conv_transpose %x, %w {strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 1>, padding_high = array<i64: 0, 0>, output_padding = array<i64: 0, 0>} : (tensor<?x8x4x4xf32>, tensor<1x2x5x4xf32>) -> tensor<?x15x7x5xf32>
+  return %0 : tensor<?x15x7x5xf32>
+}
+
+// -----
+
+// With a stride of one it is a convolution with the filter turned about.
+// CHECK-LABEL: func.func @plain
+// CHECK-NOT: nn.concat
+// CHECK: nn.slice %{{.*}} starts [2, 0, 0] sizes [3, 4, 2] strides [-1, 1, 1]
+// CHECK: nn.packed_conv
+// A free spatial size, and a dilation beside a stride, stay.
+// CHECK-LABEL: func.func @stays
+// CHECK-COUNT-2: nn.conv_transpose
+nn.parameter @w : tensor<3x4x2xf32>
+func.func @plain(%x: tensor<?x5x2xf32>) -> tensor<?x7x4xf32> {
+  %w = nn.get @w : tensor<3x4x2xf32>
+  %0 = nn.conv_transpose %x, %w {strides = array<i64: 1>, dilations = array<i64: 1>, padding_low = array<i64: 0>, padding_high = array<i64: 0>, output_padding = array<i64: 0>} : (tensor<?x5x2xf32>, tensor<3x4x2xf32>) -> tensor<?x7x4xf32>
+  return %0 : tensor<?x7x4xf32>
+}
+func.func @stays(%x: tensor<?x?x2xf32>, %y: tensor<?x5x2xf32>) -> (tensor<?x?x4xf32>, tensor<?x13x4xf32>) {
+  %w = nn.get @w : tensor<3x4x2xf32>
+  %0 = nn.conv_transpose %x, %w {strides = array<i64: 2>, dilations = array<i64: 1>, padding_low = array<i64: 0>, padding_high = array<i64: 0>, output_padding = array<i64: 0>} : (tensor<?x?x2xf32>, tensor<3x4x2xf32>) -> tensor<?x?x4xf32>
+  %1 = nn.conv_transpose %y, %w {strides = array<i64: 2>, dilations = array<i64: 2>, padding_low = array<i64: 0>, padding_high = array<i64: 0>, output_padding = array<i64: 0>} : (tensor<?x5x2xf32>, tensor<3x4x2xf32>) -> tensor<?x13x4xf32>
+  return %0, %1 : tensor<?x?x4xf32>, tensor<?x13x4xf32>
+}
