@@ -141,7 +141,7 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
   if (width / lanes * tile.rows < 5 && rvars.size() == 1 && depth >= 16 * parts &&
       depth % parts == 0) {
     write.split(p, 1, rvars[0], "ro", "ri", parts);
-    write.rfactor(p, 1, "ri", "part", partial);
+    write.rfactor(p, 1, {"ri"}, {"part"}, partial);
     write.computeAt(partial, out, "xo");
     write.boundExtent(partial, c, width);
     for (int64_t stage : {0, 1}) {

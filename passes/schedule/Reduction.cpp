@@ -120,7 +120,7 @@ bool sylvite::scheduleRowReduction(PipelineView &view, const Machine &machine) {
       continue;
     std::string partial = (name + "_lanes").str();
     write.split(name, 1, r, "ro", "ri", lanes);
-    write.rfactor(name, 1, "ri", "lane", partial);
+    write.rfactor(name, 1, {"ri"}, {"lane"}, partial);
     write.computeAt(partial, out, row);
     write.vectorize(partial, 0, "lane");
     write.vectorize(partial, 1, "lane");

@@ -125,10 +125,9 @@ void ScheduleWriter::serial(StringRef func, int64_t stage, StringRef var) {
 void ScheduleWriter::atomic(StringRef func, int64_t stage) {
   halide::AtomicOp::create(b, loc, func, stage);
 }
-void ScheduleWriter::rfactor(StringRef func, int64_t stage, StringRef preserved, StringRef var,
-                             StringRef intermediate) {
-  halide::RFactorOp::create(b, loc, func, stage, ArrayRef<StringRef>{preserved},
-                            ArrayRef<StringRef>{var}, intermediate);
+void ScheduleWriter::rfactor(StringRef func, int64_t stage, ArrayRef<StringRef> preserved,
+                             ArrayRef<StringRef> vars, StringRef intermediate) {
+  halide::RFactorOp::create(b, loc, func, stage, preserved, vars, intermediate);
 }
 void ScheduleWriter::computeAt(StringRef func, StringRef consumer, StringRef var) {
   halide::ComputeAtOp::create(b, loc, func, consumer, var);
@@ -187,8 +186,8 @@ struct Schedule : sylvite::impl::ScheduleBase<Schedule> {
   void runOnOperation() override {
     Machine machine{vectorWidth * 4, vectorRegisters};
     static constexpr bool (*families[])(PipelineView &, const Machine &) = {
-        scheduleWinograd,   scheduleContraction, scheduleChannelReduction, scheduleRowReduction,
-        scheduleJoin,       schedulePointwise,   scheduleDefault};
+        scheduleWinograd, scheduleOuterProducts, scheduleContraction, scheduleChannelReduction, scheduleRowReduction,
+        scheduleJoin, schedulePointwise, scheduleDefault};
     for (auto pipeline : getOperation().getOps<halide::PipelineOp>()) {
       if (pipeline.getSchedule())
         continue;

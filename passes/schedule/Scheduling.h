@@ -57,8 +57,8 @@ public:
   void parallel(llvm::StringRef func, int64_t stage, llvm::StringRef var);
   void serial(llvm::StringRef func, int64_t stage, llvm::StringRef var);
   void atomic(llvm::StringRef func, int64_t stage);
-  void rfactor(llvm::StringRef func, int64_t stage, llvm::StringRef preserved, llvm::StringRef var,
-               llvm::StringRef intermediate);
+  void rfactor(llvm::StringRef func, int64_t stage, llvm::ArrayRef<llvm::StringRef> preserved,
+               llvm::ArrayRef<llvm::StringRef> vars, llvm::StringRef intermediate);
   void computeAt(llvm::StringRef func, llvm::StringRef consumer, llvm::StringRef var);
   void computeRoot(llvm::StringRef func);
   void boundExtent(llvm::StringRef func, llvm::StringRef var, int64_t extent);
@@ -82,6 +82,7 @@ halide::TailStrategy tailFor(int64_t extent, int64_t factor);
 
 /// Each returns whether it wrote a schedule. In the order in which they are tried.
 bool scheduleWinograd(PipelineView &view, const Machine &machine);
+bool scheduleOuterProducts(PipelineView &view, const Machine &machine);
 bool scheduleContraction(PipelineView &view, const Machine &machine);
 bool scheduleChannelReduction(PipelineView &view, const Machine &machine);
 bool scheduleRowReduction(PipelineView &view, const Machine &machine);

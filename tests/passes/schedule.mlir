@@ -227,3 +227,22 @@ func.func @narrow(%x: tensor<?x12x64xf32>, %w: tensor<?x64x15xf32>) -> tensor<?x
   }
   return %0 : tensor<?x12x15xf32>
 }
+
+// The gradient of a filter is summed over blocks of positions that stay in cache, here a row of 32, for all tiles of the
+// result before the next block. An update cannot do an element twice: tiles divide the result.
+// CHECK-LABEL: halide.pipeline @conv_grad_filter {
+// CHECK: halide.split @out, "c" into ("task", "ci") by 16
+// CHECK: halide.parallel @out, "task"
+// CHECK: halide.compute_at @conv_grad_filter, @out, "task"
+// CHECK: halide.rfactor @conv_grad_filter stage 1, ["rn", "ry"] to ["block0", "block1"] into @conv_grad_filter_block
+// CHECK: halide.split @conv_grad_filter stage 1, "c" into ("co", "ci") by 16
+// CHECK: halide.split @conv_grad_filter stage 1, "x" into ("xo", "xi") by 4
+// CHECK: halide.compute_at @conv_grad_filter_block, @conv_grad_filter, "xo"
+// CHECK: halide.unroll @conv_grad_filter_block stage 1, "x"
+func.func @filter_gradient(%x: tensor<?x34x34x64xf32>, %g: tensor<?x32x32x64xf32>) -> tensor<3x3x64x64xf32> {
+  %0 = nn.group (%a = %x, %f = %g) : (tensor<?x34x34x64xf32>, tensor<?x32x32x64xf32>) -> tensor<3x3x64x64xf32> {
+    %1 = nn.conv_grad_filter %a, %f {window = array<i64: 3, 3>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x34x34x64xf32>, tensor<?x32x32x64xf32>) -> tensor<3x3x64x64xf32>
+    nn.yield %1 : tensor<3x3x64x64xf32>
+  }
+  return %0 : tensor<3x3x64x64xf32>
+}

@@ -1,0 +1,169 @@
+//===- OuterProducts.cpp - sums of outer products over many positions ------===//
+//
+// The gradient of a filter sums, over all items and positions, the outer product of an input's channels and a
+// gradient's: a step of the reduction moves to another row of both. A register tile that ran over all positions would
+// stream both operands from memory once per tile. Here it runs over a block of positions that stays in cache (rfactor),
+// for all tiles, before the next block.
+//
+//===----------------------------------------------------------------------===//
+#include "passes/schedule/Scheduling.h"
+
+using namespace mlir;
+using namespace sylvite;
+
+/// Positions in a block. Their lines of both operands, a power of two apart, share few sets of the first cache; but a
+/// sum beyond the second one is read and written once per block.
+static constexpr int64_t cachedBlock = 32, streamedBlock = 128;
+/// Tasks that a result is cut into; each reads all of one operand.
+static constexpr int64_t mostTasks = 4;
+
+/// The constant extent of reduction variable `i`, or none.
+static std::optional<int64_t> extentOf(halide::UpdateOp update, size_t i) {
+  auto min = dyn_cast<IntegerAttr>(update.getMins()[i]), end = dyn_cast<IntegerAttr>(update.getEnds()[i]);
+  if (!min || !end)
+    return std::nullopt;
+  return end.getInt() - min.getInt();
+}
+
+/// Whether `update` adds products of two reads, of which one alone moves with the result's last dimension, by ones, and
+/// the other alone with the others; no reduction variable moves the last index of the first.
+static bool sumsOuterProducts(halide::UpdateOp update) {
+  ValueRange vars = update.getVarArguments(), others = vars.drop_back();
+  unsigned columnReads = 0, otherReads = 0;
+  update.getBody().walk([&](halide::AtOp at) {
+    if (at.getFunc() == update.getFunc())
+      return;
+    auto moves = [&](Value var) {
+      return llvm::any_of(at.getIndices(), [&](Value index) { return dependsOn(index, var); });
+    };
+    if (!moves(vars.back()))
+      ++otherReads;
+    else if (at.getIndices().back() == vars.back() && llvm::none_of(others, moves))
+      ++columnReads;
+  });
+  return columnReads == 1 && otherReads == 1 && isDenseAlongInnermost(update);
+}
+
+/// The tile that fits `rows` by `columns` a whole number of times (an update cannot do an element twice), at the least
+/// estimated cycles.
+static Tile chooseDividingTile(int64_t rows, int64_t columns, int64_t lanes, int64_t depth, const Machine &machine) {
+  Tile best{1, 1};
+  double leastCycles = std::numeric_limits<double>::infinity();
+  for (Tile tile{1, 1}; tile.vectors * lanes <= columns; ++tile.vectors)
+    for (tile.rows = 1; tile.rows <= rows; ++tile.rows) {
+      if (columns % (tile.vectors * lanes) || rows % tile.rows ||
+          tile.vectors * tile.rows + tile.vectors + 1 > machine.vectorRegisters)
+        continue;
+      double cycles = estimateCycles({columns, rows, depth, lanes}, tile);
+      if (cycles < leastCycles) {
+        best = tile;
+        leastCycles = cycles;
+      }
+    }
+  return best;
+}
+
+bool sylvite::scheduleOuterProducts(PipelineView &view, const Machine &machine) {
+  if (view.reductions.size() != 1 || view.outputType.getRank() < 2)
+    return false;
+  halide::FuncOp sum = view.reductions.front(), output = view.output;
+  halide::UpdateOp update = view.singleUpdate(sum);
+  if (sum == output || !update || sum.getRank() != output.getRank() || update.hasPredicate() ||
+      !view.outputType.hasStaticShape() || !sumsOuterProducts(update))
+    return false;
+
+  ArrayRef<int64_t> shape = view.outputType.getShape();
+  unsigned rowDim = shape.size() - 2;
+  while (rowDim > 0 && shape[rowDim] == 1)
+    --rowDim;
+  int64_t columns = shape.back(), lanes = machine.lanes(view.outputType.getElementType());
+  if (columns % lanes)
+    return false;
+  int64_t taskColumns = columns;
+  for (int64_t tasks = mostTasks; tasks > 1 && taskColumns == columns; --tasks)
+    if (columns % (tasks * lanes) == 0 && columns / tasks >= 2 * lanes)
+      taskColumns = columns / tasks;
+  int64_t sumBytes = view.outputType.getNumElements() / columns * taskColumns * (machine.vectorBytes / lanes);
+  int64_t block = sumBytes > 2 * machine.l2Bytes ? streamedBlock : cachedBlock;
+
+  // The innermost loops of the reduction that make up a block; what is outside them goes from block to block.
+  SmallVector<StringRef> loops = update.getReductionNames();
+  int64_t positions = 1;
+  std::optional<int64_t> factor;
+  while (!loops.empty() && !factor) {
+    auto extent = extentOf(update, loops.size() - 1);
+    if (extent && positions * *extent <= block) {
+      positions *= *extent;
+      loops.pop_back();
+      continue;
+    }
+    factor = std::max<int64_t>(block / positions, 1);
+    while (extent && *extent % *factor)
+      --*factor;
+  }
+  if (!factor || update.getReductionNames().size() == 1)
+    return false; // few positions, or rows of two matrices: one block
+
+  Tile tile = chooseDividingTile(shape[rowDim], taskColumns, lanes, positions * *factor, machine);
+  int64_t width = tile.vectors * lanes;
+
+  ScheduleWriter write(view.pipeline);
+  StringRef out = output.getSymName(), p = sum.getSymName();
+  SmallVector<StringRef> vars = output.getVarNames();
+  StringRef column = vars.back();
+  write.split(out, 0, column, "task", "ci", taskColumns);
+  SmallVector<StringRef> order{"ci"};
+  order.append(vars.rbegin() + 1, vars.rend());
+  order.push_back("task");
+  write.reorder(out, 0, order);
+  if (lanes > 1)
+    write.vectorize(out, 0, "ci", lanes);
+  write.parallel(out, 0, "task");
+
+  // The sum of a task's columns, in tiles; each tile adds what a block of positions gives.
+  SmallVector<StringRef> sumVars = sum.getVarNames();
+  StringRef sumColumn = sumVars.pop_back_val(), sumRow = sumVars[rowDim];
+  sumVars.erase(sumVars.begin() + rowDim);
+  write.computeAt(p, out, "task");
+  if (lanes > 1)
+    write.vectorize(p, 0, sumColumn, lanes);
+  SmallVector<StringRef> preserved(loops), blocks;
+  SmallVector<std::string> names;
+  if (*factor > 1) {
+    write.split(p, 1, loops.back(), "ro", "ri", *factor);
+    preserved.back() = "ro";
+  }
+  for (size_t i = 0; i < preserved.size(); ++i)
+    names.push_back("block" + std::to_string(i));
+  blocks.assign(names.begin(), names.end());
+  std::string part = (p + "_block").str();
+  write.rfactor(p, 1, preserved, blocks, part);
+  write.split(p, 1, sumColumn, "co", "ci", width);
+  write.split(p, 1, sumRow, "xo", "xi", tile.rows);
+  SmallVector<StringRef> tiles{"ci", "xi", "xo", "co"};
+  tiles.append(sumVars.rbegin(), sumVars.rend());
+  tiles.append(preserved.rbegin(), preserved.rend());
+  write.reorder(p, 1, tiles);
+  if (lanes > 1)
+    write.vectorize(p, 1, "ci", lanes);
+  write.unroll(p, 1, "ci");
+  write.unroll(p, 1, "xi");
+
+  write.computeAt(part, p, "xo");
+  write.boundExtent(part, sumColumn, width);
+  write.boundExtent(part, sumRow, tile.rows);
+  SmallVector<StringRef> reduction{sumColumn, sumRow}, inside = update.getReductionNames();
+  inside.erase(inside.begin(), inside.begin() + loops.size());
+  reduction.append(inside.rbegin(), inside.rend());
+  if (*factor > 1)
+    reduction.push_back("ri");
+  for (int64_t stage : {0, 1}) {
+    if (stage == 1)
+      write.reorder(part, 1, reduction);
+    if (lanes > 1)
+      write.vectorize(part, stage, sumColumn, lanes);
+    write.unroll(part, stage, sumColumn);
+    write.unroll(part, stage, sumRow);
+  }
+  return true;
+}
