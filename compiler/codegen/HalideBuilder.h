@@ -211,6 +211,9 @@ public:
   void serial(const std::string &func, unsigned stage, const std::string &var);
   void partition(const std::string &func, unsigned stage, const std::string &var,
                  LoopPartition policy);
+  /// Each iteration of `var` fetches what the one `offset` later reads of `input`.
+  void prefetch(const std::string &func, unsigned stage, const std::string &input,
+                const std::string &var, int64_t offset);
   void atomic(const std::string &func, unsigned stage, bool overrideAssociativity);
   void rfactor(const std::string &func, unsigned stage, const std::vector<std::string> &preserved,
                const std::vector<std::string> &vars, const std::string &intermediate);

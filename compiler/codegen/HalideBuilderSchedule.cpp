@@ -127,6 +127,17 @@ void HalideBuilder::partition(const std::string &func, unsigned stage, const std
   });
 }
 
+void HalideBuilder::prefetch(const std::string &func, unsigned stage, const std::string &input,
+                             const std::string &var, int64_t offset) {
+  impl->guard([&] {
+    impl->loopDirective(func, stage, var, [&](Stage &target, const VarOrRVar &loop) {
+      // Without a test of the bounds: a prefetch does not fault.
+      target.prefetch(impl->buffers.at(input).param.parameter(), loop, loop, static_cast<int32_t>(offset),
+                      Halide::PrefetchBoundStrategy::NonFaulting);
+    });
+  });
+}
+
 void HalideBuilder::atomic(const std::string &func, unsigned stage, bool overrideAssociativity) {
   impl->guard([&] { impl->stage(func, stage).atomic(overrideAssociativity); });
 }

@@ -477,6 +477,9 @@ bool Translator::translateDirective(Operation *op) {
         builder.partition(d.getFunc().str(), d.getStage(), d.getVar().str(),
                           static_cast<LoopPartition>(d.getPolicy()));
       })
+      .Case<PrefetchOp>([&](PrefetchOp d) {
+        builder.prefetch(d.getFunc().str(), d.getStage(), d.getInput().str(), d.getVar().str(), d.getOffset());
+      })
       .Case<AtomicOp>([&](AtomicOp d) {
         builder.atomic(d.getFunc().str(), d.getStage(), d.getOverrideAssociativity());
       })

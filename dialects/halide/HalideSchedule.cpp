@@ -302,7 +302,7 @@ LogicalResult ScheduleVerifier::verifyPlace(Operation *op, StringRef func, Strin
 LogicalResult ScheduleVerifier::verify(Operation &op) {
   // Directives on the func as a whole are not part of a specialization.
   bool ofStage = isa<SplitOp, FuseOp, ReorderOp, VectorizeOp, UnrollOp, ParallelOp, SerialOp,
-                     PartitionOp, AtomicOp, RFactorOp, SpecializeOp>(op);
+                     PartitionOp, PrefetchOp, AtomicOp, RFactorOp, SpecializeOp>(op);
   if (specialization && !ofStage)
     return op.emitOpError("schedule_c14: stands outside of specialize");
   return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
@@ -315,6 +315,17 @@ LogicalResult ScheduleVerifier::verify(Operation &op) {
       .Case<SerialOp, PartitionOp>([&](auto directive) {
         return onStage(directive,
                        [&](Stage &stage) { return hasLoop(directive, stage, directive.getVar()); });
+      })
+      .Case<PrefetchOp>([&](PrefetchOp directive) {
+        return onStage(directive, [&](Stage &stage) -> LogicalResult {
+          if (failed(hasLoop(directive, stage, directive.getVar())) ||
+              failed(isPositive(directive, directive.getOffset())))
+            return failure();
+          if (!pipeline.lookupInput(directive.getInput()) || !reads(directive.getFunc(), directive.getInput()))
+            return directive.emitOpError("schedule_c17: @")
+                   << directive.getInput() << " is not an input that @" << directive.getFunc() << " reads";
+          return success();
+        });
       })
       .Case<AtomicOp>([&](AtomicOp directive) {
         return onStage(directive, [&](Stage &stage) {

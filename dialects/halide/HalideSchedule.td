@@ -40,6 +40,7 @@ def Halide_ScheduleOp : Halide_Op<"schedule", [
     - schedule_c14: inside `specialize` stand only directives of its own stage that change loops.
     - schedule_c15: a `specialize` condition names an input or the output, and a dimension of it.
     - schedule_c16: `fuse` takes two different variables, both pure or both of the reduction.
+    - schedule_c17: `prefetch` names an input that the func reads, directly or not.
   }];
   let regions = (region SizedRegion<1>:$region);
   let assemblyFormat = "attr-dict-with-keyword $region";
@@ -132,6 +133,17 @@ def Halide_PartitionOp : Halide_Directive<"partition"> {
   let description = [{ `halide.partition @f, "x" never`. }];
   let arguments = !con(StageArgs, (ins StrAttr:$var, Halide_Partition:$policy));
   let assemblyFormat = "$func (`stage` $stage^)? `,` $var $policy attr-dict";
+}
+
+def Halide_PrefetchOp : Halide_Directive<"prefetch"> {
+  let summary = "an input is fetched into the cache some iterations before it is read";
+  let description = [{
+    `halide.prefetch @f stage 1, @w at "r" offset 256`: each iteration of the loop asks for what the
+    256th after it reads of the input. Beyond the loop's end that is whatever lies there in memory, or
+    nothing.
+  }];
+  let arguments = !con(StageArgs, (ins FlatSymbolRefAttr:$input, StrAttr:$var, I64Attr:$offset));
+  let assemblyFormat = "$func (`stage` $stage^)? `,` $input `at` $var `offset` $offset attr-dict";
 }
 
 def Halide_AtomicOp : Halide_Directive<"atomic"> {

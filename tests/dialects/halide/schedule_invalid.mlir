@@ -1052,3 +1052,20 @@ halide.pipeline @p {
     halide.fuse @sum stage 1, "c", "r" into "t"
   }
 }
+
+// -----
+
+// schedule_c17
+halide.pipeline @p {
+  halide.input @x : tensor<?x8xf32>
+  halide.input @y : tensor<?x8xf32>
+  halide.func @out(%n, %c) -> f32 {
+    %v = halide.at @x[%n, %c] : f32
+    halide.yield %v : f32
+  }
+  halide.output @out : tensor<?x8xf32>
+  halide.schedule {
+    // expected-error @+1 {{schedule_c17: @y is not an input that @out reads}}
+    halide.prefetch @out, @y at "n" offset 1
+  }
+}
