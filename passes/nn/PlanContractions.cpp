@@ -157,9 +157,11 @@ struct PackConv : PlanPattern<ConvOp> {
     bool flatten = false;
     if (numSpatial > 1 && !ShapedType::isDynamicShape(spatial)) {
       int64_t positions = ShapedType::getNumElements(spatial);
-      Contraction whole{groupFilters, positions, depth, lanes, Weights::Packed};
+      int64_t rowSteps = filter.getDimSize(numSpatial - 1) * filter.getDimSize(numSpatial);
+      int64_t taps = rowSteps > mostWrittenSteps ? ShapedType::getNumElements(filter.getShape().take_front(numSpatial)) : 0;
+      Contraction whole{groupFilters, positions, depth, lanes, Weights::Packed, taps};
       Tile flat = chooseTile(whole, machine);
-      // A position of its own per row of the tile costs registers and index arithmetic.
+      // A position of its own per row of the tile costs registers too.
       flatten = 1.01 * estimateCycles(whole, flat) <
                 estimateCycles(byRow, tile) * positions / spatial.back();
       tile = flatten ? flat : tile;

@@ -19,6 +19,7 @@ namespace {
 struct Operands {
   Weights weights = Weights::Dense;
   int64_t block = 0; ///< channels in a block of packed weights, or zero
+  StringRef weightsName, input;
   unsigned rows = 0;          ///< the output dimension whose positions share the weights
 };
 } // namespace
@@ -58,6 +59,8 @@ static std::optional<Operands> analyzeOperands(halide::UpdateOp update, ArrayRef
     return std::nullopt;
   Operands operands;
   operands.rows = vars.size() - 2;
+  operands.weightsName = alongChannels.front().getFunc();
+  operands.input = reads[reads.front() == alongChannels.front()].getFunc();
   if (alongChannels.size() == 2) {
     operands.weights = Weights::PerChannel;
   } else {
@@ -78,6 +81,61 @@ static std::optional<Operands> analyzeOperands(halide::UpdateOp update, ArrayRef
   if (!operands.block && !isDenseAlongInnermost(update))
     return std::nullopt;
   return operands;
+}
+
+/// Elements of an item of the buffer `name`; none where a size is free or it is no input.
+static int64_t itemElements(PipelineView &view, StringRef name) {
+  halide::InputOp input = view.pipeline.lookupInput(name);
+  ArrayRef<int64_t> shape = input ? input.getBufferType().getShape().drop_front() : ArrayRef<int64_t>();
+  return ShapedType::isDynamicShape(shape) ? 0 : ShapedType::getNumElements(shape);
+}
+
+/// Places the loops over rows, `vars` innermost last, those over tiles of a row in `order` and over blocks of channels
+/// in `tasks` apart. Where an image is larger than the weights, a task is a block of its rows: it finds in its core's
+/// cache what that core wrote in the kernel before, and reads the weights again. Otherwise a task reads its own
+/// weights, once, and the whole image. What it takes from `vars` has its place. Returns whether the weights are larger.
+static bool orderRows(PipelineView &view, const Machine &machine, ScheduleWriter &write, const Operands &operands,
+                      Tile tile, int64_t depth, SmallVectorImpl<StringRef> &order, SmallVectorImpl<StringRef> &tasks,
+                      SmallVectorImpl<StringRef> &vars) {
+  bool perChannel = operands.weights == Weights::PerChannel;
+  ArrayRef<int64_t> shape = view.outputType.getShape();
+  halide::InputOp weights = view.pipeline.lookupInput(operands.weightsName);
+  if (operands.weights == Weights::Dense || !weights || ShapedType::isDynamicShape(shape.drop_front()) ||
+      operands.rows + 2 != shape.size() || (perChannel && shape[operands.rows] <= shortRow))
+    return false;
+  int64_t elements = itemElements(view, operands.input) + ShapedType::getNumElements(shape.drop_front());
+  bool byRows = perChannel || elements > ShapedType::getNumElements(weights.getBufferType().getShape());
+  StringRef out = view.output.getSymName();
+  // A task of a few microseconds, a few tiles at least.
+  constexpr int64_t leastCycles = 1 << 13, mostTasks = 8;
+  int64_t leastTiles = std::max<int64_t>(4, 2 * leastCycles / (depth * tile.vectors * tile.rows)),
+          tiles = llvm::divideCeil(shape[operands.rows], tile.rows);
+  if (vars.size() < 2) {
+    // Blocks that the second cache holds.
+    int64_t held = machine.l2Bytes / 2 * tiles / (elements * view.outputType.getElementTypeBitWidth() / 8),
+            block = std::max(leastTiles, std::min<int64_t>(held, llvm::divideCeil(tiles, mostTasks)));
+    if (!byRows || operands.rows == 0 || 2 * block > tiles)
+      return !byRows;
+    write.split(out, 0, "xo", "xb", "xo", block,
+                tiles % block ? halide::TailStrategy::GuardWithIf : halide::TailStrategy::RoundUp);
+    tasks.push_back("xb");
+    return false;
+  }
+  StringRef y = vars.back();
+  int64_t rows = shape[operands.rows - 1],
+          strip = perChannel ? std::max<int64_t>(7, llvm::divideCeil(rows, 4))
+                             : std::max<int64_t>(llvm::divideCeil(leastTiles, tiles), llvm::divideCeil(rows, mostTasks));
+  if (byRows && 2 * strip <= rows) {
+    write.split(out, 0, y, "yo", "yi", strip,
+                rows % strip ? halide::TailStrategy::GuardWithIf : halide::TailStrategy::RoundUp);
+    order.push_back("yi");
+    tasks.push_back("yo");
+    vars.pop_back();
+  } else if (perChannel || !byRows) {
+    order.push_back(y);
+    vars.pop_back();
+  }
+  return !byRows;
 }
 
 bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
@@ -121,14 +179,16 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
               operands->block && channels % width ? halide::TailStrategy::GuardWithIf
                                                   : tailFor(channels, width));
   write.split(out, 0, x, "xo", "xi", tile.rows, tailFor(positions, tile.rows));
-  SmallVector<StringRef> order{"ci", "xi", "xo", "co"};
-  order.append(vars.rbegin(), vars.rend());
+  SmallVector<StringRef> order{"ci", "xi", "xo"}, tasks{"co"};
+  bool weightsAreLarger = orderRows(view, machine, write, *operands, tile, depth, order, tasks, vars);
+  tasks.append(vars.rbegin(), vars.rend());
+  order.append(tasks);
   write.reorder(out, 0, order);
   if (lanes > 1)
     write.vectorize(out, 0, "ci", lanes);
   write.unroll(out, 0, "ci");
   write.unroll(out, 0, "xi");
-  write.parallelFused(out, 0, ArrayRef<StringRef>(order).drop_front(3));
+  write.parallelFused(out, 0, tasks);
 
   write.computeAt(p, out, "xo");
   write.boundExtent(p, c, width);
@@ -159,7 +219,16 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
     write.unroll(p, 1, "ri");
     return true;
   }
-  reduction.append(rvars.rbegin(), rvars.rend());
+  // Four steps at a time. Weights that fill the caches once come from memory: while a block is multiplied, its
+  // place in the next one is fetched.
+  constexpr int64_t steps = mostWrittenSteps;
+  bool inSteps = operands->block && tile.rows > 1 && rvars.size() == 1 && depth % steps == 0 && depth > steps;
+  if (inSteps) {
+    write.split(p, 1, rvars[0], "ro", "ri", steps);
+    reduction.append({"ri", "ro"});
+  } else {
+    reduction.append(rvars.rbegin(), rvars.rend());
+  }
   for (int64_t stage : {0, 1}) {
     if (stage == 1)
       write.reorder(p, 1, reduction);
@@ -168,9 +237,16 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
     write.unroll(p, stage, c);
     write.unroll(p, stage, x);
   }
+  if (inSteps) {
+    write.unroll(p, 1, "ri");
+    constexpr int64_t lineBytes = 64;
+    if (weightsAreLarger && width * view.outputType.getElementTypeBitWidth() / 8 == lineBytes)
+      write.prefetch(p, 1, operands->weightsName, "ro", depth / steps);
+    return true;
+  }
   // Short inner loops are written out: over the channels of an image, and per channel over a row of the
   // window, whose positions share inputs, or the whole window while registers hold what is shared.
-  int64_t written = 1, mostWritten = operands->weights == Weights::PerChannel ? 9 : 4;
+  int64_t written = 1, mostWritten = operands->weights == Weights::PerChannel ? 9 : mostWrittenSteps;
   for (size_t i = rvars.size(); i-- > 0;) {
     auto end = dyn_cast<IntegerAttr>(update.getEnds()[i]);
     if (!end || written * end.getInt() > mostWritten)

@@ -19,15 +19,18 @@ static constexpr double secondCacheBandwidth = 20;
 double sylvite::estimateCycles(const Contraction &contraction, Tile tile) {
   int64_t accumulators = tile.vectors * tile.rows;
   double loads = contraction.weights == Weights::PerChannel ? accumulators + tile.vectors : tile.vectors + tile.rows;
-  // Ten accumulators in flight: eight would do if every multiply-add issued at once.
-  double step = std::max({accumulators / 2.0, 5.0, loads / 2.0});
+  // Two multiply-adds a cycle, of four cycles each: eight accumulators, and one more to make up for what is late, or two
+  // where the operands come from the second cache. Beside them a core loads 1.7 values a cycle.
+  int64_t operandBytes = contraction.depth * 4 * (tile.vectors * contraction.lanes + tile.rows);
+  double step = std::max({accumulators / 2.0, operandBytes > firstCacheBytes ? 5.0 : 4.5, 0.6 * loads});
   // A panel of weights that leaves the first cache comes from the second for every tile.
   int64_t panelWidth = tile.vectors * contraction.lanes * 4;
   if (contraction.depth * panelWidth > firstCacheBytes)
     step = std::max(step, panelWidth / secondCacheBandwidth);
   // Fewer loads leave room for what else the core does.
-  step += 0.06 * loads;
+  step += 0.02 * loads;
   double ends = 2.0 * accumulators + 16; // zeroes, the epilogue and its stores, the loops
+  ends += 2.5 * tile.rows * contraction.taps;
   // A free number of positions is taken to be large: a single one has a kernel of its own.
   double rowTiles = ShapedType::isDynamic(contraction.positions)
                         ? 1.0 / tile.rows
@@ -42,8 +45,13 @@ static constexpr int64_t mostRows = 8;
 Tile sylvite::chooseTile(const Contraction &contraction, const Machine &machine, int64_t vectors) {
   Tile best{std::max<int64_t>(vectors, 1), 1};
   double leastCycles = std::numeric_limits<double>::infinity();
-  // Neighbouring positions share inputs of a channel; two vectors of channels share nothing.
+  // Two vectors read whole lines, four positions share most of what they read.
   bool perChannel = contraction.weights == Weights::PerChannel;
+  if (perChannel && !ShapedType::isDynamic(contraction.positions) && !vectors) {
+    if (contraction.positions <= shortRow)
+      return {1, llvm::divideCeil(contraction.positions, llvm::divideCeil(contraction.positions, mostRows))};
+    return {std::min<int64_t>(contraction.channels / contraction.lanes, 2), 4};
+  }
   int64_t mostVectors = perChannel ? 1
                         : contraction.weights == Weights::Packed
                             ? llvm::divideCeil(contraction.channels, contraction.lanes)

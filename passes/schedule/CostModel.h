@@ -41,7 +41,16 @@ struct Contraction {
   int64_t depth;
   int64_t lanes;              ///< of a vector of channels
   Weights weights = Weights::Dense;
+  /// Taps of a window at which each position of a tile has an address of its own to compute: none where
+  /// the positions of a tile are neighbours in a row, or the taps of a row are written out.
+  int64_t taps = 0;
 };
+
+/// Steps of a reduction that are written out, at most.
+constexpr int64_t mostWrittenSteps = 4;
+
+/// Positions of a row that a depthwise convolution takes in one or two tiles: which of them see padding is then known.
+constexpr int64_t shortRow = 16;
 
 /// The estimated cycles of `contraction`, computed in tiles: per step of the reduction the multiply-adds
 /// (two a cycle, four cycles of latency) or the loads, whichever takes longer, and what a tile costs to

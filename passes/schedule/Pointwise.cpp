@@ -37,8 +37,8 @@ static void scheduleOutput(ScheduleWriter &write, PipelineView &view, const Mach
     return scheduleVector(write, out, vars.front(), view.outputType.getDimSize(0), lanes);
   write.vectorizeInnermost(out, 0, vars.back(), view.outputType.getShape().back(), lanes);
   SmallVector<StringRef> outer(vars.rbegin() + 1, vars.rend());
-  // The innermost of them is the body of a task.
-  write.parallelFused(out, 0, ArrayRef<StringRef>(outer).drop_front(outer.size() > 1));
+  // The innermost of many is the body of a task.
+  write.parallelFused(out, 0, ArrayRef<StringRef>(outer).drop_front(outer.size() > 2));
 }
 
 bool sylvite::schedulePointwise(PipelineView &view, const Machine &machine) {
@@ -81,10 +81,14 @@ bool sylvite::scheduleJoin(PipelineView &view, const Machine &machine) {
     write.reorder(out, i + 1, innermostFirst);
     if (extent >= lanes)
       write.vectorize(out, i + 1, loops.back(), lanes, halide::TailStrategy::GuardWithIf);
-    if (loops.size() > 1 && loops.front() != joined)
-      write.parallel(out, i + 1, loops.front());
-    else
+    // As in a map: rows of the same core go on to the kernel that reads them.
+    ArrayRef<StringRef> tasks = ArrayRef<StringRef>(loops).take_front(std::min<size_t>(position, loops.size() - 1));
+    if (tasks.size() > 2)
+      tasks = tasks.drop_back();
+    if (tasks.empty())
       write.serial(out, i + 1, loops.front());
+    else
+      write.parallelFused(out, i + 1, SmallVector<StringRef>(tasks.rbegin(), tasks.rend()));
   }
   return true;
 }

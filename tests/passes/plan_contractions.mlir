@@ -81,7 +81,7 @@ func.func @strided(%x: tensor<?x14x14x32xf32>) -> tensor<?x7x7x64xf32> {
 
 // Groups are a dimension of their own until the maps are done; a depthwise convolution stays.
 // CHECK-LABEL: func.func @grouped
-// CHECK: nn.packed_conv %arg0, %{{.*}} flatten, {{.*}} : (tensor<?x9x24x32xf32>, tensor<2x1x1x3x16x16xf32>) -> tensor<?x198x2x16xf32>
+// CHECK: nn.packed_conv %arg0, %{{.*}} : (tensor<?x9x24x32xf32>, tensor<2x1x1x3x16x16xf32>) -> tensor<?x9x22x2x16xf32>
 // CHECK: nn.conv %{{.*}} groups = 32
 nn.parameter @w : tensor<1x3x16x32xf32>
 nn.parameter @d : tensor<3x3x1x32xf32>

@@ -108,7 +108,8 @@ func.func @rows(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
 // CHECK-LABEL: halide.pipeline @concat {
 // CHECK: halide.reorder @concat stage 1, ["rc", "x", "n"]
 // CHECK-NEXT: halide.vectorize @concat stage 1, "rc" by 8 tail guard_with_if
-// CHECK-NEXT: halide.parallel @concat stage 1, "n"
+// CHECK-NEXT: halide.fuse @concat stage 1, "n", "x" into "task"
+// CHECK-NEXT: halide.parallel @concat stage 1, "task"
 // CHECK: halide.vectorize @concat stage 2, "rc" by 8
 func.func @join(%x: tensor<?x4x24xf32>) -> tensor<?x4x48xf32> {
   %0 = nn.group (%a = %x) : (tensor<?x4x24xf32>) -> tensor<?x4x48xf32> {
@@ -180,6 +181,51 @@ func.func @packed(%x: tensor<?x49x64xf32>, %w: tensor<2x64x16xf32>) -> tensor<?x
   return %0 : tensor<?x49x24xf32>
 }
 
+// An item is larger than the weights: a task is a part of its rows.
+// CHECK-LABEL: halide.pipeline @packed_matmul_1 {
+// CHECK: halide.split @out, "x" into ("xo", "xi") by 6 tail shift_inwards
+// CHECK-NEXT: halide.split @out, "xo" into ("xb", "xo") by 21 tail guard_with_if
+// CHECK-NEXT: halide.reorder @out, ["ci", "xi", "xo", "co", "xb", "n"]
+func.func @packed_rows(%x: tensor<?x784x64xf32>, %w: tensor<2x64x16xf32>) -> tensor<?x784x24xf32> {
+  %0 = nn.group (%a = %x, %f = %w) : (tensor<?x784x64xf32>, tensor<2x64x16xf32>) -> tensor<?x784x24xf32> {
+    %1 = nn.packed_matmul %a, %f {columns = 24 : i64} : (tensor<?x784x64xf32>, tensor<2x64x16xf32>) -> tensor<?x784x24xf32>
+    nn.yield %1 : tensor<?x784x24xf32>
+  }
+  return %0 : tensor<?x784x24xf32>
+}
+
+// The weights are larger: a task is a block of them.
+// CHECK-LABEL: halide.pipeline @packed_matmul_2 {
+// CHECK: halide.reorder @out, ["ci", "xi", "xo", "co", "n"]
+// CHECK: halide.fuse @out, "n", "co" into "task"
+// CHECK: halide.split @matmul stage 1, "rk" into ("ro", "ri") by 4
+// CHECK: halide.reorder @matmul stage 1, ["c", "x", "ri", "ro"]
+// CHECK: halide.unroll @matmul stage 1, "ri"
+// The next block of weights comes while this one is multiplied.
+// CHECK-NEXT: halide.prefetch @matmul stage 1, @in1 at "ro" offset 128
+func.func @packed_wide(%x: tensor<?x49x512xf32>, %w: tensor<32x512x16xf32>) -> tensor<?x49x512xf32> {
+  %0 = nn.group (%a = %x, %f = %w) : (tensor<?x49x512xf32>, tensor<32x512x16xf32>) -> tensor<?x49x512xf32> {
+    %1 = nn.packed_matmul %a, %f {columns = 512 : i64} : (tensor<?x49x512xf32>, tensor<32x512x16xf32>) -> tensor<?x49x512xf32>
+    nn.yield %1 : tensor<?x49x512xf32>
+  }
+  return %0 : tensor<?x49x512xf32>
+}
+
+// A depthwise convolution: whole lines of channels, strips of rows.
+// CHECK-LABEL: halide.pipeline @conv_{{[0-9]+}} {
+// CHECK: halide.split @out, "c" into ("co", "ci") by 16 tail round_up
+// CHECK-NEXT: halide.split @out, "x" into ("xo", "xi") by 4 tail round_up
+// CHECK-NEXT: halide.split @out, "y" into ("yo", "yi") by 7 tail round_up
+// CHECK-NEXT: halide.reorder @out, ["ci", "xi", "xo", "yi", "co", "yo", "n"]
+// CHECK: halide.fuse @out, "yo", "co" into "task"
+func.func @depthwise_strips(%x: tensor<?x30x30x32xf32>, %w: tensor<3x3x1x32xf32>) -> tensor<?x28x28x32xf32> {
+  %0 = nn.group (%a = %x, %f = %w) : (tensor<?x30x30x32xf32>, tensor<3x3x1x32xf32>) -> tensor<?x28x28x32xf32> {
+    %1 = nn.conv %a, %f {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>, groups = 32 : i64} : (tensor<?x30x30x32xf32>, tensor<3x3x1x32xf32>) -> tensor<?x28x28x32xf32>
+    nn.yield %1 : tensor<?x28x28x32xf32>
+  }
+  return %0 : tensor<?x28x28x32xf32>
+}
+
 // Winograd: transforms in registers, products of a block of filters with the tiles of a group, and a
 // group's input transformed once.
 // CHECK-LABEL: halide.pipeline @winograd_conv {
@@ -200,9 +246,8 @@ func.func @winograd(%x: tensor<?x28x28x64xf32>, %w: tensor<4x36x64x16xf32>) -> t
 }
 
 // One row: as many blocks of weights at a time as registers hold sums; where they are few, sums in parts.
-// CHECK-LABEL: halide.pipeline @packed_matmul_1 {
+// CHECK-LABEL: halide.pipeline @packed_matmul_{{[0-9]+}} {
 // CHECK: halide.split @out, "c" into ("co", "ci") by 64 tail round_up
-// CHECK-LABEL: halide.pipeline @packed_matmul_3 {
 // CHECK: halide.split @matmul stage 1, "rk" into ("ro", "ri") by 4
 // CHECK: halide.rfactor @matmul stage 1
 func.func @single(%x: tensor<?x64xf32>, %w: tensor<4x64x16xf32>, %v: tensor<1x64x8xf32>) -> (tensor<?x64xf32>, tensor<?x8xf32>) {

@@ -8,11 +8,11 @@
 // CHECK: nn.slice %[[F]] starts [0, 1, 0, 0] sizes [2, 2, 5, 4] strides [2, 2, 1, 1]
 // CHECK: nn.concat %{{.*}}, %{{.*}} dim 3 : (tensor<2x2x4x5xf32>, tensor<2x2x4x5xf32>) -> tensor<2x2x4x10xf32>
 // CHECK: nn.pad %arg0 low [0, 1, 1, 0] high [0, 0, 0, 0]
-// CHECK: %[[EVEN:.*]] = nn.packed_conv {{.*}} filters = 10 {{.*}} -> tensor<?x64x10xf32>
+// CHECK: %[[EVEN:.*]] = nn.packed_conv {{.*}} filters = 10 {{.*}} -> tensor<?x8x8x10xf32>
 // CHECK: nn.pad %arg0 low [0, 0, 1, 0] high [0, 0, 0, 0]
-// CHECK: %[[ODD:.*]] = nn.packed_conv {{.*}} filters = 10 {{.*}} -> tensor<?x64x10xf32>
-// CHECK: %[[A:.*]] = nn.reshape %[[EVEN]] from [0, -1, -1] : tensor<?x64x10xf32> to tensor<?x8x80xf32>
-// CHECK: %[[B:.*]] = nn.reshape %[[ODD]] from [0, -1, -1] : tensor<?x64x10xf32> to tensor<?x8x80xf32>
+// CHECK: %[[ODD:.*]] = nn.packed_conv {{.*}} filters = 10 {{.*}} -> tensor<?x8x8x10xf32>
+// CHECK: %[[A:.*]] = nn.reshape %[[EVEN]] from [0, -1, -1] : tensor<?x8x8x10xf32> to tensor<?x8x80xf32>
+// CHECK: %[[B:.*]] = nn.reshape %[[ODD]] from [0, -1, -1] : tensor<?x8x8x10xf32> to tensor<?x8x80xf32>
 // CHECK: nn.concat %[[A]], %[[B]] dim 2
 // CHECK: nn.reshape {{.*}} to tensor<?x16x16x5xf32>
 // CHECK-NOT: nn.conv_transpose
