@@ -1,7 +1,8 @@
 //===- ExpandPadding.cpp - nn-expand-padding -------------------------------===//
 //
 // Brings the convolutions that nn-plan-contractions left (depthwise ones, and those whose weights are
-// not constant) to the form that their kernels take: without padding of their own.
+// not constant) to the form that their kernels take: without padding of their own. Images of a few channels
+// are padded as rows of numbers.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Passes.h"
@@ -51,11 +52,82 @@ template <typename Op> struct ExpandConv : OpRewritePattern<Op> {
   }
 };
 
+/// The padding of an image before its first convolution copies rows of numbers: three channels would fill a part of
+/// a vector each time. What is computed element by element on the way moves along.
+struct PadRows : OpRewritePattern<PadOp> {
+  using OpRewritePattern::OpRewritePattern;
+  static constexpr int64_t fewChannels = 8; // a vector
+
+  LogicalResult matchAndRewrite(PadOp op, PatternRewriter &rewriter) const override {
+    RankedTensorType type = op.getType();
+    int64_t rank = type.getRank();
+    if (rank < 3 || !op->hasOneUse() || !isa<PackedConvOp>(*op->user_begin()) || type.getShape().back() >= fewChannels ||
+        type.isDynamicDim(rank - 2) || op.getLow().back() || op.getHigh().back())
+      return failure();
+    auto map = op.getInput().getDefiningOp<MapOp>();
+    auto isSingle = [](Value value) {
+      auto type = cast<RankedTensorType>(value.getType());
+      return type.hasStaticShape() && type.getNumElements() == 1;
+    };
+    auto isWhole = [&](Value value) {
+      return cast<RankedTensorType>(value.getType()).getShape() == map.getType().getShape();
+    };
+    if (map && (!map->hasOneUse() || !llvm::all_of(map.getOperands(), [&](Value value) {
+          return isSingle(value) || isWhole(value);
+        })))
+      return failure();
+
+    Value rows;
+    if (map) {
+      SmallVector<Value> operands;
+      for (Value operand : map.getOperands())
+        operands.push_back(isWhole(operand) ? joinRow(rewriter, operand) : operand);
+      auto joined = cast<RankedTensorType>(operands[firstWhole(map)].getType());
+      auto moved = MapOp::create(rewriter, map.getLoc(), joined.clone(map.getType().getElementType()), operands);
+      rewriter.inlineRegionBefore(map.getBody(), moved.getBody(), moved.getBody().begin());
+      rows = moved;
+    } else {
+      rows = joinRow(rewriter, op.getInput());
+    }
+    int64_t channels = type.getShape().back();
+    auto join = [&](ArrayRef<int64_t> padding) {
+      SmallVector<int64_t> joined(padding.drop_back());
+      joined.back() *= channels;
+      return joined;
+    };
+    Value padded = PadOp::create(rewriter, op.getLoc(), rows, join(op.getLow()), join(op.getHigh()));
+    rewriter.replaceOpWithNewOp<ReshapeOp>(op, type, padded, identity(rank, /*joined=*/false));
+    if (map)
+      rewriter.eraseOp(map);
+    return success();
+  }
+
+  /// Which dimension each of the result's is, where the last two are one in the other type.
+  static SmallVector<int64_t> identity(int64_t rank, bool joined) {
+    SmallVector<int64_t> from = llvm::to_vector(llvm::seq<int64_t>(0, rank - 2));
+    from.append(joined ? 1 : 2, -1);
+    return from;
+  }
+  /// `value` with its last two dimensions as one.
+  static Value joinRow(PatternRewriter &rewriter, Value value) {
+    auto type = cast<RankedTensorType>(value.getType());
+    SmallVector<int64_t> shape(type.getShape().drop_back());
+    shape.back() *= type.getShape().back();
+    return ReshapeOp::create(rewriter, value.getLoc(), type.clone(shape), value,
+                             identity(type.getRank(), /*joined=*/true));
+  }
+  static unsigned firstWhole(MapOp map) {
+    return llvm::find_if(map.getOperands(), [&](Value value) {
+             return cast<RankedTensorType>(value.getType()).getShape() == map.getType().getShape();
+           }) - map.getOperands().begin();
+  }
+};
+
 struct ExpandPadding : sylvite::impl::ExpandPaddingBase<ExpandPadding> {
   using ExpandPaddingBase::ExpandPaddingBase;
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<ExpandConv<ConvOp>, ExpandConv<ConvGradFilterOp>>(&getContext());
+    patterns.add<ExpandConv<ConvOp>, ExpandConv<ConvGradFilterOp>, PadRows>(&getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

@@ -7,3 +7,20 @@ func.func @conv(%x: tensor<?x5x5x2xf32>, %w: tensor<3x3x2x4xf32>) -> tensor<?x5x
   %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 1>, padding_high = array<i64: 2, 1>} : (tensor<?x5x5x2xf32>, tensor<3x3x2x4xf32>) -> tensor<?x5x5x4xf32>
   return %0 : tensor<?x5x5x4xf32>
 }
+
+// An image of three channels is padded as rows of numbers, with what is computed on the way.
+// CHECK-LABEL: func.func @image
+// CHECK: %[[R:.*]] = nn.reshape %arg0 from [0, 1, -1] : tensor<?x4x4x3xf32> to tensor<?x4x12xf32>
+// CHECK: %[[M:.*]] = nn.map(%[[R]])
+// CHECK: %[[P:.*]] = nn.pad %[[M]] low [0, 0, 0] high [0, 1, 3] : (tensor<?x4x12xf32>) -> tensor<?x5x15xf32>
+// CHECK: nn.reshape %[[P]] from [0, 1, -1, -1] : tensor<?x5x15xf32> to tensor<?x5x5x3xf32>
+func.func @image(%x: tensor<?x4x4x3xf32>, %w: tensor<1x1x3x3x3x8xf32>) -> tensor<?x2x2x8xf32> {
+  %0 = nn.map (%x) : (tensor<?x4x4x3xf32>) -> tensor<?x4x4x3xf32> {
+  ^bb0(%e: f32):
+    %s = arith.addf %e, %e : f32
+    nn.yield %s : f32
+  }
+  %1 = nn.pad %0 low [0, 0, 0, 0] high [0, 1, 1, 0] : (tensor<?x4x4x3xf32>) -> tensor<?x5x5x3xf32>
+  %2 = nn.packed_conv %1, %w {strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, filters = 8 : i64} : (tensor<?x5x5x3xf32>, tensor<1x1x3x3x3x8xf32>) -> tensor<?x2x2x8xf32>
+  return %2 : tensor<?x2x2x8xf32>
+}
