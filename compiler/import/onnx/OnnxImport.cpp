@@ -260,10 +260,10 @@ LogicalResult Importer::importNode(ModelState &state, const Node &node, Scope &s
   if (!row)
     return fail() << describe(node) << ": this operator of operator set " << opset->second
                   << " is not supported; docs/onnx-operators.md lists those that are";
-  NodeBuilder b(state, node, opset->second, inputs, frame.attributes,
-                [&](const Graph &graph, ArrayRef<Tensor *> operands) {
-                  return importGraph(state, graph, operands, scope, frame);
-                });
+  auto importSubgraph = [&](const Graph &graph, ArrayRef<Tensor *> operands) { // which the builder refers to
+    return importGraph(state, graph, operands, scope, frame);
+  };
+  NodeBuilder b(state, node, opset->second, inputs, frame.attributes, importSubgraph);
   if (row->fold)
     row->fold(b);
   if (!b.failed() && b.results.empty())
