@@ -38,9 +38,11 @@ def Differentiate : Pass<"nn-differentiate", "::mlir::ModuleOp"> {
 def Train : Pass<"nn-train", "::mlir::ModuleOp"> {
   let summary = "Add loss, gradients, metrics and optimizer to a model";
   let description = [{
-    Where the module has the attribute `nn.training`, adds three functions beside `@forward`:
+    Where the module has the attribute `nn.training`, adds these functions beside `@forward`:
     - `@train_step(inputs..., targets...) -> (loss, metrics..., updates...)`;
-    - `@evaluate(inputs..., targets...) -> (loss, metrics...)`, the layers as in inference;
+    - `@evaluate(inputs..., targets...) -> (loss, metrics..., updates...)`, the layers as in inference;
+    - `@metrics_result() -> (loss, metrics...)` of all batches of both since the last `@reset_metrics() -> (updates...)`:
+      each metric follows from sums, which are kept in parameters `metrics/...`;
     - `@gradients(inputs..., targets...) -> (loss, gradients of trainable parameters...)`.
 
     A result with `nn.update = "NAME"` replaces parameter NAME when the function has returned: every `nn.get` in it has

@@ -331,11 +331,13 @@ size_t sylvite_workspace_size(const struct sylvite_program *program, const int64
   return sylvite_entry_workspace_size(program, 0, dims);
 }
 
-/* What serves every entry but the first; they take the same dims. */
+/* What serves every entry but the first: they take the same dims, or none. 0 if one of them refuses. */
 size_t sylvite_train_workspace_size(const struct sylvite_program *program, const int64_t *dims) {
   size_t most = 0;
   for (int32_t entry = 1; entry < program->info.entry_count; ++entry) {
     size_t bytes = sylvite_entry_workspace_size(program, entry, dims);
+    if (sylvite_thread_state()->error[0])
+      return 0;
     most = bytes > most ? bytes : most;
   }
   return most;

@@ -111,9 +111,11 @@ struct EntryWriter {
     return text + "]";
   }
 
-  /// The arguments after the handle. With `types` as in a declaration, else as in a call.
-  std::string arguments(bool types, bool withOutputs = true) const {
+  /// The arguments, `handle` before them if there is one. With `types` as in a declaration, else as in a call.
+  std::string arguments(bool types, StringRef handle, bool withOutputs = true) const {
     SmallVector<std::string> list;
+    if (!handle.empty())
+      list.push_back(handle.str());
     auto add = [&](const Twine &type, StringRef argument) {
       list.push_back(types ? (type + argument).str() : argument.str());
     };
@@ -268,7 +270,7 @@ void {0}_destroy({0}_model *model);
 )",
                  name);
   writeForwardComment();
-  out << "int " << name << "_forward(" << name << "_model *model, " << forward().arguments(true) << ");\n";
+  out << "int " << name << "_forward(" << forward().arguments(true, name + "_model *model") << ");\n";
   out << formatv(R"(
 /* The same for callers that do not know the model: arrays of all inputs, all free dimensions and all outputs,
  * in the order of {0}_info. */
@@ -330,7 +332,12 @@ void HeaderWriter::writeEntry(const EntryWriter &writer) {
   if (entry == "train_step")
     out << "/* One step of training on a batch: forward, backward, optimizer. Changes the handle's parameters.\n *\n";
   else if (entry == "evaluate")
-    out << "/* Loss and metrics of a batch, as in inference. Changes nothing.\n *\n";
+    out << "/* Loss and metrics of a batch, as in inference. Changes nothing but what the metrics are made of.\n *\n";
+  else if (entry == "metrics_result")
+    out << "/* Loss and metrics of all batches of " << name << "_train_step and " << name
+        << "_evaluate since the last\n * " << name << "_reset_metrics, or since the handle was made.\n *\n";
+  else if (entry == "reset_metrics")
+    out << "/* Forgets what the metrics are made of. Before an epoch, and between training and evaluation.\n *\n";
   else if (entry == "gradients")
     out << "/* Loss of a batch and its gradients, for those who bring an optimizer of their own.\n *\n";
   else
@@ -340,10 +347,11 @@ void HeaderWriter::writeEntry(const EntryWriter &writer) {
   case EntryForm::Tensors:
     for (auto [argument, output] : zip_equal(writer.outputs, writer.entry.outputs))
       out << " *   " << argument << "  " << getNumpyName(output.dtype) << " " << writer.shapeText(output) << "\n";
-    out << " *\n * Returns a status";
+    out << (writer.inputs.empty() && writer.outputs.empty() ? "" : " *\n") << " * Returns a status";
     break;
   case EntryForm::Metrics:
-    out << " *\n * `metrics` gets the mean over the batch, and may be null. Returns a status";
+    out << (writer.inputs.empty() ? " * `metrics` may be null. Returns a status"
+                                  : " *\n * `metrics` gets those of the batch, and may be null. Returns a status");
     break;
   case EntryForm::Gradients:
     out << " *\n * `" << writer.outputs[0] << "` may be null. `" << writer.outputs[1] << "` points to "
@@ -357,7 +365,7 @@ void HeaderWriter::writeEntry(const EntryWriter &writer) {
   out << ", as " << name << "_forward does. */\n";
   if (writer.form == EntryForm::Gradients)
     out << "enum { " << name << "_gradient_count = " << writer.entry.outputs.size() - 1 << " };\n";
-  out << "int " << name << "_" << entry << "(" << name << "_model *model, " << writer.arguments(true) << ");\n\n";
+  out << "int " << name << "_" << entry << "(" << writer.arguments(true, name + "_model *model") << ");\n\n";
 }
 
 /// What only a library that trains has.
@@ -366,7 +374,7 @@ void HeaderWriter::writeTraining() {
   for (const EntryWriter &entry : entries) {
     if (entry.form != EntryForm::Metrics)
       continue;
-    out << "/* Means over a batch. */\ntypedef struct " << name << "_metrics {\n";
+    out << "/* Loss and metrics of a batch, or of many. */\ntypedef struct " << name << "_metrics {\n";
     for (auto [field, output] : zip_equal(entry.outputs, entry.entry.outputs)) {
       out << "  " << getCName(output.dtype) << " " << field << ";";
       if (field != output.name)
@@ -414,17 +422,17 @@ void HeaderWriter::writeMethod(const EntryWriter &writer) {
   if (writer.form == EntryForm::Metrics)
     out << formatv(R"(  {0}_metrics {1}({2}) {{
     {0}_metrics metrics{{};
-    check({0}_{1}(model_, {3}, &metrics));
+    check({0}_{1}({3}, &metrics));
     return metrics;
   }
 )",
-                   name, entry, writer.arguments(true, false), writer.arguments(false, false));
+                   name, entry, writer.arguments(true, "", false), writer.arguments(false, "model_", false));
   else
     out << formatv(R"(  void {1}({2}) {{
-    check({0}_{1}(model_, {3}));
+    check({0}_{1}({3}));
   }
 )",
-                   name, entry, writer.arguments(true), writer.arguments(false));
+                   name, entry, writer.arguments(true, ""), writer.arguments(false, "model_"));
 }
 
 void HeaderWriter::writeClass() {

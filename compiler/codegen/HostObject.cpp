@@ -74,7 +74,7 @@ Expected<TargetInfo> parseTarget(StringRef target) {
 
 EntryForm getForm(const EntryInfo &entry) {
   return StringSwitch<EntryForm>(entry.name)
-      .Cases({"train_step", "evaluate"}, EntryForm::Metrics)
+      .Cases({"train_step", "evaluate", "metrics_result"}, EntryForm::Metrics)
       .Case("gradients", EntryForm::Gradients)
       .Default(EntryForm::Tensors);
 }
@@ -373,7 +373,7 @@ static Error checkEntries(const LibraryDescription &description) {
     return wrong("the first entry of the program is not 'forward'");
   const EntryInfo *metrics = nullptr;
   for (const EntryInfo &entry : ArrayRef(description.entries).drop_front()) {
-    if (entry.dims != description.entries[1].dims)
+    if (!entry.dims.empty() && entry.dims != description.entries[1].dims)
       return wrong("'" + entry.name + "' has other free dimensions than '" + description.entries[1].name + "'");
     EntryForm form = getForm(entry);
     if (form == EntryForm::Gradients && entry.outputs.empty())

@@ -92,9 +92,11 @@ static FailureOr<ParameterInfo> describeParameter(nn::ParameterOp parameter, boo
   info.tensor.shape.assign(type.getShape().begin(), type.getShape().end());
   info.trainable = parameter.getTrainable();
   info.data = parameter.getData();
+  static constexpr StringLiteral statePrefixes[] = {"optimizer/", "seed_generator/", "metrics/"};
   if (updated || name == learningRateName)
-    info.role = name.starts_with("optimizer/") || name.starts_with("seed_generator/") ? Role::TrainingState
-                                                                                       : Role::Variable;
+    info.role = llvm::any_of(statePrefixes, [&](StringRef prefix) { return name.starts_with(prefix); })
+                    ? Role::TrainingState
+                    : Role::Variable;
   if (parameter.getValueAttr() && info.data.empty() && type.getNumElements() > 0)
     return parameter.emitError("internal error: the value has no bytes");
   return info;

@@ -29,6 +29,9 @@ static std::string canonicalKind(StringRef name) {
                         .Cases({"logcosh"}, "log_cosh")
                         .Cases({"cosine", "cosinesimilarity", "cosine_proximity"}, "cosine_similarity")
                         .Cases({"acc"}, "accuracy")
+                        .Cases({"f1", "f1score", "f1_score"}, "f1_score")
+                        .Cases({"auc"}, "auc")
+                        .Cases({"rmse"}, "root_mean_squared_error")
                         .Cases({"ce", "crossentropy"}, "crossentropy")
                         .Cases({"adam", "adamw", "adamax", "adagrad", "adadelta", "nadam", "lion", "rmsprop", "sgd"}, lower)
                         .Default("");
@@ -77,6 +80,8 @@ private:
 
 void CompileConfigReader::readOptions(const Json &config, NamedAttrList &list, StringRef what) {
   for (auto &[key, value] : config.items()) {
+    if (key == "average" && value.is_null())
+      list.set(key, b.getStringAttr("none"));
     if (value.is_null() || key == "dtype" || (key == "name" && what != "metrics"))
       continue;
     if (key == "reduction") {
@@ -206,14 +211,15 @@ FailureOr<DictionaryAttr> sylvite::readCompileConfig(MLIRContext *context, const
 // Options
 //===----------------------------------------------------------------------===//
 
-/// The options of all losses and metrics, and of all optimizers.
+/// The options of all losses, metrics or optimizers.
 static ArrayRef<StringLiteral> optionsOf(StringRef what) {
   static constexpr StringLiteral optimizer[] = {
       "amsgrad", "beta_1", "beta_2", "centered", "clipnorm", "clipvalue", "epsilon", "global_clipnorm",
       "initial_accumulator_value", "learning_rate", "lr", "momentum", "nesterov", "rho", "weight_decay"};
-  static constexpr StringLiteral comparison[] = {"delta", "from_logits", "k", "label_smoothing", "name",
-                                                 "target_is_distribution", "threshold", "weight"};
-  return what == "--optimizer" ? ArrayRef(optimizer) : ArrayRef(comparison);
+  static constexpr StringLiteral loss[] = {"delta", "from_logits", "label_smoothing", "target_is_distribution", "weight"};
+  static constexpr StringLiteral metric[] = {"average", "class_id", "curve", "delta", "from_logits", "k",
+                                             "label_smoothing", "name", "num_thresholds", "threshold"};
+  return what == "--optimizer" ? ArrayRef(optimizer) : what == "--loss" ? ArrayRef(loss) : ArrayRef(metric);
 }
 
 /// KIND[:option=value,...] as a dictionary.

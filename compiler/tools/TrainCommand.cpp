@@ -19,6 +19,7 @@
 #include <cmath>
 #include <csignal>
 #include <numeric>
+#include <utility>
 
 using namespace llvm;
 
@@ -77,8 +78,11 @@ private:
   Error runEpochs();
   Error runEpoch();
   Error finishEpoch();
-  /// The metrics of `entry` for a batch.
+  /// The metrics that `entry` gives, for a batch if it takes one.
+  Expected<std::vector<double>> runEntry(int32_t entry, ArrayRef<const void *> inputs, ArrayRef<int64_t> dims);
   Expected<std::vector<double>> runBatch(int32_t entry, Dataset &data, ArrayRef<int64_t> items);
+  /// The metrics of all batches since the last call, which are forgotten.
+  Expected<std::vector<double>> takeMetrics();
   Expected<std::vector<double>> validate();
   Error save(const std::string &path);
   Error writeLog(size_t firstEpoch);
@@ -98,7 +102,7 @@ private:
   }
   /// Saves what there is, says so, and ends the process as the signal would have.
   Error stopInterrupted();
-  std::string progressText() const;
+  std::string progressText();
   /// Spent on the current epoch.
   double epochSeconds() const {
     return record.seconds + std::chrono::duration<double>(Clock::now() - epochStart).count();
@@ -117,7 +121,7 @@ private:
 
   LoadedLibrary &library;
   const TrainOptions &options;
-  int32_t trainEntry = 0, evaluateEntry = 0;
+  int32_t trainEntry = 0, evaluateEntry = 0, resultEntry = 0, resetEntry = 0;
   Dataset training, validation;
   bool validates = false;
   bool hasCheckpoint = false; ///< --save is of this run
@@ -141,12 +145,13 @@ Error Trainer::findEntries() {
       return createStringError(std::string("internal error: the metric '") + output.name + "' is no float");
     record.metrics.push_back(output.name);
   }
-  if (options.validation.empty())
-    return Error::success();
-  Expected<int32_t> evaluate = library.findEntry("evaluate");
-  if (!evaluate)
-    return evaluate.takeError();
-  evaluateEntry = *evaluate;
+  for (auto [name, index] : {std::pair("evaluate", &evaluateEntry), {"metrics_result", &resultEntry},
+                             {"reset_metrics", &resetEntry}}) {
+    Expected<int32_t> found = library.findEntry(name);
+    if (!found)
+      return found.takeError();
+    *index = *found;
+  }
   return Error::success();
 }
 
@@ -176,7 +181,6 @@ Error Trainer::readData() {
   record.batch = std::min(options.batch, training.size());
   record.seed = options.seed;
   record.shuffle = options.shuffle;
-  record.sums.assign(record.metrics.size(), 0);
   return Error::success();
 }
 
@@ -204,7 +208,7 @@ Error Trainer::resume() {
     return createStringError(options.save + " is in the middle of an epoch with " + before + "; this run has " + now);
   record.epochs = std::move(saved->epochs);
   record.done = saved->done;
-  record.sums = std::move(saved->sums);
+  record.training = std::move(saved->training);
   record.seconds = saved->seconds;
   hasCheckpoint = true;
   errs() << "resuming after " << record.epochs.size() << (record.epochs.size() == 1 ? " epoch" : " epochs");
@@ -238,19 +242,33 @@ Error Trainer::setLearningRate() {
   return std::isfinite(options.learningRate) ? library.setLearningRate(options.learningRate) : Error::success();
 }
 
-Expected<std::vector<double>> Trainer::runBatch(int32_t entry, Dataset &data, ArrayRef<int64_t> items) {
-  Dataset::Batch batch = data.gather(items);
-  std::vector<float> values(record.metrics.size());
+Expected<std::vector<double>> Trainer::runEntry(int32_t entry, ArrayRef<const void *> inputs, ArrayRef<int64_t> dims) {
+  std::vector<float> values(library.entry(entry).output_count);
   std::vector<void *> outputs;
   for (float &value : values)
     outputs.push_back(&value);
-  if (Error error = library.run(entry, batch.inputs, batch.dims, outputs))
+  if (Error error = library.run(entry, inputs, dims, outputs))
     return error;
   return std::vector<double>(values.begin(), values.end());
 }
 
+Expected<std::vector<double>> Trainer::runBatch(int32_t entry, Dataset &data, ArrayRef<int64_t> items) {
+  Dataset::Batch batch = data.gather(items);
+  return runEntry(entry, batch.inputs, batch.dims);
+}
+
+Expected<std::vector<double>> Trainer::takeMetrics() {
+  Expected<std::vector<double>> metrics = runEntry(resultEntry, {}, {});
+  if (metrics)
+    if (Expected<std::vector<double>> none = runEntry(resetEntry, {}, {}); !none)
+      return none;
+  return metrics;
+}
+
 Expected<std::vector<double>> Trainer::validate() {
-  std::vector<double> sums(record.metrics.size());
+  // A validation that was interrupted starts anew.
+  if (Expected<std::vector<double>> none = runEntry(resetEntry, {}, {}); !none)
+    return none;
   std::vector<int64_t> items(validation.size());
   std::iota(items.begin(), items.end(), 0);
   for (ArrayRef<int64_t> left(items); !left.empty() && !interrupted;) {
@@ -259,23 +277,22 @@ Expected<std::vector<double>> Trainer::validate() {
     Expected<std::vector<double>> metrics = runBatch(evaluateEntry, validation, batch);
     if (!metrics)
       return metrics;
-    for (auto [sum, metric] : zip_equal(sums, *metrics))
-      sum += metric * batch.size();
   }
-  for (double &sum : sums)
-    sum /= validation.size();
-  return sums;
+  return takeMetrics();
 }
 
-std::string Trainer::progressText() const {
+std::string Trainer::progressText() {
   constexpr int width = 24;
   std::string text;
   raw_string_ostream out(text);
   int filled = static_cast<int>(width * record.done / record.items);
   out << "epoch " << record.epochs.size() + 1 << "/" << options.epochs << " [" << std::string(filled, '=')
       << std::string(width - filled, ' ') << "] " << record.done << "/" << record.items;
-  for (auto [name, sum] : zip_equal(record.metrics, record.sums))
-    out << "  " << name << " " << metricText(sum / record.done);
+  if (Expected<std::vector<double>> metrics = runEntry(resultEntry, {}, {}))
+    for (auto [name, value] : zip_equal(record.metrics, *metrics))
+      out << "  " << name << " " << metricText(value);
+  else
+    consumeError(metrics.takeError());
   double rate = record.done / epochSeconds();
   out << "  " << format("%.0f s left", (record.items - record.done) / rate);
   return text;
@@ -406,8 +423,6 @@ Error Trainer::runEpoch() {
       return metrics.takeError();
     if (!std::isfinite(metrics->front()))
       return reportNonFinite(metrics->front(), batch);
-    for (auto [sum, metric] : zip_equal(record.sums, *metrics))
-      sum += metric * batch.size();
     record.done += batch.size();
     progress.update([&] { return progressText(); });
   }
@@ -417,8 +432,12 @@ Error Trainer::runEpoch() {
 Error Trainer::finishEpoch() {
   EpochResult result;
   result.learningRate = library.getLearningRate();
-  for (double sum : record.sums)
-    result.training.push_back(sum / record.items);
+  if (record.training.empty()) {
+    Expected<std::vector<double>> metrics = takeMetrics();
+    if (!metrics)
+      return metrics.takeError();
+    record.training = std::move(*metrics);
+  }
   if (validates) {
     Expected<std::vector<double>> metrics = validate();
     if (!metrics)
@@ -427,11 +446,11 @@ Error Trainer::finishEpoch() {
       return stopInterrupted();
     result.validation = std::move(*metrics);
   }
+  result.training = std::exchange(record.training, {});
   result.seconds = epochSeconds();
   record.epochs.push_back(std::move(result));
   record.done = 0;
   record.seconds = 0;
-  record.sums.assign(record.metrics.size(), 0);
   progress.clear();
   const EpochResult &epoch = record.epochs.back();
   errs() << "epoch " << record.epochs.size() << "/" << options.epochs << "  " << format("%.2f s  ", epoch.seconds)

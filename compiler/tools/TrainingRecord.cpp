@@ -51,7 +51,7 @@ std::string TrainingRecord::toJSON() const {
                       {"shuffle", shuffle},
                       {"epochs", std::move(history)},
                       {"done", done},
-                      {"sums", numbersToJSON(sums)},
+                      {"training", numbersToJSON(training)},
                       {"seconds", seconds}};
   std::string text;
   raw_string_ostream(text) << json::Value(std::move(object));
@@ -71,9 +71,9 @@ Expected<TrainingRecord> TrainingRecord::fromJSON(StringRef text) {
   auto seed = object->getString("seed");
   auto shuffle = object->getBoolean("shuffle");
   const json::Array *metrics = object->getArray("metrics"), *epochs = object->getArray("epochs"),
-                    *sums = object->getArray("sums");
+                    *training = object->getArray("training");
   if (!items || !batch || !done || !seed || seed->getAsInteger(10, record.seed) || !shuffle || !metrics || !epochs ||
-      !sums || *done < 0 || *items < *done)
+      !training || *done < 0 || *items < *done)
     return damaged();
   record.items = *items, record.batch = *batch, record.done = *done, record.shuffle = *shuffle;
   for (const json::Value &name : *metrics)
@@ -92,9 +92,9 @@ Expected<TrainingRecord> TrainingRecord::fromJSON(StringRef text) {
       return damaged();
     record.epochs.push_back(std::move(result));
   }
-  record.sums = numbersFromJSON(sums);
+  record.training = numbersFromJSON(training);
   record.seconds = object->getNumber("seconds").value_or(0);
-  if (!hasAll(record.sums))
+  if (!record.training.empty() && !hasAll(record.training))
     return damaged();
   return record;
 }

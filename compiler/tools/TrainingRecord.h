@@ -31,7 +31,7 @@ struct TrainingRecord {
 
   std::vector<EpochResult> epochs; // complete ones
   int64_t done = 0;                // items of the next
-  std::vector<double> sums;        // of its metrics, by items
+  std::vector<double> training;    // its metrics, when all of them are done and validation is not
   double seconds = 0;              // spent on it
 
   std::string toJSON() const;

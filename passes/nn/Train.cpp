@@ -104,6 +104,13 @@ namespace {
 /// A parameter and the value that replaces it after a step.
 using Update = std::pair<StringAttr, Value>;
 
+/// A metric of a batch, the loss being the first.
+struct Measurement {
+  StringAttr name;
+  Metric metric;
+  Metric::Sums sums;
+};
+
 /// One function of training while it is built.
 class StepFunction {
 public:
@@ -114,6 +121,10 @@ public:
   /// Adds the targets as arguments, and the losses up.
   LogicalResult addLoss();
   LogicalResult addMetrics();
+  /// Adds the sums of all metrics to what the model keeps of them.
+  void accumulateMetrics();
+  /// Makes `metrics_result`, which gives the metrics of all batches since the last call of `reset_metrics`, made too.
+  void makeMetricFunctions();
   /// Gradients of the trainable parameters, in the order of the module.
   LogicalResult addGradients();
   /// Begins the optimizer's step, before the gradients: each update then comes as soon as its gradient is known.
@@ -131,6 +142,8 @@ private:
   Value flatten(Value x) {
     return b.reshape(x, {TensorBuilder::typeOf(x).getNumElements()}, {-1});
   }
+  /// The parameter, of float64, in which a sum is kept.
+  ParameterOp keepSum(const Measurement &measured, StringRef name, RankedTensorType type);
   /// A parameter in which the optimizer keeps something.
   template <typename T> ParameterOp keep(const Twine &name, RankedTensorType type, T initial);
   /// Moves the ops from `first` on as far up as what they read, and the readers of what they replace, allow: a
@@ -144,7 +157,8 @@ private:
   SmallVector<Value> outputs;
   SmallVector<Comparison> compared; ///< per output; no target where there is no loss
   llvm::MapVector<StringAttr, Value> parameters;
-  SmallVector<std::pair<StringAttr, Value>> results; ///< loss and metrics, by name
+  Value loss;
+  SmallVector<Measurement> measurements;
   SmallVector<std::pair<ParameterOp, Value>> gradients;
   SmallVector<Update> updates;
   std::optional<Optimizer> optimizer;
@@ -312,7 +326,9 @@ LogicalResult StepFunction::addLoss() {
     if (l2)
       total = b.add(total, b.scale(b.reduce(ReduceKind::SumSquare, flat, {0}), l2));
   }
-  results.push_back({b.getStringAttr("loss"), total});
+  loss = total;
+  Value items = b.countElements(compared.front().predicted, {0});
+  measurements.push_back({b.getStringAttr("loss"), Metric::mean(), {{"total", b.multiply(loss, items)}, {"count", items}}});
   return success();
 }
 
@@ -324,18 +340,80 @@ LogicalResult StepFunction::addMetrics() {
     if (!comparison.target || !list)
       continue;
     for (DictionaryAttr entry : list.getAsRange<DictionaryAttr>()) {
-      Settings settings(entry);
-      Value value = buildMetric(b, settings, comparison);
-      if (!value)
+      auto metric = Metric::create(b.getLoc(), Settings(entry), comparison);
+      if (failed(metric))
         return failure();
-      std::string name = settings.text("name", settings.kind()).str();
+      std::string name = metric->name();
       if (several)
         if (auto output = function.getResultAttrOfType<StringAttr>(i, "nn.name"))
           name = output.str() + "_" + name;
-      results.push_back({b.getStringAttr(name), value});
+      if (llvm::any_of(measurements, [&](const Measurement &other) { return other.name == name; }))
+        return function.emitError("two metrics have the name '") << name << "'; the option 'name' gives one another";
+      measurements.push_back({b.getStringAttr(name), *metric, metric->sums(b, comparison)});
     }
   }
   return success();
+}
+
+ParameterOp StepFunction::keepSum(const Measurement &measured, StringRef name, RankedTensorType type) {
+  return getParameter<double>(module, ("metrics/" + measured.name.getValue() + "/" + name).str(),
+                              type.clone(b.getF64Type()), {});
+}
+
+void StepFunction::accumulateMetrics() {
+  for (const Measurement &measured : measurements)
+    for (auto [name, sum] : measured.sums) {
+      ParameterOp kept = keepSum(measured, name, TensorBuilder::typeOf(sum));
+      Value total = MapOp::create(b, ValueRange{get(kept), sum}, [](OpBuilder &builder, Location loc, ValueRange v) -> Value {
+        Value more = v[1];
+        if (more.getType() != v[0].getType())
+          more = arith::ExtFOp::create(builder, loc, v[0].getType(), more);
+        return arith::AddFOp::create(builder, loc, v[0], more);
+      });
+      updates.push_back({kept.getSymNameAttr(), total});
+    }
+}
+
+void StepFunction::makeMetricFunctions() {
+  auto make = [&](StringRef name, function_ref<void(TensorBuilder &, SmallVectorImpl<Value> &, SmallVectorImpl<Attribute> &)> fill) {
+    OpBuilder atEnd = OpBuilder::atBlockEnd(module.getBody());
+    auto made = func::FuncOp::create(atEnd, function.getLoc(), name, b.getFunctionType({}, {}));
+    TensorBuilder body(function.getLoc(), OpBuilder::atBlockBegin(made.addEntryBlock()));
+    SmallVector<Value> values;
+    SmallVector<Attribute> attributes;
+    fill(body, values, attributes);
+    func::ReturnOp::create(body, values);
+    made.setType(b.getFunctionType({}, TypeRange(ValueRange(values))));
+    made.setResAttrsAttr(b.getArrayAttr(attributes));
+  };
+  auto read = [&](TensorBuilder &body, const Measurement &measured, StringRef name, Value like) -> Value {
+    ParameterOp kept = keepSum(measured, name, TensorBuilder::typeOf(like));
+    return GetOp::create(body, kept.getTensorType(), kept.getSymName());
+  };
+  make("metrics_result", [&](TensorBuilder &body, auto &values, auto &attributes) {
+    for (const Measurement &measured : measurements) {
+      Metric::Sums sums;
+      for (auto [name, sum] : measured.sums)
+        sums.push_back({name, read(body, measured, name, sum)});
+      Type element = getElementTypeOrSelf(loss.getType());
+      Value value = measured.metric.value(body, sums);
+      if (!element.isF64())
+        value = MapOp::create(body, ValueRange{value}, [&](OpBuilder &builder, Location loc, ValueRange v) -> Value {
+          return arith::TruncFOp::create(builder, loc, element, v[0]);
+        });
+      values.push_back(value);
+      attributes.push_back(b.getDictionaryAttr(b.getNamedAttr("nn.name", measured.name)));
+    }
+  });
+  make("reset_metrics", [&](TensorBuilder &body, auto &values, auto &attributes) {
+    for (const Measurement &measured : measurements)
+      for (auto [name, sum] : measured.sums) {
+        Value kept = read(body, measured, name, sum);
+        values.push_back(body.fullLike(0, kept));
+        attributes.push_back(b.getDictionaryAttr(
+            b.getNamedAttr("nn.update", kept.getDefiningOp<GetOp>().getParameterAttr().getAttr())));
+      }
+  });
 }
 
 LogicalResult StepFunction::addGradients() {
@@ -349,7 +427,6 @@ LogicalResult StepFunction::addGradients() {
   }
   if (wanted.empty())
     return function.emitError("training needs a trainable parameter; the model has none");
-  Value loss = results.front().second;
   auto found = differentiate(b, {{loss, b.fullLike(1, loss)}}, wanted);
   if (failed(found))
     return failure();
@@ -473,8 +550,8 @@ void StepFunction::finish(bool returnGradients) {
     values.push_back(value);
     attributes.push_back(b.getDictionaryAttr(b.getNamedAttr(attribute, name)));
   };
-  for (auto [name, value] : results)
-    give("nn.name", name, value);
+  for (const Measurement &measured : measurements)
+    give("nn.name", measured.name, measured.name == "loss" ? loss : measured.metric.value(b, measured.sums));
   if (returnGradients)
     for (auto &[parameter, gradient] : gradients)
       give("nn.name", parameter.getSymNameAttr(), gradient);
@@ -514,9 +591,12 @@ struct Train : sylvite::impl::TrainBase<Train> {
         failed(step.addGradients()))
       return signalPassFailure();
     step.addUpdates();
+    step.accumulateMetrics();
     step.finish(/*returnGradients=*/false);
     if (failed(evaluate.addLoss()) || failed(evaluate.addMetrics()))
       return signalPassFailure();
+    evaluate.accumulateMetrics();
+    evaluate.makeMetricFunctions();
     evaluate.finish(/*returnGradients=*/false);
     gradients.enterTraining();
     if (failed(gradients.addLoss()) || failed(gradients.addGradients()))

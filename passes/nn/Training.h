@@ -50,11 +50,34 @@ mlir::FailureOr<mlir::RankedTensorType> targetType(mlir::Location loc, Settings 
 /// The loss of each position: of the shape of the output without its last dimension.
 mlir::Value buildLoss(nn::TensorBuilder &b, Settings loss, const Comparison &compared);
 
-/// The mean of a metric over the batch, a scalar; null, after a diagnostic, for an unknown kind or one that does not fit.
-mlir::Value buildMetric(nn::TensorBuilder &b, Settings metric, const Comparison &compared);
+/// Whether there is a loss of this kind for such a target.
+bool isLoss(llvm::StringRef kind, bool isSparse);
 
-/// The metric that Keras's name `accuracy` stands for.
-llvm::StringRef resolveMetric(llvm::StringRef kind, const Comparison &compared);
+/// A metric: sums over examples, and the value that follows from them, for one batch as for many.
+class Metric {
+public:
+  /// Sums by their names: scalars, or vectors.
+  using Sums = llvm::SmallVector<std::pair<llvm::StringRef, mlir::Value>, 3>;
+
+  /// Fails, with a diagnostic at `loc`, for an unknown kind or option, or one that does not fit the target.
+  static mlir::FailureOr<Metric> create(mlir::Location loc, Settings settings, const Comparison &compared);
+  /// The mean of a value that is known for each batch, as the loss is.
+  static Metric mean() { return Metric(Settings(mlir::DictionaryAttr()), nullptr); }
+
+  std::string name() const;
+  /// The sums of a batch.
+  Sums sums(nn::TensorBuilder &b, const Comparison &compared) const;
+  /// The metric, a scalar, of the batches that `sums` are over.
+  mlir::Value value(nn::TensorBuilder &b, const Sums &sums) const;
+
+private:
+  struct Row;
+  Metric(Settings settings, const Row *row) : settings(settings), row(row) {}
+  static llvm::ArrayRef<Row> rows();
+
+  Settings settings;
+  const Row *row; ///< null for a loss
+};
 
 //===----------------------------------------------------------------------===//
 // Optimizers

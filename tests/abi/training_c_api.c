@@ -20,7 +20,7 @@
 // RUN: %if sylvite %{ %{cc} -DCOMPILED -I%t.dir/compiled %t.dir/compiled/libline.a -lm -lpthread -o %t.dir/real && %t.dir/real %t.dir %}
 //
 // RUN: nm -D --defined-only %t.dir/libline.so | FileCheck %s --check-prefix=EXPORTS --implicit-check-not=" {{[A-Z]}} "
-// EXPORTS-COUNT-29: T line_{{[a-z_]+$}}
+// EXPORTS-COUNT-31: T line_{{[a-z_]+$}}
 //
 // RUN: FileCheck %s --check-prefix=HEADER --input-file=%t.dir/line.h
 // HEADER: typedef struct line_metrics {
@@ -33,6 +33,8 @@
 // HEADER-NEXT: [1] "dense/bias" float32 [1]
 // HEADER: enum { line_gradient_count = 2 };
 // HEADER-NEXT: int line_gradients(line_model *model, const float *x, const float *y, int64_t batch, float *loss, float *const *gradients);
+// HEADER: int line_metrics_result(line_model *model, line_metrics *metrics);
+// HEADER: int line_reset_metrics(line_model *model);
 #include "line.h"
 
 #include "Inputs/check.h"
@@ -197,22 +199,35 @@ static void checkpoints(const char *directory) {
   line_destroy(loaded);
 }
 
+/* The metrics of all batches since the last reset. */
+static void metrics(void) {
+  line_model *model = create(NULL);
+  line_metrics first, second, all;
+  CHECK(line_evaluate(model, x, y, BATCH, &first) == SYLVITE_OK && line_train_step(model, x, y, 1, &second) == SYLVITE_OK);
+  CHECK(line_metrics_result(model, &all) == SYLVITE_OK && line_metrics_result(model, NULL) == SYLVITE_OK);
+  CHECK(fabsf(all.loss - (BATCH * first.loss + second.loss) / (BATCH + 1)) < 1e-6f);
+  CHECK(fabsf(all.mae_0 - (BATCH * first.mae_0 + second.mae_0) / (BATCH + 1)) < 1e-6f);
+  CHECK(line_reset_metrics(model) == SYLVITE_OK && line_metrics_result(model, &all) == SYLVITE_OK);
+  CHECK(all.loss == 0 && all.mae_0 == 0);
+  line_destroy(model);
+}
+
 /* The forms for callers that do not know the model, and a workspace of the caller's. */
 static void generic(void) {
   const sylvite_info *info = line_info();
-  CHECK(info->entry_count == 4 && strcmp(info->entries[0].name, "forward") == 0);
+  CHECK(info->entry_count == 6 && strcmp(info->entries[0].name, "forward") == 0);
   CHECK(info->entries[0].inputs == info->inputs && info->entries[0].outputs == info->outputs);
   const sylvite_entry *step = &info->entries[1];
   CHECK(strcmp(step->name, "train_step") == 0 && step->input_count == 2 && step->output_count == 2);
   CHECK(step->dim_count == 1 && strcmp(step->dims[0], "batch") == 0 && strcmp(step->inputs[1].name, "y") == 0);
-  CHECK(info->parameter_count == 6 && info->parameters[0].role == SYLVITE_VARIABLE);
+  CHECK(info->parameter_count == 7 && info->parameters[0].role == SYLVITE_VARIABLE);
   CHECK(info->parameters[2].role == SYLVITE_TRAINING_STATE && info->parameters[2].offset == SYLVITE_ZERO);
   const int64_t dims[] = {BATCH};
   int64_t shape[1];
   CHECK(line_entry_output_shape(3, 1, dims, shape) == SYLVITE_OK && shape[0] == 3);
   CHECK(line_entry_output_shape(0, 0, dims, shape) == SYLVITE_OK && shape[0] == BATCH);
-  CHECK(line_entry_output_shape(4, 0, dims, shape) == SYLVITE_INVALID_ARGUMENT);
-  CHECK(strcmp(line_last_error(NULL), "entry 4 does not exist; the model has 4") == 0);
+  CHECK(line_entry_output_shape(6, 0, dims, shape) == SYLVITE_INVALID_ARGUMENT);
+  CHECK(strcmp(line_last_error(NULL), "entry 6 does not exist; the model has 6") == 0);
   CHECK(line_entry_workspace_size(-1, dims) == 0 && line_train_workspace_size(0) == 0);
   const size_t needed = line_entry_workspace_size(1, dims);
   CHECK(line_train_workspace_size(BATCH) == needed && line_workspace_size(BATCH) < needed);
@@ -245,6 +260,7 @@ int main(int argc, char **argv) {
   checks();
   learning_rate();
   checkpoints(argv[1]);
+  metrics();
   generic();
   return 0;
 }

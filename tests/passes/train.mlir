@@ -12,7 +12,8 @@
 // A step normalizes with the statistics of the batch, and moves its own.
 // CHECK: func.func @train_step(%[[X:.*]]: tensor<?x8xf32> {nn.dims = ["batch", ""], nn.name = "x"}, %[[T:.*]]: tensor<?xi32> {nn.dims = ["batch"], nn.name = "labels"})
 // CHECK-SAME: -> (tensor<f32> {nn.name = "loss"}, tensor<f32> {nn.name = "accuracy"}, tensor<8xf32> {nn.update = "bn/moving_mean"}, tensor<8xf32> {nn.update = "bn/moving_variance"},
-// CHECK-SAME: tensor<f32> {nn.update = "optimizer/learning_rate"}, tensor<i64> {nn.update = "optimizer/iterations"}, tensor<8x3xf32> {nn.update = "dense/kernel"}, tensor<8x3xf32> {nn.update = "optimizer/dense/kernel/momentum"})
+// CHECK-SAME: tensor<f32> {nn.update = "optimizer/learning_rate"}, tensor<i64> {nn.update = "optimizer/iterations"}, tensor<8x3xf32> {nn.update = "dense/kernel"}, tensor<8x3xf32> {nn.update = "optimizer/dense/kernel/momentum"},
+// CHECK-SAME: tensor<f64> {nn.update = "metrics/loss/total"}, tensor<f64> {nn.update = "metrics/loss/count"}, tensor<f64> {nn.update = "metrics/accuracy/total"}, tensor<f64> {nn.update = "metrics/accuracy/count"})
 // CHECK: %[[MEAN:.*]] = nn.reduce mean %[[X]] dims [0]
 // CHECK: %[[VARIANCE:.*]] = nn.reduce mean %{{.*}} dims [0]
 // CHECK: nn.batch_norm %[[X]], %{{.*}}, %{{.*}}, %[[MEAN]], %[[VARIANCE]] epsilon
@@ -20,14 +21,22 @@
 // CHECK-SAME: tensor<8xf32>) -> tensor<?x8xf32>
 // CHECK: nn.reduce log_sum_exp
 
-// An evaluation is inference, and changes nothing.
+// An evaluation is inference, and changes what the metrics are made of.
 // CHECK: func.func @evaluate(
-// CHECK-SAME: -> (tensor<f32> {nn.name = "loss"}, tensor<f32> {nn.name = "accuracy"})
+// CHECK-SAME: -> (tensor<f32> {nn.name = "loss"}, tensor<f32> {nn.name = "accuracy"}, tensor<f64> {nn.update = "metrics/loss/total"},
 // CHECK-NOT: nn.reduce mean %arg0
 // CHECK: nn.batch_norm
 
 // CHECK: func.func @gradients(
 // CHECK-SAME: -> (tensor<f32> {nn.name = "loss"}, tensor<8x3xf32> {nn.name = "dense/kernel"})
+
+// The metrics of all batches follow from the sums of all, by the rule of one batch.
+// CHECK: func.func @metrics_result() -> (tensor<f32> {nn.name = "loss"}, tensor<f32> {nn.name = "accuracy"}) {
+// CHECK: nn.get @"metrics/accuracy/total" : tensor<f64>
+// CHECK: arith.divf
+// CHECK: arith.truncf
+// CHECK: func.func @reset_metrics() -> (tensor<f64> {nn.update = "metrics/loss/total"},
+// CHECK: nn.full 0.000000e+00 like
 module attributes {nn.training = {
     losses = [{kind = "sparse_categorical_crossentropy"}],
     metrics = [[{kind = "accuracy"}]],

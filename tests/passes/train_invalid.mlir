@@ -78,3 +78,27 @@ module attributes {nn.training = {losses = [{kind = "hinge"}], optimizer = {kind
     return %x : tensor<?x3xf32>
   }
 }
+
+// -----
+
+module attributes {nn.training = {losses = [{kind = "hinge"}], metrics = [[{kind = "auc", curve = "LIFT"}]], optimizer = {kind = "sgd"}}} {
+  nn.parameter trainable @w : tensor<4x3xf32>
+  // expected-error @+1 {{metric 'auc' has curve 'LIFT'; supported: ROC, PR}}
+  func.func @forward(%x: tensor<?x4xf32> {nn.name = "x", nn.dims = ["batch", ""]}) -> (tensor<?x3xf32> {nn.name = "y"}) {
+    %w = nn.get @w : tensor<4x3xf32>
+    %0 = nn.matmul %x, %w : (tensor<?x4xf32>, tensor<4x3xf32>) -> tensor<?x3xf32>
+    return %0 : tensor<?x3xf32>
+  }
+}
+
+// -----
+
+module attributes {nn.training = {losses = [{kind = "hinge"}], metrics = [[{kind = "precision"}, {kind = "precision", class_id = 1}]], optimizer = {kind = "sgd"}}} {
+  nn.parameter trainable @w : tensor<4x3xf32>
+  // expected-error @+1 {{two metrics have the name 'precision'; the option 'name' gives one another}}
+  func.func @forward(%x: tensor<?x4xf32> {nn.name = "x", nn.dims = ["batch", ""]}) -> (tensor<?x3xf32> {nn.name = "y"}) {
+    %w = nn.get @w : tensor<4x3xf32>
+    %0 = nn.matmul %x, %w : (tensor<?x4xf32>, tensor<4x3xf32>) -> tensor<?x3xf32>
+    return %0 : tensor<?x3xf32>
+  }
+}

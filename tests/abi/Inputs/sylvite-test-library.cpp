@@ -37,14 +37,17 @@ static LibraryDescription describeRegression(bool scheduled) {
                          {"gradients",
                           {"batch"},
                           {x, y},
-                          {loss, {"dense/kernel", DType::Float32, {3}}, {"dense/bias", DType::Float32, {1}}}}};
+                          {loss, {"dense/kernel", DType::Float32, {3}}, {"dense/bias", DType::Float32, {1}}}},
+                         {"metrics_result", {}, {}, {loss, error}},
+                         {"reset_metrics", {}, {}, {}}};
   description.parameters = {
       {{"dense/kernel", DType::Float32, {3}}, true, Role::Variable, bytesOf(kernel)},
       {{"dense/bias", DType::Float32, {1}}, true, Role::Variable, bytesOf(bias)},
       {{"optimizer/dense/kernel/momentum", DType::Float32, {3}}, false, Role::TrainingState, {}},
       {{"optimizer/dense/bias/momentum", DType::Float32, {1}}, false, Role::TrainingState, {}},
       {{"optimizer/iterations", DType::Int64, {}}, false, Role::TrainingState, {}},
-      {{"optimizer/learning_rate", DType::Float32, {}}, false, Role::TrainingState, bytesOf(rate)}};
+      {{"optimizer/learning_rate", DType::Float32, {}}, false, Role::TrainingState, bytesOf(rate)},
+      {{"metrics/sums", DType::Float64, {3}}, false, Role::TrainingState, {}}};
   description.learningRate = scheduled ? -1 : 5;
   description.modelParameters = 4;
   return description;

@@ -6,6 +6,7 @@ nn.parameter @"optimizer/dense/kernel/momentum" : tensor<3xf32>
 nn.parameter @"optimizer/dense/bias/momentum" : tensor<1xf32>
 nn.parameter @"optimizer/iterations" : tensor<i64>
 nn.parameter @"optimizer/learning_rate" : tensor<f32> = dense<0.125> : tensor<f32>
+nn.parameter @"metrics/sums" : tensor<3xf64>
 
 func.func @forward(%x: tensor<?x3xf32> {nn.name = "x", nn.dims = ["batch", ""]}) -> (tensor<?xf32> {nn.name = "p"}) {
   %w = nn.get @"dense/kernel" : tensor<3xf32>
@@ -28,7 +29,7 @@ func.func @train_step(%x: tensor<?x3xf32> {nn.name = "x", nn.dims = ["batch", ""
     -> (tensor<f32> {nn.name = "loss"}, tensor<f32> {nn.name = "mae:0"},
         tensor<3xf32> {nn.update = "optimizer/dense/kernel/momentum"}, tensor<1xf32> {nn.update = "optimizer/dense/bias/momentum"},
         tensor<3xf32> {nn.update = "dense/kernel"}, tensor<1xf32> {nn.update = "dense/bias"},
-        tensor<i64> {nn.update = "optimizer/iterations"}) {
+        tensor<i64> {nn.update = "optimizer/iterations"}, tensor<3xf64> {nn.update = "metrics/sums"}) {
   %w = nn.get @"dense/kernel" : tensor<3xf32>
   %b = nn.get @"dense/bias" : tensor<1xf32>
   %0 = nn.map (%x, %w) : (tensor<?x3xf32>, tensor<3xf32>) -> tensor<?x3xf32> {
@@ -104,10 +105,24 @@ func.func @train_step(%x: tensor<?x3xf32> {nn.name = "x", nn.dims = ["batch", ""
     %7 = arith.addi %a, %one : i64
     nn.yield %7 : i64
   } loc("optimizer")
-  return %loss, %mae, %new_mw, %new_mb, %new_w, %new_b, %new_n : tensor<f32>, tensor<f32>, tensor<3xf32>, tensor<1xf32>, tensor<3xf32>, tensor<1xf32>, tensor<i64>
+  %ones = nn.full 1.0 like %x from [0] : tensor<?x3xf32> to tensor<?xf32>
+  %items = nn.reduce sum %ones dims [0] : (tensor<?xf32>) -> tensor<f32>
+  %of_loss = nn.reshape %loss from [-1] : tensor<f32> to tensor<1xf32>
+  %of_mae = nn.reshape %mae from [-1] : tensor<f32> to tensor<1xf32>
+  %unit = nn.full 1.0 like %of_mae from [-1] : tensor<1xf32> to tensor<1xf32>
+  %means = nn.concat %of_loss, %of_mae, %unit dim 0 : (tensor<1xf32>, tensor<1xf32>, tensor<1xf32>) -> tensor<3xf32>
+  %sums = nn.get @"metrics/sums" : tensor<3xf64>
+  %new_sums = nn.map (%sums, %means, %items) : (tensor<3xf64>, tensor<3xf32>, tensor<f32>) -> tensor<3xf64> {
+  ^bb0(%a: f64, %c: f32, %d: f32):
+    %7 = arith.mulf %c, %d : f32
+    %8 = arith.extf %7 : f32 to f64
+    %9 = arith.addf %a, %8 : f64
+    nn.yield %9 : f64
+  } loc("metrics")
+  return %loss, %mae, %new_mw, %new_mb, %new_w, %new_b, %new_n, %new_sums : tensor<f32>, tensor<f32>, tensor<3xf32>, tensor<1xf32>, tensor<3xf32>, tensor<1xf32>, tensor<i64>, tensor<3xf64>
 }
 
-func.func @evaluate(%x: tensor<?x3xf32> {nn.name = "x", nn.dims = ["batch", ""]}, %y: tensor<?xf32> {nn.name = "y", nn.dims = ["batch"]}) -> (tensor<f32> {nn.name = "loss"}, tensor<f32> {nn.name = "mae:0"}) {
+func.func @evaluate(%x: tensor<?x3xf32> {nn.name = "x", nn.dims = ["batch", ""]}, %y: tensor<?xf32> {nn.name = "y", nn.dims = ["batch"]}) -> (tensor<f32> {nn.name = "loss"}, tensor<f32> {nn.name = "mae:0"}, tensor<3xf64> {nn.update = "metrics/sums"}) {
   %w = nn.get @"dense/kernel" : tensor<3xf32>
   %b = nn.get @"dense/bias" : tensor<1xf32>
   %0 = nn.map (%x, %w) : (tensor<?x3xf32>, tensor<3xf32>) -> tensor<?x3xf32> {
@@ -134,7 +149,21 @@ func.func @evaluate(%x: tensor<?x3xf32> {nn.name = "x", nn.dims = ["batch", ""]}
     nn.yield %7 : f32
   } loc("loss")
   %mae = nn.reduce mean %3 dims [0] : (tensor<?xf32>) -> tensor<f32> loc("loss")
-  return %loss, %mae : tensor<f32>, tensor<f32>
+  %ones = nn.full 1.0 like %x from [0] : tensor<?x3xf32> to tensor<?xf32>
+  %items = nn.reduce sum %ones dims [0] : (tensor<?xf32>) -> tensor<f32>
+  %of_loss = nn.reshape %loss from [-1] : tensor<f32> to tensor<1xf32>
+  %of_mae = nn.reshape %mae from [-1] : tensor<f32> to tensor<1xf32>
+  %unit = nn.full 1.0 like %of_mae from [-1] : tensor<1xf32> to tensor<1xf32>
+  %means = nn.concat %of_loss, %of_mae, %unit dim 0 : (tensor<1xf32>, tensor<1xf32>, tensor<1xf32>) -> tensor<3xf32>
+  %sums = nn.get @"metrics/sums" : tensor<3xf64>
+  %new_sums = nn.map (%sums, %means, %items) : (tensor<3xf64>, tensor<3xf32>, tensor<f32>) -> tensor<3xf64> {
+  ^bb0(%a: f64, %c: f32, %d: f32):
+    %7 = arith.mulf %c, %d : f32
+    %8 = arith.extf %7 : f32 to f64
+    %9 = arith.addf %a, %8 : f64
+    nn.yield %9 : f64
+  } loc("metrics")
+  return %loss, %mae, %new_sums : tensor<f32>, tensor<f32>, tensor<3xf64>
 }
 
 func.func @gradients(%x: tensor<?x3xf32> {nn.name = "x", nn.dims = ["batch", ""]}, %y: tensor<?xf32> {nn.name = "y", nn.dims = ["batch"]})
@@ -173,4 +202,29 @@ func.func @gradients(%x: tensor<?x3xf32> {nn.name = "x", nn.dims = ["batch", ""]
   %gw = nn.reduce mean %6 dims [0] : (tensor<?x3xf32>) -> tensor<3xf32> loc("dense")
   %gb = nn.reduce mean %4 dims [0] keep_dims : (tensor<?xf32>) -> tensor<1xf32> loc("dense")
   return %loss, %gw, %gb : tensor<f32>, tensor<3xf32>, tensor<1xf32>
+}
+
+func.func @metrics_result() -> (tensor<f32> {nn.name = "loss"}, tensor<f32> {nn.name = "mae:0"}) {
+  %sums = nn.get @"metrics/sums" : tensor<3xf64>
+  %count = nn.slice %sums starts [2] sizes [1] strides [1] : (tensor<3xf64>) -> tensor<1xf64>
+  %means = nn.map (%sums, %count) : (tensor<3xf64>, tensor<1xf64>) -> tensor<3xf32> {
+  ^bb0(%a: f64, %c: f64):
+    %zero = arith.constant 0.0 : f64
+    %7 = arith.cmpf ogt, %c, %zero : f64
+    %8 = arith.divf %a, %c : f64
+    %9 = arith.select %7, %8, %zero : f64
+    %10 = arith.truncf %9 : f64 to f32
+    nn.yield %10 : f32
+  } loc("metrics")
+  %0 = nn.slice %means starts [0] sizes [1] strides [1] : (tensor<3xf32>) -> tensor<1xf32>
+  %1 = nn.slice %means starts [1] sizes [1] strides [1] : (tensor<3xf32>) -> tensor<1xf32>
+  %loss = nn.reshape %0 from [] : tensor<1xf32> to tensor<f32>
+  %mae = nn.reshape %1 from [] : tensor<1xf32> to tensor<f32>
+  return %loss, %mae : tensor<f32>, tensor<f32>
+}
+
+func.func @reset_metrics() -> (tensor<3xf64> {nn.update = "metrics/sums"}) {
+  %sums = nn.get @"metrics/sums" : tensor<3xf64>
+  %zeros = nn.full 0.0 like %sums from [0] : tensor<3xf64> to tensor<3xf64>
+  return %zeros : tensor<3xf64>
 }

@@ -28,7 +28,7 @@ def read_safetensors(path):
     data = pathlib.Path(path).read_bytes()
     (length,) = struct.unpack("<Q", data[:8])
     header = json.loads(data[8:8 + length])
-    dtypes = {"F32": np.float32, "I64": np.int64, "I32": np.int32}
+    dtypes = {"F32": np.float32, "F64": np.float64, "I64": np.int64, "I32": np.int32}
     arrays = {}
     for name, entry in header.items():
         if name != "__metadata__":
