@@ -1,6 +1,6 @@
 """Writes the model files that the peers read. One step runs in each environment: `export.py STEP FOLDER NAME [BATCH]`.
 
-keras:  model.keras, reference.npz (images and outputs) and info.json     (environment tensorflow; Sylvite and JAX read these)
+keras:  model.keras, reference.npz (inputs and outputs) and info.json     (environment tensorflow; Sylvite and JAX read these)
 tf:     frozen.pb                                                        (environment tensorflow)
 litert: batchN.tflite                                                    (environment tensorflow)
 torch:  model.pt, model.onnx                                             (environment torch; ONNX Runtime and OpenVINO too)
@@ -17,21 +17,21 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras  # noqa: E402  (after the choice of the backend)
 import numpy as np  # noqa: E402
 
-REFERENCE_IMAGES = 2
+REFERENCE_INPUTS = 2
 
 
 def export_keras():
     import models
 
-    build, pixels = models.MODELS[NAME]
+    build, values = models.MODELS[NAME]
     model = build()
-    models.randomize(model, pixels)
-    images = models.images(model, pixels, REFERENCE_IMAGES)
-    outputs = model(images, training=False).numpy()
+    models.randomize(model, values)
+    inputs = models.inputs(model, values, REFERENCE_INPUTS)
+    outputs = model(inputs, training=False).numpy()
     if not np.isfinite(outputs).all() or np.abs(outputs[0] - outputs[1]).max() < 1e-2 * np.abs(outputs).max():
-        sys.exit(f"{NAME}: the outputs do not depend on the image, or are not finite")
+        sys.exit(f"{NAME}: the outputs do not depend on the input, or are not finite")
     model.save(FOLDER / "model.keras")
-    np.savez(FOLDER / "reference.npz", x=images, y=outputs)
+    np.savez(FOLDER / "reference.npz", x=inputs, y=outputs)
     info = {"flops": models.flops(model), "parameters": model.count_params()}
     (FOLDER / "info.json").write_text(json.dumps(info))
 
@@ -42,7 +42,8 @@ def frozen(model, batch):
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     function = tf.function(lambda x: model(x, training=False))
-    return convert_variables_to_constants_v2(function.get_concrete_function(tf.TensorSpec((batch, *model.input_shape[1:]))))
+    inputs = tf.TensorSpec((batch, *model.input_shape[1:]), model.inputs[0].dtype)
+    return convert_variables_to_constants_v2(function.get_concrete_function(inputs))
 
 
 def export_tf():
@@ -65,7 +66,8 @@ def export_torch():
 
     module = torch_model.convert(keras.models.load_model(FOLDER / "model.keras", compile=False))
     with np.load(FOLDER / "reference.npz") as reference:
-        x = torch.from_numpy(np.ascontiguousarray(reference["x"].transpose(0, 3, 1, 2)))
+        x = reference["x"]
+        x = torch.from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2) if x.ndim == 4 else x))
     torch.save(module, FOLDER / "model.pt")
     torch.onnx.export(module, (x,), FOLDER / "model.onnx", dynamo=False, opset_version=17, input_names=["x"], output_names=["y"],
                       dynamic_axes={"x": {0: "batch"}, "y": {0: "batch"}})

@@ -14,7 +14,7 @@ class Peer:
     """One runtime with one model, batch size and number of threads.
 
     `environment` is the virtual environment it runs in, `steps` what export.py must have written for it, and `channels_first` says that
-    it takes images as [batch, channels, height, width], as its own users have them.
+    it takes inputs of images as [batch, channels, height, width], as its own users have them.
     """
 
     environment = "onnx"
@@ -25,8 +25,8 @@ class Peer:
     def __init__(self, folder, batch, threads):
         self.folder, self.batch, self.threads = pathlib.Path(folder), batch, threads
 
-    def load(self, images):
-        """Loads the model; returns a function of no arguments that runs it on `images` and returns the output."""
+    def load(self, inputs):
+        """Loads the model; returns a function of no arguments that runs it on `inputs` and returns the output."""
         raise NotImplementedError
 
     def model_files(self):
@@ -53,7 +53,7 @@ class Sylvite(Peer):
     options = ()
     note = "`sylvite compile` with default options; called through the C ABI with ctypes"
 
-    def load(self, images):
+    def load(self, inputs):
         import numpy as np
 
         library = ctypes.CDLL(str(self.library()))
@@ -66,7 +66,7 @@ class Sylvite(Peer):
             raise RuntimeError(library.model_last_error(None).decode())
         with np.load(self.folder / "reference.npz") as reference:
             output = np.empty((self.batch, *reference["y"].shape[1:]), np.float32)
-        arguments = (ctypes.c_void_p(handle), ctypes.c_void_p(images.ctypes.data), ctypes.c_int64(self.batch),
+        arguments = (ctypes.c_void_p(handle), ctypes.c_void_p(inputs.ctypes.data), ctypes.c_int64(self.batch),
                      ctypes.c_void_p(output.ctypes.data))
         forward = library.model_forward
 
@@ -98,7 +98,7 @@ class OnnxRuntime(Peer):
     channels_first = True
     note = "the ONNX file with its batch fixed, all graph optimizations, inputs and outputs bound"
 
-    def load(self, images):
+    def load(self, inputs):
         import numpy as np
         import onnxruntime
 
@@ -107,7 +107,7 @@ class OnnxRuntime(Peer):
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
         options.add_free_dimension_override_by_name("batch", self.batch)
         session = onnxruntime.InferenceSession(str(self.folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
-        self.input = onnxruntime.OrtValue.ortvalue_from_numpy(images)
+        self.input = onnxruntime.OrtValue.ortvalue_from_numpy(inputs)
         binding = session.io_binding()
         binding.bind_ortvalue_input("x", self.input)
         self.output = onnxruntime.OrtValue.ortvalue_from_shape_and_type(session.get_outputs()[0].shape, np.float32)
@@ -132,16 +132,16 @@ class OpenVino(Peer):
     channels_first = True
     note = "the ONNX file with its batch fixed, latency hint, float32 asked for, input and output tensors bound"
 
-    def load(self, images):
+    def load(self, inputs):
         import openvino
 
         core = openvino.Core()
         model = core.read_model(self.folder / "model.onnx")
-        model.reshape(list(images.shape))
+        model.reshape(list(inputs.shape))
         compiled = core.compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": self.threads, "NUM_STREAMS": 1,
                                                      "INFERENCE_PRECISION_HINT": "f32"})
         request = compiled.create_infer_request()
-        request.set_input_tensor(openvino.Tensor(images))
+        request.set_input_tensor(openvino.Tensor(inputs))
         output = request.get_output_tensor(0).data
         # The binding's own method: the wrapper around it copies the results into a dictionary.
         infer = super(type(request), request).infer
@@ -166,12 +166,13 @@ class TorchEager(Peer):
     channels_first = True
     note = "a hand-written module's graph (torch_model.py), channels-last memory format, inference mode"
 
-    def load(self, images):
+    def load(self, inputs):
         import torch
 
         torch.set_num_threads(self.threads)
-        module = torch.load(self.folder / "model.pt", weights_only=False).to(memory_format=torch.channels_last)
-        x = torch.from_numpy(images).contiguous(memory_format=torch.channels_last)
+        module, x = torch.load(self.folder / "model.pt", weights_only=False), torch.from_numpy(inputs)
+        if x.ndim == 4:
+            module, x = module.to(memory_format=torch.channels_last), x.contiguous(memory_format=torch.channels_last)
         function = self.prepare(torch, module)
 
         def run():
@@ -207,7 +208,7 @@ class TensorFlow(Peer):
     steps = ("tf",)
     note = "a frozen graph, so that batch normalizations fold, run by a session's callable"
 
-    def load(self, images):
+    def load(self, inputs):
         import json
 
         import tensorflow as tf
@@ -220,7 +221,7 @@ class TensorFlow(Peer):
         session = tf.compat.v1.Session(graph=graph, config=tf.compat.v1.ConfigProto(
             intra_op_parallelism_threads=self.threads, inter_op_parallelism_threads=1))
         call = session.make_callable(target, [source])
-        return lambda: call(images)
+        return lambda: call(inputs)
 
     def model_files(self):
         return [self.folder / "frozen.pb"]
@@ -235,12 +236,12 @@ class LiteRt(Peer):
     steps = ("litert",)
     note = "converted for its batch size; the interpreter with its default XNNPACK delegate"
 
-    def load(self, images):
+    def load(self, inputs):
         from ai_edge_litert.interpreter import Interpreter
 
         interpreter = Interpreter(model_path=str(self.file()), num_threads=self.threads)
         interpreter.allocate_tensors()
-        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], images)
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], inputs)
         output = interpreter.get_output_details()[0]["index"]
 
         def run():
@@ -263,7 +264,7 @@ class Jax(Peer):
     environment = "tensorflow"
     note = "Keras on JAX, the whole model under jax.jit"
 
-    def load(self, images):
+    def load(self, inputs):
         os.environ["KERAS_BACKEND"] = "jax"
         import jax
         import keras
@@ -272,7 +273,7 @@ class Jax(Peer):
         trainable = [variable.value for variable in model.trainable_variables]
         others = [variable.value for variable in model.non_trainable_variables]
         call = jax.jit(lambda trainable, others, x: model.stateless_call(trainable, others, x, training=False)[0])
-        x = jax.device_put(images)
+        x = jax.device_put(inputs)
         return lambda: call(trainable, others, x).block_until_ready()
 
     def model_files(self):

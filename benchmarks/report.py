@@ -143,7 +143,7 @@ def page(session, plot_name):
     yield ""
     yield "## How it is measured"
     yield ""
-    yield ("Float32 throughout, the same weights (random, seeded), the same images. % of peak counts two operations per multiply-add of "
+    yield ("Float32 throughout, the same weights (random, seeded), the same inputs. % of peak counts two operations per multiply-add of "
            "convolutions and matrix products, whatever the algorithm, so Winograd's can pass 100 %. With one thread the time of a call is "
            "the smaller of wall and processor time, which other programs on the machine do not lengthen; with several threads it is wall "
            "time. Relative times divide by the best peer's minimum, or median, on the same model.")

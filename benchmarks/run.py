@@ -33,7 +33,7 @@ import report
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
 MODELS = ("VGG-16", "ResNet-18", "ResNet-50", "MobileNetV2", "MobileNetV3", "EfficientNetB0", "DenseNet-121", "InceptionV3",
-          "ConvNeXt-Tiny", "MNIST CNN")
+          "ConvNeXt-Tiny", "MNIST CNN", "LSTM", "GRU", "Attention", "BERT-base", "GPT-2", "ViT-Tiny")
 TIMEOUT_SECONDS = 600
 
 

@@ -4,6 +4,8 @@ PyTorch is measured with it, and ONNX Runtime and OpenVINO with what torch.onnx.
 channels-last graph, which costs those runtimes conversions, and fail on ConvNeXt. Only the layers of models.py are known.
 """
 import dataclasses
+import functools
+import operator
 
 import numpy as np
 import torch
@@ -17,8 +19,40 @@ def softmax(x):
     return functional.softmax(x, -1)
 
 
-ACTIVATIONS = {"relu": functional.relu, "relu6": functional.relu6, "gelu": functional.gelu, "silu": functional.silu,
+def gelu_tanh(x):
+    return functional.gelu(x, approximate="tanh")
+
+
+ACTIVATIONS = {"relu": functional.relu, "relu6": functional.relu6, "gelu": functional.gelu,
+               "gelu_tanh": gelu_tanh, "silu": functional.silu,
                "sigmoid": torch.sigmoid, "hard_sigmoid": functional.hardsigmoid, "hard_silu": functional.hardswish, "softmax": softmax}
+
+
+class Recurrent(nn.Module):
+    """The sequence of outputs of nn.LSTM or nn.GRU."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, x):
+        return self.module(x)[0]
+
+
+class SelfAttention(nn.Module):
+    """Multi-head attention of a sequence to itself; its three projections are one product, as one writes them for speed."""
+
+    def __init__(self, heads, width, causal):
+        super().__init__()
+        self.heads, self.causal = heads, causal
+        self.projection, self.output = nn.Linear(width, 3 * width), nn.Linear(width, width)
+
+    def forward(self, x):
+        batch, length, width = x.shape
+        query, key, value = (part.reshape(batch, length, self.heads, width // self.heads).transpose(1, 2)
+                             for part in self.projection(x).split(width, -1))
+        y = functional.scaled_dot_product_attention(query, key, value, is_causal=self.causal)
+        return self.output(y.transpose(1, 2).reshape(batch, length, width))
 
 
 class Scale(nn.Module):
@@ -70,10 +104,12 @@ class Converter:
 
     def body(self, model, x):
         functional_model = getattr(model, "_functional", None) or model
-        return functional_model._run_through_graph(x, operation_fn=lambda layer: lambda *args, **_: self.layer(layer, *args))
+        return functional_model._run_through_graph(x, operation_fn=lambda layer: functools.partial(self.layer, layer))
 
-    def layer(self, layer, *arguments):
+    def layer(self, layer, *arguments, use_causal_mask=False, **_):
         kind = type(layer).__name__
+        if kind == "MultiHeadAttention":
+            return self.attention(layer, *arguments, use_causal_mask)
         if kind == "Sequential":
             return self.body(layer, *arguments)
         return getattr(self, kind)(layer, *arguments)
@@ -108,7 +144,7 @@ class Converter:
         self.channels_last.add(node)
         return node
 
-    # Layers, in alphabetical order: (layer, inputs...) -> node.
+    # Layers and operations, in alphabetical order: (layer, inputs...) -> node.
 
     def Activation(self, layer, x):
         return self.activation(layer.activation.__name__, x)
@@ -149,12 +185,26 @@ class Converter:
     def Dropout(self, layer, x):
         return x
 
+    def Embedding(self, layer, x):
+        module = nn.Embedding(layer.input_dim, layer.output_dim)
+        return self.module(layer, assign(module, weight=array(layer.embeddings)), x)
+
     def Flatten(self, layer, x):
         return self.graph.call_function(torch.flatten, (self.first(x), 1))
+
+    def GetItem(self, layer, x, key):
+        return self.graph.call_function(operator.getitem, (x, tuple(key)))
+
+    def GlobalAveragePooling1D(self, layer, x):
+        return self.graph.call_function(torch.mean, (x, 1))
 
     def GlobalAveragePooling2D(self, layer, x):
         node = self.module(layer, nn.AdaptiveAvgPool2d(1), self.first(x))
         return node if layer.keepdims else self.graph.call_function(torch.flatten, (node, 1))
+
+    def GRU(self, layer, x):
+        assert layer.reset_after
+        return self.recurrent(layer, nn.GRU, (1, 0, 2), x)
 
     def InputLayer(self, layer, x):
         return x
@@ -166,6 +216,12 @@ class Converter:
 
     def LayerScale(self, layer, x):
         return self.module(layer, Scale(array(layer.gamma)), self.last(x))
+
+    def LSTM(self, layer, x):
+        return self.recurrent(layer, nn.LSTM, (0, 1, 2, 3), x)
+
+    def Matmul(self, layer, x, y):
+        return self.graph.call_function(torch.matmul, (x, y))
 
     def MaxPooling2D(self, layer, x):
         # Only ever behind a ReLU here, where padding with zeros is padding with minus infinity.
@@ -187,11 +243,34 @@ class Converter:
         return self.scaled(layer, x, np.array(layer.scale), np.array(layer.offset))
 
     def Reshape(self, layer, x):
+        if len(layer.target_shape) == 2:  # an image to the sequence of its pixels
+            pixels = self.graph.call_function(torch.flatten, (self.first(x), 2))
+            return self.graph.call_function(torch.transpose, (pixels, 1, 2))
         assert layer.target_shape[:2] == (1, 1)  # [batch, channels] to an image of one pixel
         return self.graph.call_function(torch.reshape, (x, (-1, layer.target_shape[2], 1, 1)))
 
+    def Softmax(self, layer, x):
+        return self.call(softmax, x)
+
+    def Transpose(self, layer, x):
+        return self.graph.call_function(torch.permute, (x, layer.axes))
+
     def ZeroPadding2D(self, layer, x):
         return Padded(self.first(x), layer.padding)  # the padding of the layer behind it
+
+    def ZerosLike(self, layer, x):
+        return self.call(torch.zeros_like, x)
+
+    def attention(self, layer, x, value, causal):
+        assert x is value
+        width = layer.num_heads * layer.key_dim
+        module = SelfAttention(layer.num_heads, width, causal)
+        parts, output = (layer._query_dense, layer._key_dense, layer._value_dense), layer._output_dense
+        kernels, biases = ([array(getattr(part, name)) for part in parts] for name in ("kernel", "bias"))
+        assign(module.projection, weight=np.concatenate([kernel.reshape(width, width) for kernel in kernels], 1).T,
+               bias=np.concatenate([bias.reshape(-1) for bias in biases]))
+        assign(module.output, weight=array(output.kernel).reshape(width, width).T, bias=array(output.bias))
+        return self.module(layer, module, x)
 
     def convolution(self, layer, x, kernel, groups):
         x, sides = self.padded(layer, layer.kernel_size, x)
@@ -203,15 +282,36 @@ class Converter:
         assign(module, weight=kernel, bias=layer.bias if layer.use_bias else None)
         return self.module(layer, module, x)
 
+    def recurrent(self, layer, kind, gates, x):
+        """`gates`: Keras's gates in the order in which PyTorch has them."""
+        assert layer.return_sequences and not layer.go_backwards
+        order = lambda weights: np.concatenate([np.split(weights, len(gates), -1)[gate] for gate in gates], -1)
+        kernel, bias = array(layer.cell.kernel), order(array(layer.cell.bias))
+        input_bias, recurrent_bias = bias if bias.ndim == 2 else (bias, np.zeros_like(bias))
+        module = kind(kernel.shape[0], layer.units, batch_first=True)
+        assign(module, weight_ih_l0=order(kernel).T, weight_hh_l0=order(array(layer.cell.recurrent_kernel)).T,
+               bias_ih_l0=input_bias, bias_hh_l0=recurrent_bias)
+        name = layer.name
+        self.root.add_module(name, Recurrent(module))
+        return self.graph.call_module(name, (x,))
+
     def pointwise(self, function, *inputs):
         """Takes what Keras's layers do, a list, and what its operations do, two values of which the second may be a number."""
-        inputs = inputs[0] if len(inputs) == 1 else inputs
+        inputs = [self.constant(x) for x in (inputs[0] if len(inputs) == 1 else inputs)]
         if len({x in self.channels_last for x in inputs if isinstance(x, torch.fx.Node)}) > 1:
             inputs = [self.first(x) for x in inputs]
         node = inputs[0]
         for other in inputs[1:]:
             node = self.call(function, node, other)
         return node
+
+    def constant(self, x):
+        """An array as a node; nodes and numbers stay."""
+        if not hasattr(x, "shape") or isinstance(x, torch.fx.Node):
+            return x
+        name = f"constant_{len(list(self.root.buffers()))}"
+        self.root.register_buffer(name, x if isinstance(x, torch.Tensor) else torch.from_numpy(np.array(x)))
+        return self.graph.get_attr(name)
 
     def scaled(self, layer, x, scale, offset):
         """Scale and offset are numbers, or have one value per channel."""

@@ -55,14 +55,14 @@ def main():
     folder, batch = SETTINGS["folder"], SETTINGS["batch"]
     with np.load(os.path.join(folder, "reference.npz")) as reference:
         rows = np.arange(batch) % len(reference["x"])
-        images, expected = reference["x"][rows], reference["y"][rows]
+        inputs, expected = reference["x"][rows], reference["y"][rows]
     peer = peers.PEERS[SETTINGS["peer"]](folder, batch, threads)
-    if peer.channels_first:
-        images = images.transpose(0, 3, 1, 2)
-    images = np.ascontiguousarray(images)
+    if peer.channels_first and inputs.ndim == 4:
+        inputs = inputs.transpose(0, 3, 1, 2)
+    inputs = np.ascontiguousarray(inputs)
 
     started = time.perf_counter()
-    run = peer.load(images)
+    run = peer.load(inputs)
     output = run()
     first_result = time.perf_counter() - started
     output = np.asarray(output() if callable(output) else output)
