@@ -57,20 +57,23 @@ FailureOr<SmallVector<Value>> MatmulOp::buildGradient(OpBuilder &builder, ValueR
 FailureOr<ShapeExpr> PackedMatmulOp::inferShape(Adaptor adaptor, std::optional<Location> loc,
                                                 ArrayRef<ShapeExpr> shapes) {
   const ShapeExpr &lhs = shapes[0], &rhs = shapes[1];
-  if (lhs.size() < 2 || rhs.size() != 3 ||
+  bool hasGates = lhs.size() == 2 && rhs.size() == 4;
+  if (lhs.size() < 2 || (rhs.size() != 3 && !hasGates) ||
       getElementTypeOrSelf(adaptor.getLhs()) != getElementTypeOrSelf(adaptor.getRhs()))
-    return emitOptionalError(loc, "packed_matmul_c1: expected a left side of rank two or more and a "
-                                  "right side (blocks, K, block) of one element type");
+    return emitOptionalError(loc, "packed_matmul_c1: expected a left side of rank two or more and a right side "
+                                  "(blocks, K, block), or a matrix and (blocks, K, gates, block), of one element type");
   if (lhs.back() != rhs[1])
     return emitOptionalError(loc, "packed_matmul_c2: cannot contract a dimension of ",
                              constantDim(lhs.back()).value_or(-1), " with one of ",
                              constantDim(rhs[1]).value_or(-1));
-  auto blocks = constantDim(rhs[0]), block = constantDim(rhs[2]);
+  auto blocks = constantDim(rhs[0]), block = constantDim(rhs.back());
   int64_t columns = adaptor.getColumns();
   if (!blocks || !block || !fillBlocks(columns, *blocks, *block))
     return emitOptionalError(loc, "packed_matmul_c3: ", blocks.value_or(-1), " blocks of ",
                              block.value_or(-1), " do not hold ", columns, " columns");
   ShapeExpr result(lhs);
   result.back() = getAffineConstantExpr(columns, lhs.front().getContext());
+  if (hasGates)
+    result.insert(result.begin(), rhs[2]);
   return result;
 }

@@ -538,11 +538,13 @@ def NN_PackedMatmulOp : NN_TensorOp<"packed_matmul"> {
   let summary = "matrix product with a right side in the order in which its kernel reads it";
   let description = [{
     `result[..., m, n] = sum over k of lhs[..., m, k] * rhs[n / block, k, n mod block]`, where the right
-    side is `(blocks, K, block)`; what is beyond `columns` in the last block is zero.
+    side is `(blocks, K, block)`; what is beyond `columns` in the last block is zero. With a right side
+    `(blocks, K, gates, block)` it is several products with one matrix, `result[gate, m, n]`, whose right
+    sides are interleaved: the gates of a recurrent cell meet in one register tile.
 
     Constraints:
-    - (packed_matmul_c1) the left side has rank two or more, the right side rank three, of one element
-      type;
+    - (packed_matmul_c1) the left side has rank two or more, the right side rank three, or they have rank
+      two and four; both have one element type;
     - (packed_matmul_c2) the contracted dimensions agree;
     - (packed_matmul_c3) the blocks hold `columns` columns.
 

@@ -80,14 +80,16 @@ static LogicalResult lowerPackedMatmul(nn::PackedMatmulOp op, GroupLowering &low
         IndexBuilder index(b, loc);
         ValueRange point = vars.drop_back();
         Value k = vars.back(), column = point.back();
-        SmallVector<Value> in(point);
+        SmallVector<Value> in(point.take_back(lhs.getRank()));
         in.back() = k;
         unsigned rowDim = lhs.getRank() - 2;
         in[rowDim] = clampRow(b, loc, lowering, op.getLhs(), rowDim, in[rowDim]);
-        yieldProductSum(b, loc, lowering.at(b, loc, sum, point),
-                        lowering.at(b, loc, op.getLhs(), in),
-                        lowering.at(b, loc, op.getRhs(),
-                                    {index.floorDiv(column, block), k, index.mod(column, block)}));
+        SmallVector<Value> weight{index.floorDiv(column, block), k};
+        if (rhs.getRank() == 4)
+          weight.push_back(point.front()); // the gate
+        weight.push_back(index.mod(column, block));
+        yieldProductSum(b, loc, lowering.at(b, loc, sum, point), lowering.at(b, loc, op.getLhs(), in),
+                        lowering.at(b, loc, op.getRhs(), weight));
       });
   return success();
 }

@@ -221,7 +221,8 @@ static int64_t flopsPerElement(nn::GroupOp group) {
     } else if (auto conv = dyn_cast<nn::WinogradConvOp>(op)) {
       flops += 2 * 9 * cast<RankedTensorType>(conv.getFilter().getType()).getDimSize(2);
     } else if (auto matmul = dyn_cast<nn::PackedMatmulOp>(op)) {
-      flops += 2 * cast<RankedTensorType>(matmul.getRhs().getType()).getDimSize(1);
+      auto weights = cast<RankedTensorType>(matmul.getRhs().getType());
+      flops += 2 * weights.getDimSize(1) * (weights.getRank() == 4 ? weights.getDimSize(2) : 1);
     } else if (auto conv = dyn_cast<nn::ConvTransposeOp>(op)) {
       auto filter = cast<RankedTensorType>(conv.getFilter().getType());
       int64_t strides = 1;
@@ -247,9 +248,13 @@ static bool wantsSingleRow(nn::GroupOp group) {
     return type.getRank() == 0 || !ShapedType::isDynamicShape(type.getShape().drop_front());
   };
   for (Operation &op : group.getBody().front().without_terminator()) {
+    auto matmul = dyn_cast<nn::PackedMatmulOp>(op);
+    // Behind gates, which stand before the items in their product, all free sizes are the batch.
+    if (matmul && matmul.getType().getRank() == 3 && matmul.getLhs().getType().getRank() == 2)
+      return matmul.getType().isDynamicDim(1) && llvm::all_of(group.getBody().getArguments(), isBatch);
     if (!llvm::all_of(op.getResults(), isBatch))
       return false;
-    if (auto matmul = dyn_cast<nn::PackedMatmulOp>(op))
+    if (matmul)
       isProduct |= matmul.getType().getRank() == 2 && matmul.getType().isDynamicDim(0);
   }
   return isProduct && llvm::all_of(group.getBody().getArguments(), isBatch);
@@ -336,8 +341,7 @@ struct LowerToHalide : sylvite::impl::LowerToHalideBase<LowerToHalide> {
     auto one = [](Value value) {
       auto type = cast<RankedTensorType>(value.getType());
       SmallVector<int64_t> shape(type.getShape());
-      if (!shape.empty() && ShapedType::isDynamic(shape.front()))
-        shape.front() = 1;
+      llvm::replace(shape, ShapedType::kDynamic, int64_t(1));
       value.setType(type.clone(shape));
     };
     for (BlockArgument argument : copy.getBody().getArguments())
@@ -370,19 +374,24 @@ struct LowerToHalide : sylvite::impl::LowerToHalideBase<LowerToHalide> {
         return {};
       }
     }
-    Value result = group.getBody().front().getTerminator()->getOperand(0);
-    // An accumulator stays in registers only when something else reads it.
-    StringRef output = lowering.symbolOf(result);
-    if (!isa<nn::ConcatOp>(result.getDefiningOp()) && !pipeline.getUpdates(output).empty())
-      output = lowering
-                   .createFunc(group.getLoc(), "out", lowering.typeOf(result).getRank(),
-                               lowering.typeOf(result).getElementType(),
-                               [&](OpBuilder &b, Location loc, ValueRange point) {
-                                 halide::YieldOp::create(b, loc,
-                                                         lowering.at(b, loc, result, point));
-                               })
+    OperandRange results = group.getBody().front().getTerminator()->getOperands();
+    SmallVector<Type> elements;
+    for (Value result : results)
+      elements.push_back(lowering.typeOf(result).getElementType());
+    // An accumulator stays in registers only when something else reads it; several results are one Tuple.
+    StringRef output = lowering.symbolOf(results.front());
+    bool accumulates = !isa<nn::ConcatOp>(results.front().getDefiningOp()) && !pipeline.getUpdates(output).empty();
+    if (accumulates || results.size() > 1)
+      output = halide::FuncOp::create(builder, group.getLoc(), "out", variableNames(lowering.typeOf(results.front()).getRank()),
+                                      elements,
+                                      [&](OpBuilder &b, Location loc, ValueRange point) {
+                                        SmallVector<Value> scalars;
+                                        for (Value result : results)
+                                          scalars.push_back(lowering.at(b, loc, result, point));
+                                        halide::YieldOp::create(b, loc, scalars);
+                                      })
                    .getSymName();
-    halide::OutputOp::create(builder, group.getLoc(), output, result.getType());
+    halide::OutputOp::create(builder, group.getLoc(), output, results.getTypes());
     return pipeline;
   }
 };

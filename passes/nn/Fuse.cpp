@@ -2,7 +2,9 @@
 //
 // Decides what becomes one kernel. A kernel is an anchor (an op with a loop nest of its own) with the
 // maps that follow it at register level, or a chain of maps, or a data movement with the maps that feed
-// it. A map reads through slices: the gates of a recurrent cell are slices of one product. Chains of contractions stay apart: fusing them gained nothing measurable.
+// it. A map reads through slices: the gates of a recurrent cell are slices of one product, and the maps that
+// make the next states of them are one kernel with it. Chains of contractions stay
+// apart: fusing them gained nothing measurable.
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/nn/Pointwise.h"
@@ -11,6 +13,7 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Remarks.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
 
 namespace sylvite {
@@ -131,6 +134,50 @@ bool isReadThrough(Operation *op) {
          (isa_and_nonnull<MapOp>(user) || (isa_and_nonnull<ReshapeOp>(user) && isReadThrough(user)));
 }
 
+/// Where nothing but maps read the product `op` of several gates, through slices: these maps, those that they pass
+/// their results to, and the slices, in order. None when something that they read is computed after the product.
+SmallVector<Operation *> cellOf(PackedMatmulOp op) {
+  Block *block = op->getBlock();
+  ArrayRef<int64_t> shape;
+  llvm::SmallSetVector<Operation *, 8> maps;
+  SmallVector<Operation *> members;
+  auto isMember = [&](MapOp map) { return map->getBlock() == block && map.getType().getShape() == shape; };
+  if (cast<RankedTensorType>(op.getRhs().getType()).getRank() != 4)
+    return {};
+  for (Operation *user : op->getUsers()) {
+    if (!isReadThrough(user))
+      return {};
+    while (!isa<MapOp>(user))
+      user = onlyUserBeside(user);
+    if (shape.empty())
+      shape = cast<MapOp>(user).getType().getShape();
+    if (!isMember(cast<MapOp>(user)))
+      return {};
+    maps.insert(user);
+  }
+  for (unsigned i = 0; i < maps.size(); ++i)
+    for (Operation *user : maps[i]->getUsers())
+      if (auto map = dyn_cast<MapOp>(user); map && isMember(map))
+        maps.insert(map);
+  for (Operation *map : maps)
+    for (Value operand : map->getOperands()) {
+      Operation *source = operand.getDefiningOp();
+      for (; source && isReadThrough(source); source = source->getOperand(0).getDefiningOp())
+        members.push_back(source);
+      bool isEarlier = !source || source->getBlock() != block || source->isBeforeInBlock(op);
+      if (source != op && !isEarlier && !maps.contains(source))
+        return {};
+    }
+  members.append(maps.begin(), maps.end());
+  llvm::sort(members, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+  // All results are there when the last one is.
+  for (Operation *map : maps)
+    for (Operation *user : map->getUsers())
+      if (user->getBlock() == block && !maps.contains(user) && user->isBeforeInBlock(members.back()))
+        return {};
+  return members;
+}
+
 /// Says what became one kernel, and why the maps that read its result did not join it.
 void remarkGroup(ArrayRef<Operation *> group) {
   Operation *last = group.back();
@@ -191,7 +238,11 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
           if (auto map = operand.getDefiningOp<MapOp>();
               map && onlyUserBeside(map) && !taken.contains(map))
             group.insert(group.begin(), map);
-      for (Operation *last = &op; !isa<ConcatOp, PadOp>(op);) {
+      SmallVector<Operation *> cell;
+      if (auto product = dyn_cast<PackedMatmulOp>(op))
+        cell = cellOf(product);
+      group.append(cell);
+      for (Operation *last = &op; cell.empty() && !isa<ConcatOp, PadOp>(op);) {
         auto map = dyn_cast_or_null<MapOp>(onlyUserBeside(last));
         // A map that joins two groups' results belongs to the first.
         if (!map || taken.contains(map) ||
@@ -200,6 +251,8 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
           break;
         group.push_back(last = map);
       }
+      auto inOrder = [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); };
+      llvm::sort(group, inOrder);
       remarkGroup(group);
       SmallVector<Operation *> sources;
       for (Operation *member : group)
@@ -207,9 +260,10 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
           for (Value operand : member->getOperands())
             for (Operation *source = operand.getDefiningOp(); source && isReadThrough(source);
                  source = source->getOperand(0).getDefiningOp())
-              sources.push_back(source);
-      llvm::sort(sources, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
-      group.insert(group.begin(), sources.begin(), sources.end());
+              if (!llvm::is_contained(group, source))
+                sources.push_back(source);
+      group.append(sources);
+      llvm::sort(group, inOrder);
       taken.insert(group.begin(), group.end());
       groups.push_back(std::move(group));
     }
@@ -218,7 +272,8 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
     return success();
   }
 
-  /// Moves `ops`, in their order, into one nn.group that stands where the last of them stood.
+  /// Moves `ops`, in their order, into one nn.group that stands where the last of them stood. Its results are those of
+  /// the last, and what others read of the rest.
   void wrap(ArrayRef<Operation *> ops) {
     SmallPtrSet<Operation *, 8> inside(ops.begin(), ops.end());
     SmallVector<Value> operands;
@@ -230,20 +285,25 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
           operands.push_back(operand);
     }
     Operation *last = ops.back();
+    SmallVector<Value> results;
+    for (Operation *op : ops)
+      for (Value result : op->getResults())
+        if (op == last || llvm::any_of(result.getUsers(), [&](Operation *user) { return !inside.contains(user); }))
+          results.push_back(result);
     OpBuilder builder(last);
-    auto group = GroupOp::create(builder, builder.getFusedLoc(locations), last->getResultTypes(),
-                                 operands);
+    auto group = GroupOp::create(builder, builder.getFusedLoc(locations), TypeRange(ValueRange(results)), operands);
     Block *block = builder.createBlock(&group.getBody());
     IRMapping mapping;
     for (Value operand : operands)
       mapping.map(operand, block->addArgument(operand.getType(), operand.getLoc()));
     for (Operation *op : ops)
       builder.clone(*op, mapping);
-    SmallVector<Value> results;
-    for (Value result : last->getResults())
-      results.push_back(mapping.lookup(result));
-    YieldOp::create(builder, group.getLoc(), results);
-    last->replaceAllUsesWith(group);
+    SmallVector<Value> yielded;
+    for (Value result : results)
+      yielded.push_back(mapping.lookup(result));
+    YieldOp::create(builder, group.getLoc(), yielded);
+    for (auto [result, replacement] : llvm::zip_equal(results, group.getResults()))
+      result.replaceAllUsesWith(replacement);
     for (Operation *op : llvm::reverse(ops))
       op->erase();
   }

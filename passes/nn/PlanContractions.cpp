@@ -134,6 +134,26 @@ struct PackMatmul : PlanPattern<MatmulOp> {
   }
 };
 
+/// Products of one matrix with several constant ones, the gates of a recurrent cell, take these in blocks of a vector of
+/// columns, in which the gates alternate.
+struct PackGates : PlanPattern<MatmulOp> {
+  using PlanPattern::PlanPattern;
+  LogicalResult matchAndRewrite(MatmulOp op, PatternRewriter &rewriter) const override {
+    RankedTensorType lhs = typeOf(op.getLhs()), rhs = typeOf(op.getRhs());
+    if (lhs.getRank() != 2 || rhs.getRank() != 3 || op.getTransposeLhs() || op.getTransposeRhs() ||
+        !dependsOnParametersOnly(op.getRhs()) || dependsOnParametersOnly(op.getLhs()) ||
+        !isa<FloatType>(rhs.getElementType()) || !rhs.hasStaticShape())
+      return failure();
+    int64_t columns = rhs.getDimSize(2);
+    // (gates, K, N) to (K, gates, N) to (blocks, K, gates, block).
+    Value weights = TransposeOp::create(rewriter, op.getLoc(), op.getRhs(), ArrayRef<int64_t>{1, 0, 2});
+    Value packed = packChannels(rewriter, op.getLoc(), weights, lanesOf(weights, columns));
+    rewriter.replaceOpWithNewOp<PackedMatmulOp>(op, op.getType(), op.getLhs(), packed,
+                                                rewriter.getI64IntegerAttr(columns));
+    return success();
+  }
+};
+
 /// A convolution with constant weights, other than depthwise, becomes one without padding over packed
 /// weights. Positions become one dimension when rows of them would waste part of a tile.
 struct PackConv : PlanPattern<ConvOp> {
@@ -364,7 +384,7 @@ struct PlanContractions : sylvite::impl::PlanContractionsBase<PlanContractions> 
     patterns.add<PointwiseConv>(context, /*benefit=*/2);
     if (!exact)
       patterns.add<Winograd>(context, machine, /*benefit=*/2);
-    patterns.add<PackConv, PackMatmul>(context, machine);
+    patterns.add<PackConv, PackGates, PackMatmul>(context, machine);
     populateSplitTransposedConvs(patterns);
     patterns.add<SinkReshape>(context);
     ReshapeOp::getCanonicalizationPatterns(patterns, context);

@@ -194,3 +194,59 @@ func.func @loop(%x: tensor<4xf32>, %xs: tensor<20x2xf32>) -> tensor<20x2xf32> {
   }
   return %1 : tensor<20x2xf32>
 }
+
+// The maps that make the next states of a cell's gates are one kernel with the product: two results, one tile of it.
+// CHECK-LABEL: func.func @cell
+// CHECK: %[[STATES:.*]]:2 = nn.group (%[[H:.*]] = %arg0, %[[W:.*]] = %arg1, %[[X:.*]] = %arg3, %[[C:.*]] = %arg2)
+// CHECK-NEXT: %[[P:.*]] = nn.packed_matmul %[[H]], %[[W]]
+// CHECK: %[[CELL:.*]] = nn.map
+// CHECK: %[[OUT:.*]] = nn.map
+// CHECK: nn.yield %[[CELL]], %[[OUT]]
+// CHECK-NOT: nn.group
+// CHECK: return %[[STATES]]#1, %[[STATES]]#0
+func.func @cell(%h: tensor<?x8xf32>, %w: tensor<1x8x2x8xf32>, %c: tensor<?x8xf32>, %x: tensor<?x16xf32>) -> (tensor<?x8xf32>, tensor<?x8xf32>) {
+  %p = nn.packed_matmul %h, %w {columns = 8 : i64} : (tensor<?x8xf32>, tensor<1x8x2x8xf32>) -> tensor<2x?x8xf32>
+  %x0 = nn.slice %x starts [0, 0] sizes [-1, 8] strides [1, 1] : (tensor<?x16xf32>) -> tensor<?x8xf32>
+  %g0 = nn.slice %p starts [0, 0, 0] sizes [1, -1, 8] strides [1, 1, 1] : (tensor<2x?x8xf32>) -> tensor<1x?x8xf32>
+  %r0 = nn.reshape %g0 from [1, 2] : tensor<1x?x8xf32> to tensor<?x8xf32>
+  %next = nn.map (%c, %r0, %x0) : (tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x8xf32> {
+  ^bb0(%a: f32, %b: f32, %d: f32):
+    %s = arith.mulf %a, %b : f32
+    %t = arith.addf %s, %d : f32
+    nn.yield %t : f32
+  }
+  %x1 = nn.slice %x starts [0, 8] sizes [-1, 8] strides [1, 1] : (tensor<?x16xf32>) -> tensor<?x8xf32>
+  %g1 = nn.slice %p starts [1, 0, 0] sizes [1, -1, 8] strides [1, 1, 1] : (tensor<2x?x8xf32>) -> tensor<1x?x8xf32>
+  %r1 = nn.reshape %g1 from [1, 2] : tensor<1x?x8xf32> to tensor<?x8xf32>
+  %out = nn.map (%next, %r1, %x1) : (tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x8xf32> {
+  ^bb0(%a: f32, %b: f32, %d: f32):
+    %s = arith.mulf %a, %b : f32
+    %t = arith.addf %s, %d : f32
+    nn.yield %t : f32
+  }
+  return %out, %next : tensor<?x8xf32>, tensor<?x8xf32>
+}
+
+// Where a gate is needed for another product of the step, the states come after: two kernels.
+// CHECK-LABEL: func.func @gated
+// CHECK: nn.packed_matmul
+// CHECK: nn.packed_matmul
+func.func @gated(%h: tensor<?x8xf32>, %w: tensor<1x8x2x8xf32>, %v: tensor<1x8x8xf32>) -> tensor<?x8xf32> {
+  %p = nn.packed_matmul %h, %w {columns = 8 : i64} : (tensor<?x8xf32>, tensor<1x8x2x8xf32>) -> tensor<2x?x8xf32>
+  %g0 = nn.slice %p starts [0, 0, 0] sizes [1, -1, 8] strides [1, 1, 1] : (tensor<2x?x8xf32>) -> tensor<1x?x8xf32>
+  %r0 = nn.reshape %g0 from [1, 2] : tensor<1x?x8xf32> to tensor<?x8xf32>
+  %g1 = nn.slice %p starts [1, 0, 0] sizes [1, -1, 8] strides [1, 1, 1] : (tensor<2x?x8xf32>) -> tensor<1x?x8xf32>
+  %r1 = nn.reshape %g1 from [1, 2] : tensor<1x?x8xf32> to tensor<?x8xf32>
+  %reset = nn.map (%h, %r0) : (tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x8xf32> {
+  ^bb0(%a: f32, %b: f32):
+    %s = arith.mulf %a, %b : f32
+    nn.yield %s : f32
+  }
+  %q = nn.packed_matmul %reset, %v {columns = 8 : i64} : (tensor<?x8xf32>, tensor<1x8x8xf32>) -> tensor<?x8xf32>
+  %next = nn.map (%r1, %q) : (tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x8xf32> {
+  ^bb0(%a: f32, %b: f32):
+    %s = arith.addf %a, %b : f32
+    nn.yield %s : f32
+  }
+  return %next : tensor<?x8xf32>
+}

@@ -92,3 +92,18 @@ func.func @grouped(%x: tensor<?x9x24x32xf32>) -> tensor<?x7x20x32xf32> {
   %1 = nn.conv %0, %d {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>, groups = 32 : i64} : (tensor<?x9x22x32xf32>, tensor<3x3x1x32xf32>) -> tensor<?x7x20x32xf32>
   return %1 : tensor<?x7x20x32xf32>
 }
+
+// -----
+
+// The kernels of the gates of a cell alternate in blocks of a vector of columns.
+// CHECK-LABEL: func.func @gates
+// CHECK: %[[K:.*]] = nn.transpose %{{.*}} [1, 0, 2] : (tensor<4x96x96xf32>) -> tensor<96x4x96xf32>
+// CHECK: %[[B:.*]] = nn.reshape %[[K]] from [-1, -1, -1, -1] : tensor<96x4x96xf32> to tensor<96x4x12x8xf32>
+// CHECK: %[[W:.*]] = nn.transpose %[[B]] [2, 0, 1, 3] : (tensor<96x4x12x8xf32>) -> tensor<12x96x4x8xf32>
+// CHECK: nn.packed_matmul %arg0, %[[W]] {columns = 96 : i64} : (tensor<?x96xf32>, tensor<12x96x4x8xf32>) -> tensor<4x?x96xf32>
+nn.parameter @kernels : tensor<4x96x96xf32>
+func.func @gates(%h: tensor<?x96xf32>) -> tensor<4x?x96xf32> {
+  %w = nn.get @kernels : tensor<4x96x96xf32>
+  %0 = nn.matmul %h, %w : (tensor<?x96xf32>, tensor<4x96x96xf32>) -> tensor<4x?x96xf32>
+  return %0 : tensor<4x?x96xf32>
+}

@@ -50,6 +50,16 @@ func.func @f(%x: tensor<?x4xf32>, %w: tensor<4x8xf32>) {
 
 // -----
 
+// packed_matmul_c1
+func.func @f(%x: tensor<?x7x4xf32>, %w: tensor<1x4x3x8xf32>) {
+  // expected-error @+2 {{or a matrix and (blocks, K, gates, block), of one element type}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = nn.packed_matmul %x, %w {columns = 8 : i64} : (tensor<?x7x4xf32>, tensor<1x4x3x8xf32>) -> tensor<3x?x8xf32>
+  return
+}
+
+// -----
+
 // packed_matmul_c2
 func.func @f(%x: tensor<?x4xf32>, %w: tensor<1x5x8xf32>) {
   // expected-error @+2 {{packed_matmul_c2: cannot contract a dimension of 4 with one of 5}}

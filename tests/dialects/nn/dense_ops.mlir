@@ -14,6 +14,13 @@ func.func @batched(%x: tensor<?x1x8x5xi32>, %y: tensor<6x4x8xi32>) -> tensor<?x6
   return %0 : tensor<?x6x5x4xi32>
 }
 
+// CHECK-LABEL: func.func @gates
+// CHECK: nn.packed_matmul %arg0, %arg1 {columns = 10 : i64} : (tensor<?x4xf32>, tensor<2x4x3x8xf32>) -> tensor<3x?x10xf32>
+func.func @gates(%x: tensor<?x4xf32>, %w: tensor<2x4x3x8xf32>) {
+  %0 = nn.packed_matmul %x, %w {columns = 10 : i64} : (tensor<?x4xf32>, tensor<2x4x3x8xf32>) -> tensor<3x?x10xf32>
+  return
+}
+
 // CHECK-LABEL: func.func @packed
 // CHECK: nn.packed_matmul %arg0, %arg1 {columns = 10 : i64} : (tensor<?x7x4xf32>, tensor<2x4x8xf32>) -> tensor<?x7x10xf32>
 func.func @packed(%x: tensor<?x7x4xf32>, %w: tensor<2x4x8xf32>) {

@@ -1,0 +1,80 @@
+//===- Cell.cpp - recurrent cells ------------------------------------------===//
+//
+// One step of a recurrent layer: the products of the last output with the kernels of all gates, and the next states from
+// them. A tile of the gates, some rows by one vector of units, is computed where the states are, and read while it is in
+// registers or next to them; the interleaved kernels are one stream. A single row takes several blocks of units at a time.
+//
+//===----------------------------------------------------------------------===//
+#include "passes/schedule/Scheduling.h"
+
+using namespace mlir;
+using namespace sylvite;
+
+bool sylvite::scheduleCell(PipelineView &view, const Machine &machine) {
+  if (view.reductions.size() != 1 || view.outputType.getRank() != 2)
+    return false;
+  halide::FuncOp products = view.reductions.front();
+  halide::UpdateOp update = view.singleUpdate(products);
+  if (!update || products == view.output || products.getRank() != 3 || update.getReductionNames().size() != 1)
+    return false;
+  // The kernels are (blocks, K, gates, block).
+  RankedTensorType kernels;
+  update.getBody().walk([&](halide::AtOp at) {
+    if (auto input = view.pipeline.lookupInput(at.getFunc()))
+      if (auto type = cast<RankedTensorType>(input.getType()); type.getRank() == 4)
+        kernels = type;
+  });
+  int64_t rows = view.outputType.getDimSize(0), units = view.outputType.getDimSize(1);
+  if (!kernels || ShapedType::isDynamic(units))
+    return false;
+  int64_t gates = kernels.getDimSize(2), block = kernels.getDimSize(3), lanes = block;
+
+  // Rows, few enough to divide the usual batches, and gates in registers at a time. More columns of fewer gates, so that
+  // there are more sums, read the kernels in pieces: measured, that loses more than the sums gain.
+  int64_t rowsTogether = 1, gatesTogether = gates, blocks = 1;
+  if (rows == 1) {
+    for (int64_t n = std::max<int64_t>(12 / gates, 1); n > 1 && blocks == 1; --n)
+      blocks = units % (n * block) == 0 ? n : 1;
+  } else {
+    rowsTogether = ShapedType::isDynamic(rows) ? 4 : std::min<int64_t>(rows, 4);
+    while (gatesTogether % 2 == 0 && gatesTogether * rowsTogether + gatesTogether + 1 > machine.vectorRegisters)
+      gatesTogether /= 2;
+  }
+  int64_t width = blocks * block;
+
+  ScheduleWriter write(view.pipeline);
+  StringRef out = view.output.getSymName(), p = products.getSymName();
+  SmallVector<StringRef> vars = view.output.getVarNames(), inner = products.getVarNames();
+  StringRef n = vars[0], c = vars[1], gate = inner[0], row = inner[1], unit = inner[2];
+  write.split(out, 0, c, "co", "ci", width, units % width ? halide::TailStrategy::GuardWithIf : tailFor(units, width));
+  write.split(out, 0, n, "xo", "xi", rowsTogether, tailFor(rows, rowsTogether));
+  write.reorder(out, 0, {"ci", "xi", "xo", "co"});
+  if (lanes > 1)
+    write.vectorize(out, 0, "ci", lanes);
+  write.unroll(out, 0, "ci");
+  write.unroll(out, 0, "xi");
+  write.parallel(out, 0, "co");
+
+  write.computeAt(p, out, "xo");
+  write.boundExtent(p, gate, gates);
+  write.boundExtent(p, row, rowsTogether);
+  write.boundExtent(p, unit, width);
+  for (int64_t stage : {0, 1}) {
+    StringRef inRegisters = gate;
+    if (stage == 1) {
+      SmallVector<StringRef> order{unit, gate, row, update.getReductionNames().front()};
+      if (gatesTogether < gates) {
+        write.split(p, 1, gate, "go", "gi", gatesTogether);
+        order[1] = inRegisters = "gi";
+        order.push_back("go");
+      }
+      write.reorder(p, 1, order);
+    }
+    if (lanes > 1)
+      write.vectorize(p, stage, unit, lanes);
+    write.unroll(p, stage, unit);
+    write.unroll(p, stage, inRegisters);
+    write.unroll(p, stage, row);
+  }
+  return true;
+}

@@ -1,0 +1,40 @@
+// RUN: sylvite-opt %s -lower-to-halide -halide-schedule | FileCheck %s
+
+// A recurrent cell: two states from one tile of the gates; one row takes a kernel of its own.
+// CHECK-LABEL: func.func @cell
+// CHECK: halide.call @packed_matmul_slice_map_slice_map single @packed_matmul_slice_map_slice_map_0
+// CHECK-LABEL: halide.pipeline @packed_matmul_slice_map_slice_map {
+// CHECK: halide.func @out(%{{.*}}, %{{.*}}) -> (f32, f32)
+// CHECK: halide.output @out : tensor<?x16xf32>, tensor<?x16xf32>
+// CHECK: halide.split @out, "c" into ("co", "ci") by 8 tail round_up
+// CHECK-NEXT: halide.split @out, "n" into ("xo", "xi") by 4 tail guard_with_if
+// CHECK: halide.parallel @out, "co"
+// CHECK-NEXT: halide.compute_at @matmul, @out, "xo"
+// CHECK-NEXT: halide.bound_extent @matmul, "n" to 2
+// CHECK-NEXT: halide.bound_extent @matmul, "x" to 4
+// CHECK-NEXT: halide.bound_extent @matmul, "c" to 8
+// CHECK: halide.reorder @matmul stage 1, ["c", "n", "x", "rk"]
+// CHECK-LABEL: halide.pipeline @packed_matmul_slice_map_slice_map_0 {
+// CHECK: halide.output @out : tensor<1x16xf32>, tensor<1x16xf32>
+// CHECK: halide.split @out, "c" into ("co", "ci") by 16 tail round_up
+func.func @cell(%h: tensor<?x16xf32>, %w: tensor<2x16x2x8xf32>) -> (tensor<?x16xf32>, tensor<?x16xf32>) {
+  %0:2 = nn.group (%a = %h, %f = %w) : (tensor<?x16xf32>, tensor<2x16x2x8xf32>) -> (tensor<?x16xf32>, tensor<?x16xf32>) {
+    %p = nn.packed_matmul %a, %f {columns = 16 : i64} : (tensor<?x16xf32>, tensor<2x16x2x8xf32>) -> tensor<2x?x16xf32>
+    %s0 = nn.slice %p starts [0, 0, 0] sizes [1, -1, 16] strides [1, 1, 1] : (tensor<2x?x16xf32>) -> tensor<1x?x16xf32>
+    %g0 = nn.reshape %s0 from [1, 2] : tensor<1x?x16xf32> to tensor<?x16xf32>
+    %c = nn.map (%g0, %a) : (tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x16xf32> {
+    ^bb0(%e: f32, %g: f32):
+      %m = arith.mulf %e, %g : f32
+      nn.yield %m : f32
+    }
+    %s1 = nn.slice %p starts [1, 0, 0] sizes [1, -1, 16] strides [1, 1, 1] : (tensor<2x?x16xf32>) -> tensor<1x?x16xf32>
+    %g1 = nn.reshape %s1 from [1, 2] : tensor<1x?x16xf32> to tensor<?x16xf32>
+    %o = nn.map (%g1, %c) : (tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x16xf32> {
+    ^bb0(%e: f32, %g: f32):
+      %m = arith.addf %e, %g : f32
+      nn.yield %m : f32
+    }
+    nn.yield %c, %o : tensor<?x16xf32>, tensor<?x16xf32>
+  }
+  return %0#0, %0#1 : tensor<?x16xf32>, tensor<?x16xf32>
+}
