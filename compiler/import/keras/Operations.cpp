@@ -285,6 +285,82 @@ static void expandDims(LayerBuilder &b) {
   b.result(x);
 }
 
+/// x[key]: a number takes one element of a dimension and drops it, a slice takes some, and None adds a dimension; `...`
+/// and the end of the key stand for whole dimensions.
+static void getItem(LayerBuilder &b) {
+  Value x = b.input();
+  constexpr StringLiteral supported = "numbers, slices with a positive step, None and ..., where a free dimension is whole";
+  const Json *key = b.arguments().size() == 2 ? b.arguments()[1].value : nullptr;
+  if (!key || b.failed())
+    return b.refuse("key", supported);
+  SmallVector<const Json *> entries;
+  if (key->is_array())
+    for (const Json &entry : *key)
+      entries.push_back(&entry);
+  else
+    entries.push_back(key);
+  auto isClass = [](const Json *entry, StringRef name) { return asString(member(*entry, "class_name")) == name; };
+  int64_t named = llvm::count_if(entries, [&](const Json *entry) { return !entry->is_null() && !isClass(entry, "__ellipsis__"); });
+
+  Dims starts, sizes, steps, shape, from;
+  auto takeWhole = [&](int64_t count) {
+    for (; count > 0; --count) {
+      from.push_back(starts.size());
+      shape.push_back(shapeOf(x)[starts.size()]);
+      starts.push_back(0);
+      sizes.push_back(ShapedType::isDynamic(shape.back()) ? -1 : shape.back());
+      steps.push_back(1);
+    }
+  };
+  for (const Json *entry : entries) {
+    if (isClass(entry, "__ellipsis__")) {
+      takeWhole(rankOf(x) - named);
+      continue;
+    }
+    if (entry->is_null()) {
+      shape.push_back(1);
+      from.push_back(-1);
+      continue;
+    }
+    if (int64_t(starts.size()) == rankOf(x))
+      return b.refuse("key", supported);
+    int64_t extent = shapeOf(x)[starts.size()];
+    auto index = asInteger(entry);
+    const Json *config = isClass(entry, "__slice__") ? member(*entry, "config") : nullptr;
+    if (!index && !config)
+      return b.refuse("key", supported);
+    auto bound = [&](StringRef name, int64_t missing) -> std::optional<int64_t> {
+      const Json *value = member(*config, name);
+      return !value || value->is_null() ? missing : asInteger(value);
+    };
+    auto start = index ? index : bound("start", 0), stop = index ? index : bound("stop", extent), step = index ? 1 : bound("step", 1);
+    if (!start || !stop || !step || *step < 1)
+      return b.refuse("key", supported);
+    if (!index && *start == 0 && *stop == extent && *step == 1) {
+      takeWhole(1);
+      continue;
+    }
+    if (ShapedType::isDynamic(extent))
+      return b.refuse("key", supported);
+    if (index && (*index < -extent || *index >= extent))
+      return b.refuse("key", "positions within the input " + Twine(extent) + " long");
+    auto within = [&](int64_t position) { return std::clamp<int64_t>(position < 0 ? position + extent : position, 0, extent); };
+    int64_t first = within(*start), end = index ? first + 1 : within(*stop);
+    if (end <= first)
+      return b.refuse("key", "slices that hold something");
+    if (!index) {
+      from.push_back(-1);
+      shape.push_back(divideCeil(end - first, *step));
+    }
+    starts.push_back(first);
+    sizes.push_back(divideCeil(end - first, *step));
+    steps.push_back(*step);
+  }
+  takeWhole(rankOf(x) - starts.size());
+  Value taken = b.make<nn::SliceOp>(x, starts, sizes, steps);
+  b.result(b.reshape(taken, shape, from));
+}
+
 static void squeeze(LayerBuilder &b) {
   Value x = b.input();
   Dims ones, shape, from;
@@ -369,6 +445,7 @@ ArrayRef<LayerRow> keras::operations() {
       {"Exp", mathFunction<math::ExpOp>},
       {"ExpandDims", expandDims},
       {"Floor", mathFunction<math::FloorOp>},
+      {"GetItem", getItem},
       {"Greater", comparison<arith::CmpFPredicate::OGT, arith::CmpIPredicate::sgt>},
       {"GreaterEqual", comparison<arith::CmpFPredicate::OGE, arith::CmpIPredicate::sge>},
       {"Less", comparison<arith::CmpFPredicate::OLT, arith::CmpIPredicate::slt>},

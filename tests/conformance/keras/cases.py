@@ -337,6 +337,9 @@ unary_op("absolute", lambda x: ops.absolute(x))
 unary_op("mean", lambda x: ops.mean(x, axis=(1, 2)))
 unary_op("reshape", lambda x: ops.reshape(x, (-1, 20, 6)))
 unary_op("transpose", lambda x: ops.transpose(x, (0, 2, 1, 3)))
+for name, key in {"index": (slice(None), 2), "last": (..., -1), "slices": (slice(None), slice(1, None, 2), slice(-2, None)),
+                  "new_axis": (slice(None), None, 0, ..., slice(None, -1))}.items():
+    unary_op(f"get_item_{name}", lambda x, key=key: x[key])
 
 # ---- Graphs -----------------------------------------------------------------------------------------------------------
 
