@@ -82,7 +82,7 @@ def PlanContractions : Pass<"nn-plan-contractions", "::mlir::func::FuncOp"> {
   let description = [{
     Pointwise convolutions become matrix products; 3x3 convolutions take Winograd's algorithm where the
     cost model expects it to be faster, unless `exact`; a transposed convolution becomes one of stride one for
-    each of its phases. Constant weights are packed into
+    each of its phases. Two products with a softmax between them become `nn.attention`. Constant weights are packed into
     the blocks that the register tile streams, those of the gates of a recurrent cell together. Maps move before the
     reshapes that this leaves.
   }];
@@ -104,7 +104,7 @@ def Fuse : Pass<"nn-fuse", "::mlir::func::FuncOp"> {
   let summary = "Group ops that become one kernel";
   let description = [{
     Merges chains of maps, attaches maps to the convolution, product, pooling or reduction that feeds
-    them, the maps of a recurrent cell to the product of its gates,
+    them, the transposes around an attention to it, and the maps of a recurrent cell to the product of its gates,
     and wraps every op that computes into an `nn.group`. Reshapes stay outside: they are views.
   }];
   let dependentDialects = ["::sylvite::nn::NNDialect"];

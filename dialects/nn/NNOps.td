@@ -132,7 +132,7 @@ def NN_GetOp : NN_Op<"get", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterfa
 //===----------------------------------------------------------------------===//
 
 def NN_YieldOp : NN_Op<"yield", [Pure, Terminator, ReturnLike,
-    ParentOneOf<["MapOp", "GroupOp", "ScanOp", "LSTMOp", "GRUOp", "SimpleRNNOp"]>]> {
+    ParentOneOf<["AttentionOp", "MapOp", "GroupOp", "ScanOp", "LSTMOp", "GRUOp", "SimpleRNNOp"]>]> {
   let summary = "ends the region of an op";
   let arguments = (ins Variadic<AnyType>:$values);
   let assemblyFormat = "attr-dict $values `:` type($values)";
@@ -556,6 +556,47 @@ def NN_PackedMatmulOp : NN_TensorOp<"packed_matmul"> {
   let arguments = (ins NN_FloatTensor:$lhs, NN_FloatTensor:$rhs, I64Attr:$columns);
   let results = (outs NN_FloatTensor:$result);
   let assemblyFormat = [{ $lhs `,` $rhs attr-dict `:` functional-type(operands, $result) }];
+}
+
+//===----------------------------------------------------------------------===//
+// Attention
+//===----------------------------------------------------------------------===//
+
+def NN_AttentionOp : NN_TensorOp<"attention", [IsolatedFromAbove, SingleBlock]> {
+  let summary = "values weighted by the softmax of what the region makes of queries times keys";
+  let description = [{
+    `result[..., i, d] = sum over j of softmax_j(f(sum over e of query[..., i, e] * key[..., e, j], ...))
+    * value[..., j, d]`. The region is `f`: it gets a score and an element of each of `modifiers`, which
+    broadcast to the scores as the operands of `nn.map` do, and yields the score that the softmax takes: scale,
+    masks and biases are in it. Keys stand as columns. No tensor of scores is in memory: rows of them live
+    while their part of the result is computed. `nn-plan-contractions` makes this op, of two products and a
+    softmax, when gradients are no longer asked for.
+
+    Constraints:
+    - (attention_c1) query, key and value have rank two or more and one element type;
+    - (attention_c2) a query is as long as a key, and there are as many keys as values;
+    - (attention_c3) the leading dimensions broadcast together;
+    - (attention_c4) modifiers broadcast to the scores (..., queries, keys);
+    - (attention_c5) block arguments are a score and the modifiers' elements, and a score is yielded;
+    - (attention_c6) the region holds only pure `arith` and `math` ops.
+
+    ```mlir
+    %y = nn.attention %q, %k, %v scores (%mask)
+       : (tensor<?x4x20x8xf32>, tensor<?x4x8x20xf32>, tensor<?x4x20x8xf32>, tensor<20x20xf32>) -> tensor<?x4x20x8xf32> {
+    ^bb0(%s: f32, %m: f32):
+      %0 = arith.addf %s, %m : f32
+      nn.yield %0 : f32
+    }
+    ```
+  }];
+  let arguments = (ins NN_FloatTensor:$query, NN_FloatTensor:$key, NN_FloatTensor:$value,
+                       Variadic<NN_Tensor>:$modifiers);
+  let results = (outs NN_FloatTensor:$result);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    $query `,` $key `,` $value `scores` `(` $modifiers `)` attr-dict `:` functional-type(operands, $result) $body
+  }];
+  let hasVerifier = 1;
 }
 
 //===----------------------------------------------------------------------===//

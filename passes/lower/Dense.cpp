@@ -10,11 +10,8 @@
 using namespace mlir;
 using namespace sylvite;
 
-/// The indices of an operand: batch dimensions broadcast, then the two of the matrix.
-static SmallVector<Value> matrixIndices(IndexBuilder &index, RankedTensorType type,
-                                        ValueRange batch, Value row, Value column, bool transposed) {
-  if (transposed)
-    std::swap(row, column);
+SmallVector<Value> sylvite::matrixIndices(IndexBuilder &index, RankedTensorType type, ValueRange batch, Value row,
+                                          Value column) {
   SmallVector<Value> indices(batch.take_back(type.getRank() - 2));
   for (auto [i, dim] : llvm::enumerate(type.getShape().drop_back(2)))
     if (dim == 1)
@@ -57,11 +54,12 @@ static LogicalResult lowerMatmul(nn::MatmulOp op, GroupLowering &lowering) {
         Value k = vars.back(), row = point[point.size() - 2], column = point.back();
         unsigned rowDim = lhs.getRank() - (op.getTransposeLhs() ? 1 : 2);
         row = clampRow(b, loc, lowering, op.getLhs(), rowDim, row);
-        Value x = lowering.at(b, loc, op.getLhs(),
-                              matrixIndices(index, lhs, batch, row, k, op.getTransposeLhs()));
-        Value y = lowering.at(b, loc, op.getRhs(),
-                              matrixIndices(index, lowering.typeOf(op.getRhs()), batch, k, column,
-                                            op.getTransposeRhs()));
+        auto read = [&](Value operand, bool isTransposed, Value row, Value column) {
+          if (isTransposed)
+            std::swap(row, column);
+          return lowering.at(b, loc, operand, matrixIndices(index, lowering.typeOf(operand), batch, row, column));
+        };
+        Value x = read(op.getLhs(), op.getTransposeLhs(), row, k), y = read(op.getRhs(), op.getTransposeRhs(), k, column);
         yieldProductSum(b, loc, lowering.at(b, loc, sum, point), x, y);
       });
   return success();

@@ -150,8 +150,16 @@ Value GroupLowering::extent(OpBuilder &b, Location loc, Value value, unsigned di
 halide::ReductionBound GroupLowering::extentBound(Value value, unsigned dim) {
   if (!typeOf(value).isDynamicDim(dim))
     return typeOf(value).getDimSize(dim);
-  // Follow maps up to a buffer: a free dimension is that of an operand.
-  while (auto map = value.getDefiningOp<nn::MapOp>()) {
+  // Follow maps and transposes up to a buffer: a free dimension is that of an operand.
+  while (true) {
+    if (auto transpose = value.getDefiningOp<nn::TransposeOp>()) {
+      dim = transpose.getPermutation()[dim];
+      value = transpose.getInput();
+      continue;
+    }
+    auto map = value.getDefiningOp<nn::MapOp>();
+    if (!map)
+      break;
     unsigned fromEnd = typeOf(map).getRank() - dim;
     auto same = llvm::find_if(map.getOperands(), [&](Value operand) {
       return typeOf(operand).getRank() >= fromEnd && typeOf(operand).isDynamicDim(typeOf(operand).getRank() - fromEnd);
@@ -182,6 +190,7 @@ Value GroupLowering::scalar(OpBuilder &b, Location loc, Type type, double value)
 }
 
 LoweringTable::LoweringTable() {
+  addAttentionLowerings(*this);
   addConvLowerings(*this);
   addDenseLowerings(*this);
   addNormLowerings(*this);
@@ -223,6 +232,13 @@ static int64_t flopsPerElement(nn::GroupOp group) {
     } else if (auto matmul = dyn_cast<nn::PackedMatmulOp>(op)) {
       auto weights = cast<RankedTensorType>(matmul.getRhs().getType());
       flops += 2 * weights.getDimSize(1) * (weights.getRank() == 4 ? weights.getDimSize(2) : 1);
+    } else if (auto attention = dyn_cast<nn::AttentionOp>(op)) {
+      // A score serves all elements of its row of the result.
+      ArrayRef<int64_t> query = cast<RankedTensorType>(attention.getQuery().getType()).getShape(),
+                        key = cast<RankedTensorType>(attention.getKey().getType()).getShape();
+      int64_t width = cast<RankedTensorType>(attention.getType()).getShape().back();
+      if (!ShapedType::isDynamic(key.back()) && !ShapedType::isDynamic(query.back()))
+        flops += 2 * key.back() + 2 * key.back() * query.back() / width;
     } else if (auto conv = dyn_cast<nn::ConvTransposeOp>(op)) {
       auto filter = cast<RankedTensorType>(conv.getFilter().getType());
       int64_t strides = 1;

@@ -115,6 +115,7 @@ private:
 };
 
 // One per family file; each adds its ops.
+void addAttentionLowerings(LoweringTable &table);
 void addConvLowerings(LoweringTable &table);
 void addDenseLowerings(LoweringTable &table);
 void addNormLowerings(LoweringTable &table);
@@ -123,6 +124,11 @@ void addPoolLowerings(LoweringTable &table);
 void addRandomLowerings(LoweringTable &table);
 void addShapeLowerings(LoweringTable &table);
 void addWinogradLowerings(LoweringTable &table);
+
+/// The indices of row `row` and column `column` in an operand, of `type`, of a matrix product at the point `batch` of its
+/// leading dimensions, along which the operand broadcasts.
+llvm::SmallVector<mlir::Value> matrixIndices(IndexBuilder &index, mlir::RankedTensorType type, mlir::ValueRange batch,
+                                             mlir::Value row, mlir::Value column);
 
 /// `accumulator + x * y`, yielded, of floats or integers.
 void yieldProductSum(mlir::OpBuilder &b, mlir::Location loc, mlir::Value accumulator, mlir::Value x,

@@ -3,8 +3,8 @@
 // Decides what becomes one kernel. A kernel is an anchor (an op with a loop nest of its own) with the
 // maps that follow it at register level, or a chain of maps, or a data movement with the maps that feed
 // it. A map reads through slices: the gates of a recurrent cell are slices of one product, and the maps that
-// make the next states of them are one kernel with it. Chains of contractions stay
-// apart: fusing them gained nothing measurable.
+// make the next states of them are one kernel with it. Attention reads and writes through transposes. Chains
+// of contractions stay apart: fusing them gained nothing measurable.
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/nn/Pointwise.h"
@@ -134,6 +134,17 @@ bool isReadThrough(Operation *op) {
          (isa_and_nonnull<MapOp>(user) || (isa_and_nonnull<ReshapeOp>(user) && isReadThrough(user)));
 }
 
+/// Whether `op` is a transpose that only an attention beside it reads, from wherever its elements are.
+bool isReadByAttention(Operation *op) {
+  return isa<TransposeOp>(op) && isa_and_nonnull<AttentionOp>(onlyUserBeside(op));
+}
+
+/// Whether `op` only reorders what `attention` computes, in vectors that stay as they are.
+bool reordersAttention(Operation *op) {
+  auto transpose = dyn_cast_or_null<TransposeOp>(op);
+  return transpose && transpose.getPermutation().back() == int64_t(transpose.getPermutation().size()) - 1;
+}
+
 /// Where nothing but maps read the product `op` of several gates, through slices: these maps, those that they pass
 /// their results to, and the slices, in order. None when something that they read is computed after the product.
 SmallVector<Operation *> cellOf(PackedMatmulOp op) {
@@ -222,7 +233,7 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
       if (!isa<NNDialect>(op.getDialect()))
         return op.emitOpError("is not an op that nn-fuse can put into a kernel");
       SmallVector<Operation *> group{&op};
-      if (isPartOfWindow(&op))
+      if (isPartOfWindow(&op) || isReadByAttention(&op))
         continue;
       if (readsWindowPerChannel(&op))
         if (Operation *pad = op.getOperand(0).getDefiningOp(); pad && isPartOfWindow(pad))
@@ -230,7 +241,8 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
       if (isa<MapOp>(op)) {
         // A map waits for the op that can compute it on the way; that op comes later in the block.
         Operation *user = onlyUserBeside(&op);
-        if (user && readsElementsOnce(user) && !isPartOfWindow(user) && !isReadThrough(user))
+        if (user && readsElementsOnce(user) && !isPartOfWindow(user) && !isReadThrough(user) &&
+            !isReadByAttention(user))
           continue;
       }
       if (readsElementsOnce(&op))
@@ -238,11 +250,18 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
           if (auto map = operand.getDefiningOp<MapOp>();
               map && onlyUserBeside(map) && !taken.contains(map))
             group.insert(group.begin(), map);
+      if (isa<AttentionOp>(op)) {
+        for (Value operand : op.getOperands())
+          if (Operation *transpose = operand.getDefiningOp(); transpose && isReadByAttention(transpose))
+            group.push_back(transpose);
+        if (Operation *user = onlyUserBeside(&op); reordersAttention(user))
+          group.push_back(user);
+      }
       SmallVector<Operation *> cell;
       if (auto product = dyn_cast<PackedMatmulOp>(op))
         cell = cellOf(product);
       group.append(cell);
-      for (Operation *last = &op; cell.empty() && !isa<ConcatOp, PadOp>(op);) {
+      for (Operation *last = &op; cell.empty() && !isa<AttentionOp, ConcatOp, PadOp>(op);) {
         auto map = dyn_cast_or_null<MapOp>(onlyUserBeside(last));
         // A map that joins two groups' results belongs to the first.
         if (!map || taken.contains(map) ||

@@ -387,6 +387,8 @@ struct PlanContractions : sylvite::impl::PlanContractionsBase<PlanContractions> 
     patterns.add<PackConv, PackGates, PackMatmul>(context, machine);
     populateSplitTransposedConvs(patterns);
     patterns.add<SinkReshape>(context);
+    populateFormAttention(patterns);
+    TransposeOp::getCanonicalizationPatterns(patterns, context);
     ReshapeOp::getCanonicalizationPatterns(patterns, context);
     GreedyRewriteConfig config;
     config.setMaxIterations(GreedyRewriteConfig::kNoLimit); // maps travel along chains of any length

@@ -29,6 +29,9 @@ std::string structureOf(mlir::Operation *op);
 mlir::Value padSpatial(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value,
                        llvm::ArrayRef<int64_t> low, llvm::ArrayRef<int64_t> high);
 
+/// Patterns that make nn.attention of products and a softmax.
+void populateFormAttention(mlir::RewritePatternSet &patterns);
+
 /// Patterns that move transposes below the ops that read them, until they cancel.
 void populateSinkTransposes(mlir::RewritePatternSet &patterns);
 

@@ -52,6 +52,9 @@ constexpr int64_t mostWrittenSteps = 4;
 /// Positions of a row that a depthwise convolution takes in one or two tiles: which of them see padding is then known.
 constexpr int64_t shortRow = 16;
 
+/// Columns of the panels that attention makes of keys and values: two vectors of AVX2, one of AVX-512, four of NEON.
+constexpr int64_t attentionPanel = 16;
+
 /// The estimated cycles of `contraction`, computed in tiles: per step of the reduction the multiply-adds
 /// (two a cycle, four cycles of latency) or the loads, whichever takes longer, and what a tile costs to
 /// begin and to end. For a free number of positions, the cost of one among many.

@@ -189,8 +189,8 @@ struct Schedule : sylvite::impl::ScheduleBase<Schedule> {
   void runOnOperation() override {
     Machine machine{vectorWidth * 4, vectorRegisters};
     static constexpr bool (*families[])(PipelineView &, const Machine &) = {
-        scheduleCell, scheduleWinograd, scheduleOuterProducts, scheduleContraction, scheduleChannelReduction,
-        scheduleRowReduction, scheduleJoin, schedulePointwise, scheduleDefault};
+        scheduleAttention, scheduleCell, scheduleWinograd, scheduleOuterProducts, scheduleContraction,
+        scheduleChannelReduction, scheduleRowReduction, scheduleJoin, schedulePointwise, scheduleDefault};
     for (auto pipeline : getOperation().getOps<halide::PipelineOp>()) {
       if (pipeline.getSchedule())
         continue;

@@ -82,6 +82,7 @@ private:
 halide::TailStrategy tailFor(int64_t extent, int64_t factor);
 
 /// Each returns whether it wrote a schedule. In the order in which they are tried.
+bool scheduleAttention(PipelineView &view, const Machine &machine);
 bool scheduleCell(PipelineView &view, const Machine &machine);
 bool scheduleWinograd(PipelineView &view, const Machine &machine);
 bool scheduleOuterProducts(PipelineView &view, const Machine &machine);

@@ -35,8 +35,9 @@ func.func @pointwise(%x: tensor<?x14x14x32xf32>) -> tensor<?x14x14x32xf32> {
 // CHECK: %[[B:.*]] = nn.reshape %[[P]] from [-1, -1, -1] : tensor<8x24xf32> to tensor<8x1x24xf32>
 // CHECK: %[[W:.*]] = nn.transpose %[[B]] [1, 0, 2] : (tensor<8x1x24xf32>) -> tensor<1x8x24xf32>
 // CHECK: nn.packed_matmul %arg0, %[[W]] {columns = 20 : i64}
-// What is no weight stays.
-// CHECK: nn.matmul %arg0, %arg0 {transpose_rhs}
+// What is no weight stays; a kernel reads it along its rows.
+// CHECK: %[[COLUMNS:.*]] = nn.transpose %arg0 [1, 0]
+// CHECK: nn.matmul %arg0, %[[COLUMNS]] : (tensor<?x8xf32>, tensor<8x?xf32>) -> tensor<?x?xf32>
 nn.parameter @w : tensor<20x8xf32>
 func.func @dense(%x: tensor<?x8xf32>) -> (tensor<?x20xf32>, tensor<?x?xf32>) {
   %w = nn.get @w : tensor<20x8xf32>

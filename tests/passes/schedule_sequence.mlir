@@ -38,3 +38,33 @@ func.func @cell(%h: tensor<?x16xf32>, %w: tensor<2x16x2x8xf32>) -> (tensor<?x16x
   }
   return %0#0, %0#1 : tensor<?x16xf32>, tensor<?x16xf32>
 }
+
+// Attention: panels of keys and values per head, scores per row tile, never all of them; the last panel of 20 keys is
+// filled up with scores that weigh nothing. The result is written where its transpose has it.
+// CHECK-LABEL: halide.pipeline @transpose_attention_transpose {
+// CHECK: halide.update @row_max(%{{.*}}) over (%rj in 0 to 32)
+// CHECK: halide.update @weighted(%{{.*}}) over (%rj in 0 to 20)
+// CHECK: halide.split @transpose_1, "c" into ("co", "ci") by 16 tail round_up
+// CHECK-NEXT: halide.split @transpose_1, "y" into ("xo", "xi") by {{[45]}} tail round_up
+// CHECK-NEXT: halide.reorder @transpose_1, ["ci", "xi", "co", "xo", "x", "n"]
+// CHECK: halide.parallel @transpose_1, "task"
+// CHECK: halide.compute_at @keys, @transpose_1, "task"
+// CHECK: halide.compute_at @values, @transpose_1, "task"
+// CHECK: halide.compute_at @scores, @transpose_1, "xo"
+// CHECK: halide.compute_at @products, @scores, "jo"
+// CHECK: halide.compute_at @weighted, @transpose_1, "co"
+// CHECK: halide.compute_at @weights, @transpose_1, "xo"
+// CHECK: halide.compute_at @row_max, @transpose_1, "xo"
+// CHECK: halide.compute_at @row_sum, @transpose_1, "xo"
+func.func @attention(%q: tensor<?x20x4x16xf32>, %k: tensor<?x4x16x20xf32>, %v: tensor<?x4x20x16xf32>) -> tensor<?x20x4x16xf32> {
+  %0 = nn.group (%a = %q, %b = %k, %c = %v) : (tensor<?x20x4x16xf32>, tensor<?x4x16x20xf32>, tensor<?x4x20x16xf32>) -> tensor<?x20x4x16xf32> {
+    %t = nn.transpose %a [0, 2, 1, 3] : (tensor<?x20x4x16xf32>) -> tensor<?x4x20x16xf32>
+    %y = nn.attention %t, %b, %c scores () : (tensor<?x4x20x16xf32>, tensor<?x4x16x20xf32>, tensor<?x4x20x16xf32>) -> tensor<?x4x20x16xf32> {
+    ^bb0(%s: f32):
+      nn.yield %s : f32
+    }
+    %z = nn.transpose %y [0, 2, 1, 3] : (tensor<?x4x20x16xf32>) -> tensor<?x20x4x16xf32>
+    nn.yield %z : tensor<?x20x4x16xf32>
+  }
+  return %0 : tensor<?x20x4x16xf32>
+}

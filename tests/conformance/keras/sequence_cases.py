@@ -255,6 +255,12 @@ self_attention("mha_axes_1", shape=(3, 4, 6), attention_axes=(1,))
 self_attention("mha_axes_2", shape=(3, 4, 6), attention_axes=(2,))
 self_attention("mha_axes_1x2", shape=(3, 4, 6), attention_axes=(1, 2))
 
+# More than a panel of keys, tiles that end within one, and features that end within a vector.
+self_attention("mha_long", shape=(37, 8), key_dim=20)
+self_attention("mha_long_causal", dict(use_causal_mask=True), shape=(50, 6), key_dim=4)
+self_attention("mha_long_free_length", shape=(None, 8), sizes=(41,), num_heads=3, key_dim=16)
+self_attention("mha_long_one_head", shape=(64, 8), num_heads=1, key_dim=33)
+
 
 def cross_attention(name, layer, *call_names, dims=(8, 8), lengths=(5, LENGTH), mask=None, **call):
     @functional(name)
@@ -273,9 +279,12 @@ def cross_attention(name, layer, *call_names, dims=(8, 8), lengths=(5, LENGTH), 
 cross_attention("mha_cross", lambda: layers.MultiHeadAttention(2, 3))
 cross_attention("mha_cross_key", lambda: layers.MultiHeadAttention(2, 3, value_dim=4), "key", dims=(6, 9))
 cross_attention("mha_cross_causal", lambda: layers.MultiHeadAttention(2, 3), use_causal_mask=True)
+cross_attention("mha_long_cross", lambda: layers.MultiHeadAttention(2, 24), lengths=(4, 40))
+cross_attention("mha_long_attention_mask", lambda: layers.MultiHeadAttention(2, 3), lengths=(19, 33), mask=(19, 33))
 cross_attention("mha_attention_mask", lambda: layers.MultiHeadAttention(2, 3), mask=(5, LENGTH))
 cross_attention("mha_attention_mask_heads", lambda: layers.MultiHeadAttention(2, 3), mask=(2, 5, LENGTH))
 cross_attention("mha_attention_mask_dropout", lambda: layers.MultiHeadAttention(2, 3, dropout=0.1), mask=(5, LENGTH))
+cross_attention("gqa_long", lambda: layers.GroupQueryAttention(16, 4, 2), lengths=(21, 35))
 cross_attention("gqa_cross", lambda: layers.GroupQueryAttention(4, 4, 2))
 cross_attention("gqa_cross_key", lambda: layers.GroupQueryAttention(4, 4, 2), "key")
 cross_attention("gqa_attention_mask", lambda: layers.GroupQueryAttention(4, 4, 2), mask=(5, LENGTH))

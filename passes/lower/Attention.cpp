@@ -1,0 +1,142 @@
+//===- Attention.cpp - attention to halide ---------------------------------===//
+//
+// Scores, their softmax and the sum of the values, each a func: the schedule computes them for a few rows of the result
+// at a time. Keys and values are read from panels, `attentionPanel` columns wide, that a head makes of them once: in these
+// panels a register tile's loads are contiguous, and keys beyond the last one fill up the last panel.
+//
+//===----------------------------------------------------------------------===//
+#include "passes/lower/Lowering.h"
+#include "passes/schedule/CostModel.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/IRMapping.h"
+
+using namespace mlir;
+using namespace sylvite;
+
+static constexpr int64_t panelWidth = attentionPanel;
+
+/// `matrix` (..., K, N) as panels (..., N / width, K, N mod width); the last one repeats the last column.
+static halide::FuncOp makePanels(GroupLowering &lowering, Location loc, StringRef name, Value matrix, unsigned rank) {
+  RankedTensorType type = lowering.typeOf(matrix);
+  unsigned columnDim = type.getRank() - 1;
+  return lowering.createFunc(loc, name, rank + 1, type.getElementType(), [&](OpBuilder &b, Location loc, ValueRange point) {
+    IndexBuilder index(b, loc);
+    ValueRange batch = point.take_front(rank - 2);
+    Value column = index.add(index.mul(point[rank - 2], panelWidth), point[rank]);
+    if (type.isDynamicDim(columnDim) || type.getDimSize(columnDim) % panelWidth)
+      column = index.minimum(column, index.add(lowering.extent(b, loc, matrix, columnDim), -1));
+    halide::YieldOp::create(b, loc, lowering.at(b, loc, matrix, matrixIndices(index, type, batch, point[rank - 1], column)));
+  });
+}
+
+static Value atPanel(OpBuilder &b, Location loc, GroupLowering &lowering, halide::FuncOp panels, ValueRange batch, Value row,
+                     Value column) {
+  IndexBuilder index(b, loc);
+  SmallVector<Value> indices(batch);
+  indices.append({index.floorDiv(column, panelWidth), row, index.mod(column, panelWidth)});
+  return lowering.at(b, loc, panels, indices);
+}
+
+static LogicalResult lowerAttention(nn::AttentionOp op, GroupLowering &lowering) {
+  Location loc = op.getLoc();
+  RankedTensorType query = lowering.typeOf(op.getQuery()), key = lowering.typeOf(op.getKey()), type = lowering.typeOf(op);
+  unsigned rank = type.getRank();
+  Type element = type.getElementType();
+  int64_t numKeys = key.getShape().back();
+  bool fillsPanels = ShapedType::isDynamic(numKeys) || numKeys % panelWidth == 0;
+
+  auto constantFunc = [&](StringRef name, unsigned rank, double value) {
+    return lowering.createFunc(loc, name, rank, element, [&](OpBuilder &b, Location loc, ValueRange) {
+      halide::YieldOp::create(b, loc, lowering.scalar(b, loc, element, value));
+    });
+  };
+  // Rows of whole panels, with scores that weigh nothing at the end, unless the number of keys is free.
+  halide::ReductionBound numScores =
+      ShapedType::isDynamic(numKeys) ? lowering.extentBound(op.getKey(), key.getRank() - 1)
+                                     : halide::ReductionBound(llvm::alignTo(numKeys, panelWidth));
+  auto reduceRows = [&](StringRef name, halide::FuncOp scores, double initial,
+                        function_ref<Value(OpBuilder &, Location, Value, Value)> combine) {
+    halide::FuncOp total = constantFunc(name, rank - 1, initial);
+    halide::UpdateOp::create(lowering.builder, loc, total, halide::ReductionVariable{"rj", 0, numScores},
+                             [&](OpBuilder &b, Location loc, ValueRange vars) {
+                               Value next = combine(b, loc, lowering.at(b, loc, total, vars.drop_back()),
+                                                    lowering.at(b, loc, scores, vars));
+                               halide::YieldOp::create(b, loc, next);
+                             });
+    return total;
+  };
+
+  halide::FuncOp keys = makePanels(lowering, loc, "keys", op.getKey(), rank);
+  halide::FuncOp products = constantFunc("products", rank, 0);
+  halide::UpdateOp::create(
+      lowering.builder, loc, products,
+      halide::ReductionVariable{"rk", 0, lowering.extentBound(op.getQuery(), query.getRank() - 1)},
+      [&](OpBuilder &b, Location loc, ValueRange vars) {
+        IndexBuilder index(b, loc);
+        ValueRange point = vars.drop_back(), batch = point.drop_back(2);
+        Value row = point[rank - 2], k = vars.back();
+        // A register tile may reach beyond a free number of rows; what it computes there is dropped.
+        if (unsigned dim = query.getRank() - 2; query.isDynamicDim(dim))
+          row = index.minimum(row, index.add(lowering.extent(b, loc, op.getQuery(), dim), -1));
+        yieldProductSum(b, loc, lowering.at(b, loc, products, point),
+                        lowering.at(b, loc, op.getQuery(), matrixIndices(index, query, batch, row, k)),
+                        atPanel(b, loc, lowering, keys, batch, k, point.back()));
+      });
+  halide::FuncOp scores = lowering.createFunc(loc, "scores", rank, element, [&](OpBuilder &b, Location loc, ValueRange point) {
+    IndexBuilder index(b, loc);
+    Block &body = op.getBody().front();
+    IRMapping mapping;
+    mapping.map(body.getArgument(0), lowering.at(b, loc, products, point));
+    SmallVector<Value> within(point);
+    if (!op.getModifiers().empty()) {
+      if (!fillsPanels)
+        within.back() = index.minimum(within.back(), index.constant(numKeys - 1));
+      if (type.isDynamicDim(rank - 2))
+        within[rank - 2] = index.minimum(
+            within[rank - 2], index.add(lowering.extent(b, loc, op.getQuery(), query.getRank() - 2), -1));
+    }
+    for (auto [argument, modifier] : llvm::zip(body.getArguments().drop_front(), op.getModifiers()))
+      mapping.map(argument, lowering.atBroadcast(b, loc, modifier, within));
+    for (Operation &scalar : body.without_terminator())
+      b.clone(scalar, mapping);
+    Value score = mapping.lookupOrDefault(body.getTerminator()->getOperand(0));
+    if (!fillsPanels)
+      score = arith::SelectOp::create(b, loc, index.lessThan(point.back(), index.constant(numKeys)), score,
+                                      lowering.scalar(b, loc, element, -std::numeric_limits<double>::infinity()));
+    halide::YieldOp::create(b, loc, score);
+  });
+  halide::FuncOp maximum = reduceRows("row_max", scores, -std::numeric_limits<double>::infinity(),
+                                      [](OpBuilder &b, Location loc, Value x, Value y) -> Value {
+                                        return arith::MaximumFOp::create(b, loc, x, y);
+                                      });
+  halide::FuncOp weights = lowering.createFunc(loc, "weights", rank, element, [&](OpBuilder &b, Location loc, ValueRange point) {
+    Value shifted = arith::SubFOp::create(b, loc, lowering.at(b, loc, scores, point),
+                                          lowering.at(b, loc, maximum, point.drop_back()));
+    halide::YieldOp::create(b, loc, Value(math::ExpOp::create(b, loc, shifted)));
+  });
+  halide::FuncOp total =
+      reduceRows("row_sum", weights, 0, [](OpBuilder &b, Location loc, Value x, Value y) -> Value {
+        return arith::AddFOp::create(b, loc, x, y);
+      });
+  halide::FuncOp values = makePanels(lowering, loc, "values", op.getValue(), rank);
+  halide::FuncOp weighted = constantFunc("weighted", rank, 0);
+  halide::UpdateOp::create(lowering.builder, loc, weighted,
+                           halide::ReductionVariable{"rj", 0, lowering.extentBound(op.getKey(), key.getRank() - 1)},
+                           [&](OpBuilder &b, Location loc, ValueRange vars) {
+                             ValueRange point = vars.drop_back(), batch = point.drop_back(2);
+                             SmallVector<Value> weight(point);
+                             weight.back() = vars.back();
+                             yieldProductSum(b, loc, lowering.at(b, loc, weighted, point),
+                                             lowering.at(b, loc, weights, weight),
+                                             atPanel(b, loc, lowering, values, batch, vars.back(), point.back()));
+                           });
+  lowering.defineFunc(op, "attention", [&](OpBuilder &b, Location loc, ValueRange point) {
+    Value sum = lowering.at(b, loc, total, point.drop_back());
+    halide::YieldOp::create(b, loc, Value(arith::DivFOp::create(b, loc, lowering.at(b, loc, weighted, point), sum)));
+  });
+  return success();
+}
+
+void sylvite::addAttentionLowerings(LoweringTable &table) { table.add<nn::AttentionOp, lowerAttention>(); }

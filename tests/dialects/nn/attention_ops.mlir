@@ -1,0 +1,27 @@
+// RUN: sylvite-opt %s | sylvite-opt | FileCheck %s
+
+// CHECK-LABEL: func.func @plain
+// CHECK: nn.attention %arg0, %arg1, %arg2 scores() : (tensor<?x4x20x8xf32>, tensor<?x4x8x30xf32>, tensor<?x4x30x6xf32>) -> tensor<?x4x20x6xf32> {
+// CHECK-NEXT: ^bb0(%[[S:.*]]: f32):
+// CHECK-NEXT: nn.yield %[[S]] : f32
+func.func @plain(%q: tensor<?x4x20x8xf32>, %k: tensor<?x4x8x30xf32>, %v: tensor<?x4x30x6xf32>) {
+  %0 = nn.attention %q, %k, %v scores () : (tensor<?x4x20x8xf32>, tensor<?x4x8x30xf32>, tensor<?x4x30x6xf32>) -> tensor<?x4x20x6xf32> {
+  ^bb0(%s: f32):
+    nn.yield %s : f32
+  }
+  return
+}
+
+// Heads that share keys and values, free lengths, and modifiers that broadcast: a mask and a bias.
+// CHECK-LABEL: func.func @modified
+// CHECK: nn.attention %arg0, %arg1, %arg2 scores(%arg3, %arg4) : {{.*}} -> tensor<?x2x3x?x8xf32>
+func.func @modified(%q: tensor<?x2x3x?x8xf32>, %k: tensor<?x2x1x8x?xf32>, %v: tensor<?x2x1x?x8xf32>, %m: tensor<?x1x1x1x?xi1>, %b: tensor<3x1x1xf32>) {
+  %0 = nn.attention %q, %k, %v scores (%m, %b) : (tensor<?x2x3x?x8xf32>, tensor<?x2x1x8x?xf32>, tensor<?x2x1x?x8xf32>, tensor<?x1x1x1x?xi1>, tensor<3x1x1xf32>) -> tensor<?x2x3x?x8xf32> {
+  ^bb0(%s: f32, %c: i1, %f: f32):
+    %low = arith.constant -1.0e9 : f32
+    %0 = arith.addf %s, %f : f32
+    %1 = arith.select %c, %0, %low : f32
+    nn.yield %1 : f32
+  }
+  return
+}

@@ -1,0 +1,81 @@
+// RUN: sylvite-opt %s -split-input-file -pass-pipeline='builtin.module(func.func(nn-plan-contractions))' | FileCheck %s
+// RUN: sylvite-opt %s -split-input-file -pass-pipeline='builtin.module(func.func(nn-plan-contractions,nn-fuse))' | FileCheck %s --check-prefix=FUSED
+
+// Two products with a softmax between them are attention; keys are columns, and their transposes are one. What happens
+// to the scores on the way is the region.
+// CHECK-LABEL: func.func @heads
+// CHECK: %[[Q:.*]] = nn.transpose %arg0 [0, 2, 1, 3]
+// CHECK: %[[V:.*]] = nn.transpose %arg2 [0, 2, 1, 3]
+// CHECK: %[[K:.*]] = nn.transpose %arg1 [0, 2, 3, 1] : (tensor<?x20x4x8xf32>) -> tensor<?x4x8x20xf32>
+// CHECK: nn.attention %[[Q]], %[[K]], %[[V]] scores(%arg3) : {{.*}} {
+// CHECK-NEXT: ^bb0(%[[S:.*]]: f32, %[[M:.*]]: i1):
+// CHECK: %[[SCALED:.*]] = arith.mulf %[[S]], %{{.*}} : f32
+// CHECK: %[[MASKED:.*]] = arith.select %[[M]], %[[SCALED]], %{{.*}} : f32
+// CHECK-NEXT: nn.yield %[[MASKED]]
+// CHECK-NOT: nn.softmax
+// The kernel reads and writes through transposes.
+// FUSED-LABEL: func.func @heads
+// FUSED-NEXT: nn.group (%{{.*}} = %arg0, %{{.*}} = %arg2, %{{.*}} = %arg1, %{{.*}} = %arg3)
+// FUSED-COUNT-3: nn.transpose
+// FUSED: nn.attention
+// FUSED: nn.transpose
+// FUSED-NEXT: nn.yield
+// FUSED-NOT: nn.group
+// FUSED: return
+func.func @heads(%q: tensor<?x20x4x8xf32>, %k: tensor<?x20x4x8xf32>, %v: tensor<?x20x4x8xf32>, %mask: tensor<20x20xi1>) -> tensor<?x20x4x8xf32> {
+  %0 = nn.transpose %q [0, 2, 1, 3] : (tensor<?x20x4x8xf32>) -> tensor<?x4x20x8xf32>
+  %1 = nn.transpose %k [0, 2, 1, 3] : (tensor<?x20x4x8xf32>) -> tensor<?x4x20x8xf32>
+  %2 = nn.transpose %v [0, 2, 1, 3] : (tensor<?x20x4x8xf32>) -> tensor<?x4x20x8xf32>
+  %3 = nn.matmul %0, %1 {transpose_rhs} : (tensor<?x4x20x8xf32>, tensor<?x4x20x8xf32>) -> tensor<?x4x20x20xf32>
+  %4 = nn.map (%3) : (tensor<?x4x20x20xf32>) -> tensor<?x4x20x20xf32> {
+  ^bb0(%s: f32):
+    %c = arith.constant 0.25 : f32
+    %m = arith.mulf %s, %c : f32
+    nn.yield %m : f32
+  }
+  %5 = nn.map (%mask, %4) : (tensor<20x20xi1>, tensor<?x4x20x20xf32>) -> tensor<?x4x20x20xf32> {
+  ^bb0(%m: i1, %s: f32):
+    %c = arith.constant -1.0e9 : f32
+    %r = arith.select %m, %s, %c : f32
+    nn.yield %r : f32
+  }
+  %6 = nn.softmax %5 dims [3] : (tensor<?x4x20x20xf32>) -> tensor<?x4x20x20xf32>
+  %7 = nn.matmul %6, %2 : (tensor<?x4x20x20xf32>, tensor<?x4x20x8xf32>) -> tensor<?x4x20x8xf32>
+  %8 = nn.transpose %7 [0, 2, 1, 3] : (tensor<?x4x20x8xf32>) -> tensor<?x20x4x8xf32>
+  return %8 : tensor<?x20x4x8xf32>
+}
+
+// -----
+
+// Probabilities that others read, as gradients do, are kept. A product still reads its right side along its rows.
+// CHECK-LABEL: func.func @kept
+// CHECK-NOT: nn.attention
+// CHECK: %[[T:.*]] = nn.transpose %arg1 [1, 0]
+// CHECK: nn.matmul %arg0, %[[T]] : (tensor<20x8xf32>, tensor<8x20xf32>)
+func.func @kept(%q: tensor<20x8xf32>, %k: tensor<20x8xf32>, %v: tensor<20x8xf32>) -> (tensor<20x8xf32>, tensor<20x20xf32>) {
+  %0 = nn.matmul %q, %k {transpose_rhs} : (tensor<20x8xf32>, tensor<20x8xf32>) -> tensor<20x20xf32>
+  %1 = nn.softmax %0 dims [1] : (tensor<20x20xf32>) -> tensor<20x20xf32>
+  %2 = nn.matmul %1, %v : (tensor<20x20xf32>, tensor<20x8xf32>) -> tensor<20x8xf32>
+  return %2, %1 : tensor<20x8xf32>, tensor<20x20xf32>
+}
+
+// -----
+
+// One row repays no panels; a softmax along another dimension is none of attention.
+// CHECK-LABEL: func.func @row
+// CHECK-NOT: nn.attention
+func.func @row(%q: tensor<1x8xf32>, %k: tensor<20x8xf32>, %v: tensor<20x8xf32>) -> tensor<1x8xf32> {
+  %0 = nn.matmul %q, %k {transpose_rhs} : (tensor<1x8xf32>, tensor<20x8xf32>) -> tensor<1x20xf32>
+  %1 = nn.softmax %0 dims [1] : (tensor<1x20xf32>) -> tensor<1x20xf32>
+  %2 = nn.matmul %1, %v : (tensor<1x20xf32>, tensor<20x8xf32>) -> tensor<1x8xf32>
+  return %2 : tensor<1x8xf32>
+}
+
+// CHECK-LABEL: func.func @columns
+// CHECK-NOT: nn.attention
+func.func @columns(%q: tensor<20x8xf32>, %k: tensor<20x8xf32>, %v: tensor<20x8xf32>) -> tensor<20x8xf32> {
+  %0 = nn.matmul %q, %k {transpose_rhs} : (tensor<20x8xf32>, tensor<20x8xf32>) -> tensor<20x20xf32>
+  %1 = nn.softmax %0 dims [0] : (tensor<20x20xf32>) -> tensor<20x20xf32>
+  %2 = nn.matmul %1, %v : (tensor<20x20xf32>, tensor<20x8xf32>) -> tensor<20x8xf32>
+  return %2 : tensor<20x8xf32>
+}
