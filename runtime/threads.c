@@ -5,7 +5,7 @@
  * other threads meanwhile, run serially in their caller, which is always correct and never waits.
  *
  * Each thread begins with a range of chunks of its own, the same part of every loop: what a kernel wrote is
- * then in the cache of the core that reads it in the next, where another core's would come at a fifth of the
+ * then in the cache of the core that reads it in the next, where another core's would come at two fifths of the
  * speed. Who is done takes chunks from the ends of the others' ranges.
  *
  * The state of a loop is these ranges, each one word. A thread claims a chunk by changing a range, and reads

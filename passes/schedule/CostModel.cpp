@@ -48,8 +48,10 @@ Tile sylvite::chooseTile(const Contraction &contraction, const Machine &machine,
   // Two vectors read whole lines, four positions share most of what they read.
   bool perChannel = contraction.weights == Weights::PerChannel;
   if (perChannel && !ShapedType::isDynamic(contraction.positions) && !vectors) {
-    if (contraction.positions <= shortRow)
-      return {1, llvm::divideCeil(contraction.positions, llvm::divideCeil(contraction.positions, mostRows))};
+    if (contraction.positions <= shortRow) {
+      int64_t tiles = llvm::divideCeil(contraction.positions, mostRows);
+      return {1, static_cast<int64_t>(llvm::divideCeil(contraction.positions, tiles))};
+    }
     return {std::min<int64_t>(contraction.channels / contraction.lanes, 2), 4};
   }
   int64_t mostVectors = perChannel ? 1
