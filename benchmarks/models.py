@@ -51,22 +51,21 @@ def attention():
     return keras.Model(inputs, ops.matmul(ops.softmax(scores), value))
 
 
-def gelu_tanh(x):
-    return keras.activations.gelu(x, approximate=True)
+def transformer_block(x, heads, before, causal=False, approximate=False):
+    """Attention and two dense layers of four times the width, each with a residual; normalized `before` or after them.
 
-
-def transformer_block(x, heads, before, causal=False, activation="gelu"):
-    """Attention and two dense layers of four times the width, each with a residual; normalized `before` or after them."""
+    GELU is an operation of its own: a saved model does not keep an activation's argument `approximate`.
+    """
     width = x.shape[-1]
     attend = layers.MultiHeadAttention(heads, width // heads)
-    hidden, output = layers.Dense(4 * width, activation=activation), layers.Dense(width)
     first, second = (layers.LayerNormalization(epsilon=1e-5) for _ in range(2))
+    feed_forward = lambda x: layers.Dense(width)(ops.gelu(layers.Dense(4 * width)(x), approximate=approximate))
     if before:
         y = first(x)
         x = layers.Add()([x, attend(y, y, use_causal_mask=causal)])
-        return layers.Add()([x, output(hidden(second(x)))])
+        return layers.Add()([x, feed_forward(second(x))])
     x = first(layers.Add()([x, attend(x, x, use_causal_mask=causal)]))
-    return second(layers.Add()([x, output(hidden(x))]))
+    return second(layers.Add()([x, feed_forward(x)]))
 
 
 def embedded(tokens, vocabulary, width):
@@ -89,7 +88,7 @@ def gpt2(blocks=12):
     tokens = layers.Input((64,), dtype="int32")
     x = embedded(tokens, 50257, 768)
     for _ in range(blocks):
-        x = transformer_block(x, 12, before=True, causal=True, activation=gelu_tanh)
+        x = transformer_block(x, 12, before=True, causal=True, approximate=True)
     return keras.Model(tokens, layers.Dense(50257, use_bias=False)(layers.LayerNormalization(epsilon=1e-5)(x)))
 
 

@@ -24,8 +24,8 @@ def gelu_tanh(x):
 
 
 ACTIVATIONS = {"relu": functional.relu, "relu6": functional.relu6, "gelu": functional.gelu,
-               "gelu_tanh": gelu_tanh, "silu": functional.silu,
-               "sigmoid": torch.sigmoid, "hard_sigmoid": functional.hardsigmoid, "hard_silu": functional.hardswish, "softmax": softmax}
+               "silu": functional.silu, "sigmoid": torch.sigmoid,
+               "hard_sigmoid": functional.hardsigmoid, "hard_silu": functional.hardswish, "softmax": softmax}
 
 
 class Recurrent(nn.Module):
@@ -191,6 +191,9 @@ class Converter:
 
     def Flatten(self, layer, x):
         return self.graph.call_function(torch.flatten, (self.first(x), 1))
+
+    def Gelu(self, layer, x):
+        return self.call(gelu_tanh if layer.approximate else functional.gelu, x)
 
     def GetItem(self, layer, x, key):
         return self.graph.call_function(operator.getitem, (x, tuple(key)))
