@@ -1,6 +1,7 @@
 """Makes sylvite-test-library fail in every way that a user's machine can. Usage: failures.py DIRECTORY"""
 import os
 import pathlib
+import re
 import resource
 import subprocess
 import sys
@@ -40,9 +41,8 @@ expect_failure("kernels twice", "duplicate symbol: total_argv", output=out, kern
 expect_failure("junk kernel", "kernel1.o", output=out, kernels=("kernels.o", "junk.o"))
 (directory / "partial.ll").write_text((directory / "host.ll").read_text().replace("@forward_arena_bytes", "@arena"))
 expect_failure("no arena_bytes", "internal error: the host program has no function 'forward_arena_bytes'", output=out, host="partial.ll")
-(directory / "wrong.ll").write_text((directory / "host.ll").read_text().replace(
-    "define i64 @forward_arena_bytes(ptr", "define i64 @forward_arena_bytes(i64 %more, ptr").replace(
-    "define dso_local i64 @forward_arena_bytes(ptr", "define dso_local i64 @forward_arena_bytes(i64 %more, ptr"))
+definition = r"define (dso_local )?i64 @forward_arena_bytes\("
+(directory / "wrong.ll").write_text(re.sub(definition, r"\g<0>i64 %more, ", (directory / "host.ll").read_text()))
 expect_failure("signature", "'forward_arena_bytes' has an unexpected signature", output=out, host="wrong.ll")
 (directory / "file").write_bytes(b"x")
 expect_failure("a file in the way", f"cannot create the directory {directory}/file/sub", output=directory / "file" / "sub")
