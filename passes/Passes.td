@@ -43,7 +43,13 @@ def Train : Pass<"nn-train", "::mlir::ModuleOp"> {
     - `@evaluate(inputs..., targets...) -> (loss, metrics..., updates...)`, the layers as in inference;
     - `@metrics_result() -> (loss, metrics...)` of all batches of both since the last `@reset_metrics() -> (updates...)`:
       each metric follows from sums, which are kept in parameters `metrics/...`;
-    - `@gradients(inputs..., targets...) -> (loss, gradients of trainable parameters...)`.
+    - `@gradients(inputs..., targets...) -> (loss, gradients of trainable parameters...)`;
+    - `@apply_averages() -> (updates...)`, where the optimizer keeps moving averages of the parameters (`use_ema`): each
+      parameter becomes its own.
+
+    With `sample_weights`, "item" or "position", functions of a loss take weights as their last argument, `sample_weight`: the
+    loss of each item, or of each position, is multiplied by its own. In training, it is also multiplied by the weight of the
+    item's class, where there are `class_weights = array<f64: ...>`, by class. The loss is the mean over all positions.
 
     A result with `nn.update = "NAME"` replaces parameter NAME when the function has returned: every `nn.get` in it has
     the value of before. Such results are no outputs, and stand after all that are. What the optimizer keeps becomes

@@ -338,11 +338,19 @@ void HeaderWriter::writeEntry(const EntryWriter &writer) {
         << "_evaluate since the last\n * " << name << "_reset_metrics, or since the handle was made.\n *\n";
   else if (entry == "reset_metrics")
     out << "/* Forgets what the metrics are made of. Before an epoch, and between training and evaluation.\n *\n";
+  else if (entry == "apply_averages")
+    out << "/* Replaces the trained weights by their moving averages (Keras's use_ema), as Keras's fit does at its end: after\n"
+           " * the last step, before weights are saved or used. What the optimizer keeps stays as it is.\n *\n";
   else if (entry == "gradients")
     out << "/* Loss of a batch and its gradients, for those who bring an optimizer of their own.\n *\n";
   else
     out << "/* Runs the model's function \"" << comment(entry) << "\".\n *\n";
   writer.describeInputs(out);
+  for (auto [argument, input] : zip_equal(writer.inputs, writer.entry.inputs))
+    if (input.name == "sample_weight")
+      out << " *\n * The loss of each " << (input.shape.size() == 1 ? "item" : "position") << " is multiplied by its weight in `"
+          << argument << "`; the mean is over all, whatever their weights.\n"
+          << (writer.form == EntryForm::Metrics ? " * Metrics are not weighted.\n" : "");
   switch (writer.form) {
   case EntryForm::Tensors:
     for (auto [argument, output] : zip_equal(writer.outputs, writer.entry.outputs))

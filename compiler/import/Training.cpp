@@ -42,7 +42,7 @@ static std::string canonicalKind(StringRef name) {
 
 /// Keras's options that change what training computes, and that no part of it reads.
 static bool isUnsupportedOption(StringRef name) {
-  static constexpr StringLiteral names[] = {"gradient_accumulation_steps", "ignore_class", "loss_scale_factor", "use_ema"};
+  static constexpr StringLiteral names[] = {"ignore_class", "loss_scale_factor"};
   return is_contained(names, name);
 }
 
@@ -214,8 +214,9 @@ FailureOr<DictionaryAttr> sylvite::readCompileConfig(MLIRContext *context, const
 /// The options of all losses, metrics or optimizers.
 static ArrayRef<StringLiteral> optionsOf(StringRef what) {
   static constexpr StringLiteral optimizer[] = {
-      "amsgrad", "beta_1", "beta_2", "centered", "clipnorm", "clipvalue", "epsilon", "global_clipnorm",
-      "initial_accumulator_value", "learning_rate", "lr", "momentum", "nesterov", "rho", "weight_decay"};
+      "amsgrad", "beta_1", "beta_2", "centered", "clipnorm", "clipvalue", "ema_momentum", "ema_overwrite_frequency",
+      "epsilon", "global_clipnorm", "gradient_accumulation_steps", "initial_accumulator_value", "learning_rate", "lr",
+      "momentum", "nesterov", "rho", "use_ema", "weight_decay"};
   static constexpr StringLiteral loss[] = {"delta", "from_logits", "label_smoothing", "target_is_distribution", "weight"};
   static constexpr StringLiteral metric[] = {"average", "class_id", "curve", "delta", "from_logits", "k",
                                              "label_smoothing", "name", "num_thresholds", "threshold"};
@@ -267,6 +268,23 @@ static FailureOr<std::optional<size_t>> splitOutput(Location loc, StringRef what
   return std::optional<size_t>(found - outputs.begin());
 }
 
+/// Weights of classes, by their numbers.
+static FailureOr<SmallVector<double>> parseClassWeights(Location loc, ArrayRef<std::string> texts) {
+  constexpr size_t most = 1 << 20;
+  SmallVector<double> weights;
+  for (StringRef text : texts) {
+    auto [number, value] = text.split('=');
+    size_t index;
+    double weight;
+    if (number.getAsInteger(10, index) || index >= most || value.getAsDouble(weight) || !(weight >= 0))
+      return emitError(loc) << "--class-weights: '" << text << "' is not of the form CLASS=WEIGHT, a number from 0 on and one that is not negative";
+    if (index >= weights.size())
+      weights.resize(index + 1, 1);
+    weights[index] = weight;
+  }
+  return weights;
+}
+
 LogicalResult sylvite::configureTraining(ModuleOp module, const TrainingOptions &options) {
   Location loc = module.getLoc();
   Builder b(module.getContext());
@@ -311,6 +329,14 @@ LogicalResult sylvite::configureTraining(ModuleOp module, const TrainingOptions 
     for (ArrayRef<Attribute> list : lists)
       metrics.push_back(b.getArrayAttr(list));
     training.set("metrics", b.getArrayAttr(metrics));
+  }
+  if (!options.sampleWeights.empty())
+    training.set("sample_weights", b.getStringAttr(options.sampleWeights));
+  if (!options.classWeights.empty()) {
+    auto weights = parseClassWeights(loc, options.classWeights);
+    if (failed(weights))
+      return failure();
+    training.set("class_weights", b.getDenseF64ArrayAttr(*weights));
   }
   if (!training.get("losses"))
     return emitError(loc) << "the model's file does not say what loss it is trained with; --loss does";

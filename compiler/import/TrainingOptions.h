@@ -14,6 +14,8 @@ struct TrainingOptions {
   std::vector<std::string> losses;
   std::string optimizer;            ///< KIND[:option=value,...]: "adam:lr=1e-3"
   std::vector<std::string> metrics; ///< KIND[:option=value,...] or OUTPUT=KIND...
+  std::string sampleWeights;        ///< what has a weight, an input of its own: "item", "position", or nothing
+  std::vector<std::string> classWeights; ///< CLASS=WEIGHT: "0=1", "1=2.5"
   std::vector<std::string> freeze;  ///< patterns of parameters that do not change: "block[1-3]*"
 };
 

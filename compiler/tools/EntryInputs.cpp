@@ -18,7 +18,30 @@ std::string modelShapeText(const sylvite_entry &entry, const sylvite_tensor &ten
   return text + (tensor.rank == 1 ? ",)" : ")");
 }
 
-/// The arrays for the entry's inputs, in its order.
+/// Ones for input `index`, whose free dimensions are those of the inputs before it.
+static Expected<Array> makeOnes(const sylvite_entry &entry, int32_t index, ArrayRef<Array> before) {
+  const sylvite_tensor &tensor = entry.inputs[index];
+  Array ones;
+  ones.dtype = DType::Float32;
+  size_t count = 1;
+  for (int32_t d = 0; d < tensor.rank; ++d) {
+    int64_t size = tensor.shape[d];
+    for (auto [i, other] : enumerate(before))
+      for (int32_t e = 0; size < 0 && e < entry.inputs[i].rank && size_t(e) < other.shape.size(); ++e)
+        if (entry.inputs[i].shape[e] == tensor.shape[d])
+          size = other.shape[e];
+    if (size < 0)
+      return createStringError(std::string("no input has the free dimension '") + entry.dims[-1 - size] + "'");
+    ones.shape.push_back(size);
+    count *= size;
+  }
+  std::vector<float> values(count, 1.0f);
+  const char *bytes = reinterpret_cast<const char *>(values.data());
+  ones.data.assign(bytes, bytes + count * sizeof(float));
+  return ones;
+}
+
+/// The arrays for the entry's inputs, in its order. Items without sample weights all weigh one.
 static Expected<std::vector<Array>> takeInputs(const sylvite_entry &entry, ArrayFile &file, StringRef path) {
   std::vector<Array> inputs;
   if (!file.isArchive) {
@@ -34,6 +57,13 @@ static Expected<std::vector<Array>> takeInputs(const sylvite_entry &entry, Array
   }
   for (int32_t i = 0; i < entry.input_count; ++i) {
     auto found = file.arrays.find(entry.inputs[i].name);
+    if (found == file.arrays.end() && entry.inputs[i].name == StringRef("sample_weight")) {
+      Expected<Array> ones = makeOnes(entry, i, inputs);
+      if (!ones)
+        return ones.takeError();
+      inputs.push_back(std::move(*ones));
+      continue;
+    }
     if (found == file.arrays.end())
       return createStringError(path + " has no array '" + entry.inputs[i].name +
                                "' for the model's input of that name; it has: " +

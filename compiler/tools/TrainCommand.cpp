@@ -19,6 +19,7 @@
 #include <cmath>
 #include <csignal>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 using namespace llvm;
@@ -122,6 +123,7 @@ private:
   LoadedLibrary &library;
   const TrainOptions &options;
   int32_t trainEntry = 0, evaluateEntry = 0, resultEntry = 0, resetEntry = 0;
+  std::optional<int32_t> averageEntry; ///< for an optimizer that keeps averages of the weights
   Dataset training, validation;
   bool validates = false;
   bool hasCheckpoint = false; ///< --save is of this run
@@ -152,6 +154,10 @@ Error Trainer::findEntries() {
       return found.takeError();
     *index = *found;
   }
+  if (Expected<int32_t> found = library.findEntry("apply_averages"))
+    averageEntry = *found;
+  else
+    consumeError(found.takeError());
   return Error::success();
 }
 
@@ -485,6 +491,14 @@ Error Trainer::run() {
     return error;
   if (Error error = runEpochs())
     return error;
+  if (averageEntry) { // as Keras's fit ends; once more changes nothing
+    if (Expected<std::vector<double>> none = runEntry(*averageEntry, {}, {}); !none)
+      return none.takeError();
+    if (!options.save.empty())
+      if (Error error = save(options.save))
+        return error;
+    errs() << "the weights are their moving averages now\n";
+  }
   if (stopsEarly())
     errs() << "stopped early: no better epoch than " << record.best() + 1 << " in " << options.earlyStopping << "\n";
   record.printTable(outs());

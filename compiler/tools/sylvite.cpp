@@ -86,8 +86,13 @@ static int runCommandLine(int argc, char **argv) {
       ->type_name("LOSS")->needs(trainFlag);
   compileCommand->add_option("--optimizer", training.optimizer, "Optimizer: KIND[:option=value,...], as adam:lr=1e-3")
       ->type_name("OPTIMIZER")->needs(trainFlag);
-  compileCommand->add_option("--metrics", training.metrics, "Metrics: accuracy,mean_absolute_error")->delimiter(',')
+  compileCommand->add_option("--metrics", training.metrics, "Metrics: accuracy,precision,recall,f1,auc,mae, or with options, as top_k_categorical_accuracy:k=3")->delimiter(',')
       ->type_name("METRIC")->needs(trainFlag);
+  compileCommand->add_flag("--sample-weights{item}", training.sampleWeights,
+                           "Another input, sample_weight: what the loss of each item, or each position, is multiplied by")
+      ->type_name("item|position")->check(CLI::IsMember({"item", "position"}))->needs(trainFlag);
+  compileCommand->add_option("--class-weights", training.classWeights, "In training: what the loss of an item of a class is multiplied by: 0=1,1=2.5")
+      ->delimiter(',')->type_name("CLASS=WEIGHT")->needs(trainFlag);
   compileCommand->add_option("--freeze", training.freeze, "Layers or parameters that training leaves: 'block[1-3]*'")
       ->type_name("PATTERN")->needs(trainFlag);
   compileCommand->add_flag("--exact", compile.exact,

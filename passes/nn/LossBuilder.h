@@ -36,6 +36,24 @@ struct LossBuilder {
     int64_t count = nn::TensorBuilder::typeOf(compared.predicted).getDimSize(last());
     return getIndices(b, count);
   }
+  /// The place of the first of the greatest elements along the last dimension of `x`, as a float.
+  Value argmax(Value x) {
+    int64_t count = nn::TensorBuilder::typeOf(x).getDimSize(last());
+    Value isGreatest = b.map(x, greatest(x), &nn::ScalarBuilder::equals);
+    Value index = nn::MapOp::create(
+        b, mlir::ValueRange{isGreatest, classes()}, [&](mlir::OpBuilder &builder, mlir::Location loc, mlir::ValueRange v) -> Value {
+          nn::ScalarBuilder s(builder, loc);
+          Value number = mlir::arith::SIToFPOp::create(builder, loc, v[0].getType(), v[1]);
+          return s.selectGreater(v[0], s.constant(0.5, v[0]), number, s.constant(count, v[0]));
+        });
+    return b.reduce(nn::ReduceKind::Min, index, {last()});
+  }
+  /// The numbers of classes that a sparse target holds, as floats.
+  Value numbers() {
+    return nn::MapOp::create(b, mlir::ValueRange{compared.target}, [](mlir::OpBuilder &b, mlir::Location loc, mlir::ValueRange v) -> Value {
+      return mlir::arith::SIToFPOp::create(b, loc, b.getF32Type(), v[0]);
+    });
+  }
   /// The target, or one-hot vectors of the classes that it numbers, as floats.
   Value vectors() {
     if (!compared.isSparse)

@@ -216,3 +216,33 @@ Value sylvite::buildLoss(TensorBuilder &b, Settings loss, const Comparison &comp
   builder.compared.isSparse = row->isSparse;
   return row->build(builder);
 }
+
+Value sylvite::buildClassWeights(TensorBuilder &b, const Comparison &compared, ArrayRef<double> weights) {
+  LossBuilder l{b, Settings(DictionaryAttr::get(b.getContext())), compared};
+  RankedTensorType type = TensorBuilder::typeOf(compared.target);
+  if (type.getRank() != (compared.isSparse ? 1 : 2))
+    return {};
+  Value number;
+  if (compared.isSparse)
+    number = l.numbers();
+  else if (type.getDimSize(1) > 1)
+    number = l.argmax(compared.target);
+  else
+    number = b.map(b.reshape(compared.target, {type.getDimSize(0)}, {0}), [](ScalarBuilder &s, Value t) {
+      return s.floor(s.add(t, s.constant(0.5, t)));
+    });
+  SmallVector<double> beyondOne;
+  for (double weight : weights)
+    beyondOne.push_back(weight - 1);
+  Value column = b.reshape(number, {type.getDimSize(0), 1}, {0, -1});
+  Value chosen = MapOp::create(
+      b, ValueRange{column, getIndices(b, weights.size()), getVector(b, "class_weights", beyondOne)},
+      [](OpBuilder &builder, Location loc, ValueRange v) -> Value {
+        ScalarBuilder s(builder, loc);
+        Value index = arith::SIToFPOp::create(builder, loc, v[0].getType(), v[1]);
+        return s.mul(s.equals(v[0], index), v[2]);
+      });
+  return b.map(b.reduce(ReduceKind::Sum, chosen, {1}), [](ScalarBuilder &s, Value more) {
+    return s.add(s.constant(1, more), more);
+  });
+}

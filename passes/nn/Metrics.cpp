@@ -18,29 +18,9 @@ using namespace sylvite::nn;
 // Means
 //===----------------------------------------------------------------------===//
 
-/// 1 at the first of the greatest elements of the last dimension: its index.
-static Value argmax(LossBuilder &l, Value x) {
-  int64_t count = TensorBuilder::typeOf(x).getDimSize(l.last());
-  Value isGreatest = l.b.map(x, l.greatest(x), &ScalarBuilder::equals);
-  Value index = MapOp::create(
-      l.b, ValueRange{isGreatest, l.classes()}, [&](OpBuilder &builder, Location loc, ValueRange v) -> Value {
-        ScalarBuilder s(builder, loc);
-        Value number = arith::SIToFPOp::create(builder, loc, v[0].getType(), v[1]);
-        return s.selectGreater(v[0], s.constant(0.5, v[0]), number, s.constant(count, v[0]));
-      });
-  return l.b.reduce(ReduceKind::Min, index, {l.last()});
-}
-
 static Value categoricalAccuracy(LossBuilder &l) {
-  Value predicted = argmax(l, l.compared.predicted);
-  Value target = l.compared.target;
-  if (l.compared.isSparse)
-    target = MapOp::create(l.b, ValueRange{target}, [](OpBuilder &b, Location loc, ValueRange v) -> Value {
-      return arith::SIToFPOp::create(b, loc, b.getF32Type(), v[0]);
-    });
-  else
-    target = argmax(l, target);
-  return l.b.map(predicted, target, &ScalarBuilder::equals);
+  Value target = l.compared.isSparse ? l.numbers() : l.argmax(l.compared.target);
+  return l.b.map(l.argmax(l.compared.predicted), target, &ScalarBuilder::equals);
 }
 
 /// Whether fewer than k classes are above the right one.

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "passes/nn/Training.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/ADT/StringExtras.h"
 
 #include <cmath>
@@ -24,9 +25,14 @@ struct Optimizer::Row {
   void (*update)(const Optimizer &, TensorBuilder &, ParameterUpdate &);
 };
 
-
 static void nothing(Optimizer &, TensorBuilder &, SmallVectorImpl<Value> &) {}
 
+/// `x` where the scalar `condition` is 1, `y` where it is 0.
+static Value choose(TensorBuilder &b, Value condition, Value x, Value y) {
+  return b.map(ValueRange{condition, x, y}, [](ScalarBuilder &s, ValueRange v) {
+    return s.selectGreater(v[0], s.constant(0.5, v[0]), v[1], v[2]);
+  });
+}
 /// decay * average + (1 - decay) * x.
 static Value average(ScalarBuilder &s, Value average, Value x, double decay) {
   return s.add(s.mul(s.constant(decay, x), average), s.mul(s.constant(1 - decay, x), x));
@@ -236,6 +242,18 @@ FailureOr<Optimizer> Optimizer::create(Location loc, Settings settings) {
   if (settings.has("schedule") && !llvm::is_contained(schedules, settings.part("schedule").kind()))
     return emitError(loc) << "learning-rate schedule '" << settings.part("schedule").kind()
                           << "' is not supported; supported: " << llvm::join(ArrayRef<StringLiteral>(schedules), ", ");
+  auto isCount = [&](StringRef name, double least) {
+    double value = settings.number(name, 0); // 0 is Keras's None
+    return value == 0 || (value >= least && value == std::floor(value));
+  };
+  if (!isCount("gradient_accumulation_steps", 2))
+    return emitError(loc) << "the optimizer has gradient_accumulation_steps "
+                          << settings.number("gradient_accumulation_steps", 0) << "; supported: whole numbers from 2 on";
+  if (!isCount("ema_overwrite_frequency", 1))
+    return emitError(loc) << "the optimizer has ema_overwrite_frequency "
+                          << settings.number("ema_overwrite_frequency", 0) << "; supported: whole numbers from 1 on";
+  if (double momentum = settings.number("ema_momentum", 0.99); !(momentum >= 0 && momentum <= 1))
+    return emitError(loc) << "the optimizer has ema_momentum " << momentum << "; supported: 0 to 1";
   std::string kinds;
   for (const Row &row : rows()) {
     if (row.kind == settings.kind())
@@ -245,58 +263,150 @@ FailureOr<Optimizer> Optimizer::create(Location loc, Settings settings) {
   return emitError(loc) << "optimizer '" << settings.kind() << "' is not supported; supported: " << kinds;
 }
 
-Slots Optimizer::slots() const { return row->slots(settings); }
+static constexpr StringLiteral accumulatorSlot = "gradient_accumulator", movingAverageSlot = "average";
+
+Slots Optimizer::slots() const {
+  Slots slots = row->slots(settings);
+  if (accumulationSteps() > 1)
+    slots.push_back({accumulatorSlot, 0});
+  if (auto average = averageSlot())
+    slots.push_back({*average, 0});
+  return slots;
+}
+
+std::optional<StringRef> Optimizer::averageSlot() const {
+  return settings.flag("use_ema") ? std::optional<StringRef>(movingAverageSlot) : std::nullopt;
+}
 
 Slots Optimizer::scalars() const { return row->kind == "nadam" ? Slots{{"u_product", 1}} : Slots(); }
 
-void Optimizer::begin(TensorBuilder &b, Value rateNow, Value stepNow, SmallVectorImpl<Value> &kept) {
-  rate = rateNow;
-  step = stepNow;
-  row->begin(*this, b, kept);
+//===----------------------------------------------------------------------===//
+// The step
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Arithmetic on a count of steps, an i64.
+struct CountBuilder {
+  OpBuilder &b;
+  Location loc;
+  Value constant(int64_t value) const { return arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(value)); }
+  Value add(Value x, int64_t y) const { return arith::AddIOp::create(b, loc, x, constant(y)); }
+  /// `whenTrue` where `x` is a multiple of `y`, else `whenFalse`: floats.
+  Value selectMultiple(Value x, int64_t y, double whenTrue, double whenFalse) const {
+    Value rest = arith::RemSIOp::create(b, loc, x, constant(y));
+    return selectZero(rest, whenTrue, whenFalse);
+  }
+  Value selectZero(Value x, double whenTrue, double whenFalse) const {
+    Value isZero = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, x, constant(0));
+    auto number = [&](double value) -> Value { return arith::ConstantOp::create(b, loc, b.getF32FloatAttr(value)); };
+    return arith::SelectOp::create(b, loc, isZero, number(whenTrue), number(whenFalse));
+  }
+  Value toFloat(Value x) const { return arith::SIToFPOp::create(b, loc, b.getF32Type(), x); }
+};
+} // namespace
+
+static Value mapCount(TensorBuilder &b, Value count, function_ref<Value(CountBuilder, Value)> function) {
+  return MapOp::create(b, ValueRange{count}, [&](OpBuilder &builder, Location loc, ValueRange v) {
+    return function(CountBuilder{builder, loc}, v[0]);
+  });
 }
 
-void Optimizer::clip(TensorBuilder &b, MutableArrayRef<Value> gradients) const {
-  auto squares = [&](Value gradient) { return b.reduce(ReduceKind::SumSquare, gradient, {0}); };
-  // gradient * limit / max(norm, limit)
-  auto limit = [&](Value gradient, Value square, double most) {
-    return b.map(gradient, square, [&](ScalarBuilder &s, Value g, Value sum) {
-      Value bound = s.constant(most, g);
-      return s.div(s.mul(g, bound), s.maximum(s.sqrt(sum), bound));
+Value Optimizer::countUpdates(TensorBuilder &b, Value iterations) const {
+  int64_t steps = accumulationSteps();
+  if (steps <= 1)
+    return iterations;
+  return mapCount(b, iterations, [&](CountBuilder c, Value n) -> Value {
+    return arith::DivSIOp::create(c.b, c.loc, n, c.constant(steps));
+  });
+}
+
+void Optimizer::begin(TensorBuilder &b, Value rateNow, Value iterations, SmallVectorImpl<Value> &kept) {
+  rate = rateNow;
+  Value updates = countUpdates(b, iterations);
+  step = mapCount(b, updates, [](CountBuilder c, Value n) { return c.toFloat(c.add(n, 1)); });
+  if (int64_t steps = accumulationSteps(); steps > 1)
+    isUpdate = mapCount(b, iterations, [&](CountBuilder c, Value n) { return c.selectMultiple(c.add(n, 1), steps, 1, 0); });
+  if (averageSlot()) {
+    double momentum = settings.number("ema_momentum", 0.99);
+    int64_t frequency = settings.number("ema_overwrite_frequency", 0);
+    // The first update makes the average; steps before it, where several make one update, too.
+    averageMomentum = mapCount(b, updates, [&](CountBuilder c, Value n) { return c.selectZero(n, 0, momentum); });
+    if (frequency > 0)
+      isOverwrite = mapCount(b, updates, [&](CountBuilder c, Value n) {
+        return c.selectMultiple(c.add(n, 1), frequency, 1, 0);
+      });
+  }
+  SmallVector<Value> before(kept.begin(), kept.end());
+  row->begin(*this, b, kept);
+  for (auto [now, old] : llvm::zip_equal(kept, before))
+    now = isUpdate ? choose(b, isUpdate, now, old) : now;
+}
+
+/// gradient * limit / max(norm, limit), where `square` is the norm's.
+static Value limitNorm(TensorBuilder &b, Value gradient, Value square, double most) {
+  return b.map(gradient, square, [&](ScalarBuilder &s, Value g, Value sum) {
+    Value bound = s.constant(most, g);
+    return s.div(s.mul(g, bound), s.maximum(s.sqrt(sum), bound));
+  });
+}
+static Value sumOfSquares(TensorBuilder &b, Value gradient) { return b.reduce(ReduceKind::SumSquare, gradient, {0}); }
+
+void Optimizer::prepareGradient(TensorBuilder &b, ParameterUpdate &update) const {
+  Value &gradient = update.gradient;
+  if (isUpdate) {
+    Value &kept = update.slots[accumulatorSlot];
+    Value total = b.add(gradient, kept);
+    gradient = b.map(total, [&](ScalarBuilder &s, Value g) { return s.div(g, s.constant(accumulationSteps(), g)); });
+    kept = b.map(total, isUpdate, [](ScalarBuilder &s, Value sum, Value ends) {
+      return s.selectGreater(ends, s.constant(0.5, ends), s.constant(0, sum), sum);
     });
-  };
-  if (settings.has("clipvalue")) {
-    double most = settings.number("clipvalue", 0);
-    for (Value &gradient : gradients)
-      gradient = b.map(gradient, [&](ScalarBuilder &s, Value g) { return s.clamp(g, -most, most); });
   }
-  if (settings.has("clipnorm"))
-    for (Value &gradient : gradients)
-      gradient = limit(gradient, squares(gradient), settings.number("clipnorm", 0));
-  if (settings.has("global_clipnorm") && !gradients.empty()) {
-    Value total;
-    for (Value gradient : gradients)
-      total = total ? b.add(total, squares(gradient)) : squares(gradient);
-    for (Value &gradient : gradients)
-      gradient = limit(gradient, total, settings.number("global_clipnorm", 0));
-  }
+  if (double most = settings.number("clipvalue", 0); most > 0)
+    gradient = b.map(gradient, [&](ScalarBuilder &s, Value g) { return s.clamp(g, -most, most); });
+  if (double most = settings.number("clipnorm", 0); most > 0)
+    gradient = limitNorm(b, gradient, sumOfSquares(b, gradient), most);
+}
+
+void Optimizer::clipTogether(TensorBuilder &b, MutableArrayRef<Value> gradients) const {
+  Value total;
+  for (Value gradient : gradients)
+    total = total ? b.add(total, sumOfSquares(b, gradient)) : sumOfSquares(b, gradient);
+  for (Value &gradient : gradients)
+    gradient = limitNorm(b, gradient, total, settings.number("global_clipnorm", 0));
 }
 
 void Optimizer::update(TensorBuilder &b, ParameterUpdate &update) const {
+  ParameterUpdate before = update;
   // Decoupled from the gradient, as in AdamW; Keras gives it to every optimizer.
   if (double decay = settings.number("weight_decay", row->kind == "adamw" ? 0.004 : 0))
     update.parameter = b.map(update.parameter, rate, [&](ScalarBuilder &s, Value p, Value r) {
       return s.sub(p, s.mul(s.mul(p, s.constant(decay, p)), r));
     });
   row->update(*this, b, update);
+  if (isUpdate) {
+    update.parameter = choose(b, isUpdate, update.parameter, before.parameter);
+    for (auto &[slot, initial] : row->slots(settings))
+      update.slots[slot] = choose(b, isUpdate, update.slots[slot], before.slots[slot]);
+  }
+  if (auto slot = averageSlot()) {
+    Value &average = update.slots[*slot];
+    average = b.map(ValueRange{average, update.parameter, averageMomentum}, [](ScalarBuilder &s, ValueRange v) {
+      return s.add(s.mul(v[2], v[0]), s.mul(s.sub(s.constant(1, v[2]), v[2]), v[1]));
+    });
+    if (isOverwrite)
+      update.parameter = choose(b, isOverwrite, average, update.parameter);
+  }
 }
 
 //===----------------------------------------------------------------------===//
 // Schedules
 //===----------------------------------------------------------------------===//
 
-Value Optimizer::scheduledRate(TensorBuilder &b, Value step) const {
+Value Optimizer::scheduledRate(TensorBuilder &b, Value iterations) const {
   if (!settings.has("schedule"))
     return {};
+  // Keras's schedules count steps, also where several make one update.
+  Value step = mapCount(b, iterations, [](CountBuilder c, Value n) { return c.toFloat(n); });
   Settings schedule = settings.part("schedule");
   double initial = schedule.number("initial_learning_rate", 1e-3), steps = schedule.number("decay_steps", 1),
          rate = schedule.number("decay_rate", 1), alpha = schedule.number("alpha", 0);

@@ -53,6 +53,14 @@ Value sylvite::getIndices(TensorBuilder &builder, int64_t count) {
   return GetOp::create(builder, type, name);
 }
 
+Value sylvite::getVector(TensorBuilder &builder, StringRef name, ArrayRef<double> values) {
+  auto module = builder.getInsertionBlock()->getParentOp()->getParentOfType<ModuleOp>();
+  auto type = RankedTensorType::get({static_cast<int64_t>(values.size())}, builder.getF32Type());
+  SmallVector<float> elements(values.begin(), values.end());
+  getParameter<float>(module, name, type, elements);
+  return GetOp::create(builder, type, name);
+}
+
 //===----------------------------------------------------------------------===//
 // Free dimensions
 //===----------------------------------------------------------------------===//
@@ -130,11 +138,20 @@ public:
   /// Begins the optimizer's step, before the gradients: each update then comes as soon as its gradient is known.
   LogicalResult addOptimizer();
   void addUpdates();
+  /// Where the optimizer keeps moving averages of the parameters, makes `apply_averages`, which replaces these by them.
+  void makeAverageFunction();
   /// Ends the function: it returns the loss and the metrics, gradients if asked for, and the updates.
   void finish(bool returnGradients);
 
 private:
   LogicalResult addTargets();
+  /// Adds the argument `sample_weight`, if training has it.
+  LogicalResult addSampleWeights();
+  /// The loss `each` of every position, weighted by item, position and class as training says.
+  FailureOr<Value> weightLoss(const Comparison &comparison, Value each);
+  /// Makes a function without arguments: `fill` gives what it returns, and the attributes of that.
+  using FunctionFiller = function_ref<void(TensorBuilder &, SmallVectorImpl<Value> &, SmallVectorImpl<Attribute> &)>;
+  void makeFunction(StringRef name, FunctionFiller fill);
   /// A dropout as it is in training; `stream` tells it from the others.
   void expandDropout(DropoutOp op, int64_t stream);
   Settings settingsOf(StringRef list, unsigned output) const;
@@ -156,6 +173,8 @@ private:
   TensorBuilder b;
   SmallVector<Value> outputs;
   SmallVector<Comparison> compared; ///< per output; no target where there is no loss
+  Value sampleWeight;               ///< null where there is none
+  bool trains = false;              ///< layers are as in training
   llvm::MapVector<StringAttr, Value> parameters;
   Value loss;
   SmallVector<Measurement> measurements;
@@ -193,6 +212,7 @@ Value StepFunction::get(ParameterOp parameter) {
 }
 
 void StepFunction::enterTraining() {
+  trains = true;
   for (auto [stream, op] : llvm::enumerate(llvm::to_vector(function.getOps<DropoutOp>())))
     expandDropout(op, stream);
   // The last layer may have been one of them.
@@ -299,16 +319,65 @@ LogicalResult StepFunction::addTargets() {
   return success();
 }
 
+LogicalResult StepFunction::addSampleWeights() {
+  StringRef kind = Settings(training).text("sample_weights");
+  if (kind.empty())
+    return success();
+  auto withLoss = llvm::make_filter_range(compared, [](const Comparison &each) { return bool(each.target); });
+  const Comparison &first = *withLoss.begin();
+  RankedTensorType predicted = TensorBuilder::typeOf(first.predicted);
+  bool byItem = kind == "item";
+  if (!byItem && std::distance(withLoss.begin(), withLoss.end()) > 1)
+    return function.emitError("sample weights by position are supported for a model with one loss; for several, weights by item");
+  ArrayRef<int64_t> shape = byItem ? predicted.getShape().take_front() : predicted.getShape().drop_back();
+  if (predicted.getRank() < 2)
+    return function.emitError("sample weights need an output whose first dimension is that of the items; it is ") << predicted;
+  // Those of the target, which has the same first dimensions.
+  auto dims = function.getArgAttrOfType<ArrayAttr>(cast<BlockArgument>(first.target).getArgNumber(), "nn.dims");
+  auto attributes =
+      b.getDictionaryAttr({b.getNamedAttr("nn.name", b.getStringAttr("sample_weight")),
+                           b.getNamedAttr("nn.dims", b.getArrayAttr(dims.getValue().take_front(shape.size())))});
+  unsigned position = function.getNumArguments();
+  if (failed(function.insertArgument(position, predicted.clone(shape), attributes, b.getLoc())))
+    return failure();
+  sampleWeight = function.getArgument(position);
+  return success();
+}
+
+FailureOr<Value> StepFunction::weightLoss(const Comparison &comparison, Value each) {
+  RankedTensorType type = TensorBuilder::typeOf(each);
+  if (sampleWeight) {
+    // Of each item, or of each position: dimensions that it does not have are of size one.
+    int64_t given = TensorBuilder::typeOf(sampleWeight).getRank();
+    SmallVector<int64_t> shape(type.getShape().take_front(given)), from(given);
+    std::iota(from.begin(), from.end(), 0);
+    if (type.getRank() == 0 || shape != TensorBuilder::typeOf(sampleWeight).getShape())
+      return function.emitError("sample weights ") << sampleWeight.getType() << " do not fit a loss of positions " << type;
+    shape.append(type.getRank() - given, 1);
+    from.append(type.getRank() - given, -1);
+    each = b.multiply(each, given == type.getRank() ? sampleWeight : b.reshape(sampleWeight, shape, from));
+  }
+  SmallVector<double> classWeights = Settings(training).numbers("class_weights");
+  if (classWeights.empty() || !trains)
+    return each;
+  Value weights = buildClassWeights(b, comparison, classWeights);
+  if (!weights || llvm::count_if(compared, [](auto &c) { return bool(c.target); }) > 1)
+    return function.emitError("class weights need a model with one loss, whose target has one class for each item");
+  return b.multiply(each, weights);
+}
+
 LogicalResult StepFunction::addLoss() {
-  if (failed(addTargets()))
+  if (failed(addTargets()) || failed(addSampleWeights()))
     return failure();
   Value total;
   for (auto [i, comparison] : llvm::enumerate(compared)) {
     if (!comparison.target)
       continue;
     Settings settings = settingsOf("losses", i);
-    Value each = buildLoss(b, settings, comparison);
-    Value loss = b.reduceAll(ReduceKind::Mean, each);
+    FailureOr<Value> each = weightLoss(comparison, buildLoss(b, settings, comparison));
+    if (failed(each))
+      return failure();
+    Value loss = b.reduceAll(ReduceKind::Mean, *each);
     if (double weight = settings.number("weight", 1); weight != 1)
       loss = b.scale(loss, weight);
     total = total ? b.add(total, loss) : loss;
@@ -374,23 +443,24 @@ void StepFunction::accumulateMetrics() {
     }
 }
 
+void StepFunction::makeFunction(StringRef name, FunctionFiller fill) {
+  OpBuilder atEnd = OpBuilder::atBlockEnd(module.getBody());
+  auto made = func::FuncOp::create(atEnd, function.getLoc(), name, b.getFunctionType({}, {}));
+  TensorBuilder body(function.getLoc(), OpBuilder::atBlockBegin(made.addEntryBlock()));
+  SmallVector<Value> values;
+  SmallVector<Attribute> attributes;
+  fill(body, values, attributes);
+  func::ReturnOp::create(body, values);
+  made.setType(b.getFunctionType({}, TypeRange(ValueRange(values))));
+  made.setResAttrsAttr(b.getArrayAttr(attributes));
+}
+
 void StepFunction::makeMetricFunctions() {
-  auto make = [&](StringRef name, function_ref<void(TensorBuilder &, SmallVectorImpl<Value> &, SmallVectorImpl<Attribute> &)> fill) {
-    OpBuilder atEnd = OpBuilder::atBlockEnd(module.getBody());
-    auto made = func::FuncOp::create(atEnd, function.getLoc(), name, b.getFunctionType({}, {}));
-    TensorBuilder body(function.getLoc(), OpBuilder::atBlockBegin(made.addEntryBlock()));
-    SmallVector<Value> values;
-    SmallVector<Attribute> attributes;
-    fill(body, values, attributes);
-    func::ReturnOp::create(body, values);
-    made.setType(b.getFunctionType({}, TypeRange(ValueRange(values))));
-    made.setResAttrsAttr(b.getArrayAttr(attributes));
-  };
   auto read = [&](TensorBuilder &body, const Measurement &measured, StringRef name, Value like) -> Value {
     ParameterOp kept = keepSum(measured, name, TensorBuilder::typeOf(like));
     return GetOp::create(body, kept.getTensorType(), kept.getSymName());
   };
-  make("metrics_result", [&](TensorBuilder &body, auto &values, auto &attributes) {
+  makeFunction("metrics_result", [&](TensorBuilder &body, auto &values, auto &attributes) {
     for (const Measurement &measured : measurements) {
       Metric::Sums sums;
       for (auto [name, sum] : measured.sums)
@@ -405,7 +475,7 @@ void StepFunction::makeMetricFunctions() {
       attributes.push_back(b.getDictionaryAttr(b.getNamedAttr("nn.name", measured.name)));
     }
   });
-  make("reset_metrics", [&](TensorBuilder &body, auto &values, auto &attributes) {
+  makeFunction("reset_metrics", [&](TensorBuilder &body, auto &values, auto &attributes) {
     for (const Measurement &measured : measurements)
       for (auto [name, sum] : measured.sums) {
         Value kept = read(body, measured, name, sum);
@@ -479,14 +549,7 @@ LogicalResult StepFunction::addOptimizer() {
   auto scalar = RankedTensorType::get({}, b.getF32Type()), integer = RankedTensorType::get({}, b.getI64Type());
   ParameterOp iterations = keep<int64_t>("iterations", integer, 0);
   Value count = get(iterations);
-  auto toFloat = [&](int64_t offset) -> Value {
-    return MapOp::create(b, ValueRange{count}, [&](OpBuilder &builder, Location loc, ValueRange v) -> Value {
-      Value more = arith::ConstantOp::create(builder, loc, builder.getI64IntegerAttr(offset));
-      Value sum = arith::AddIOp::create(builder, loc, v[0], more);
-      return arith::SIToFPOp::create(builder, loc, builder.getF32Type(), sum);
-    });
-  };
-  Value rate = optimizer->scheduledRate(b, toFloat(0));
+  Value rate = optimizer->scheduledRate(b, count);
   if (!rate) { // no step changes it, but the user may
     ParameterOp parameter = keep<float>("learning_rate", scalar, optimizer->initialRate());
     rate = get(parameter);
@@ -499,7 +562,7 @@ LogicalResult StepFunction::addOptimizer() {
     keptNames.push_back(parameter.getSymNameAttr());
     kept.push_back(get(parameter));
   }
-  optimizer->begin(b, rate, toFloat(1), kept);
+  optimizer->begin(b, rate, count, kept);
   for (auto [name, value] : llvm::zip_equal(keptNames, kept))
     updates.push_back({name, value});
   Value next = MapOp::create(b, ValueRange{count}, [](OpBuilder &builder, Location loc, ValueRange v) -> Value {
@@ -511,36 +574,71 @@ LogicalResult StepFunction::addOptimizer() {
 }
 
 void StepFunction::addUpdates() {
+  struct Pending {
+    SmallVector<Value> replaced; ///< what is replaced: the parameter, then the slots
+    SmallVector<StringAttr> names;
+    ParameterUpdate update;
+  };
   auto slots = optimizer->slots();
-  SmallVector<Value> flat;
-  for (auto &[parameter, gradient] : gradients)
-    flat.push_back(flatten(gradient));
-  optimizer->clip(b, flat);
-  for (auto [entry, gradient] : llvm::zip_equal(gradients, flat)) {
-    ParameterOp parameter = entry.first;
-    RankedTensorType type = parameter.getTensorType();
-    SmallVector<Value> replaced{get(parameter)};
-    SmallVector<StringAttr> names{parameter.getSymNameAttr()};
-    for (auto [slot, initial] : slots) {
-      ParameterOp kept = keep<float>(parameter.getSymName() + "/" + slot, type, initial);
-      names.push_back(kept.getSymNameAttr());
-      replaced.push_back(get(kept));
-    }
-    Value read = flatten(replaced[0]);
-    ParameterUpdate update{read, gradient, {}};
-    for (auto [i, slot] : llvm::enumerate(slots))
-      update.slots[slot.first] = flatten(replaced[i + 1]);
+  SmallVector<Pending> pending;
+  // What `build` makes is moved up to where its operands are known.
+  auto hoisted = [&](ArrayRef<Value> replaced, function_ref<void()> build) {
     Operation *last = &*std::prev(b.getInsertionPoint());
-    optimizer->update(b, update);
-    auto replace = [&](StringAttr name, Value value) {
-      Value whole = b.reshape(value, type.getShape(), SmallVector<int64_t>(type.getRank(), -1));
-      updates.push_back({name, whole});
-    };
-    replace(names[0], update.parameter);
-    for (auto [i, slot] : llvm::enumerate(slots))
-      replace(names[i + 1], update.slots[slot.first]);
+    build();
     hoistFrom(last->getNextNode(), replaced);
+  };
+  auto finish = [&](Pending &each, ParameterOp parameter) {
+    hoisted(each.replaced, [&] {
+      each.update.parameter = flatten(each.replaced[0]);
+      optimizer->update(b, each.update);
+      RankedTensorType type = parameter.getTensorType();
+      auto replace = [&](StringAttr name, Value value) {
+        updates.push_back({name, b.reshape(value, type.getShape(), SmallVector<int64_t>(type.getRank(), -1))});
+      };
+      replace(each.names[0], each.update.parameter);
+      for (auto [i, slot] : llvm::enumerate(slots))
+        replace(each.names[i + 1], each.update.slots[slot.first]);
+    });
+  };
+  for (auto &[parameter, gradient] : gradients) {
+    Pending &each = pending.emplace_back();
+    each.replaced.push_back(get(parameter));
+    each.names.push_back(parameter.getSymNameAttr());
+    for (auto [slot, initial] : slots) {
+      ParameterOp kept = keep<float>(parameter.getSymName() + "/" + slot, parameter.getTensorType(), initial);
+      each.names.push_back(kept.getSymNameAttr());
+      each.replaced.push_back(get(kept));
+    }
+    hoisted(each.replaced, [&, gradient = gradient] {
+      for (auto [i, slot] : llvm::enumerate(slots))
+        each.update.slots[slot.first] = flatten(each.replaced[i + 1]);
+      each.update.gradient = flatten(gradient);
+      optimizer->prepareGradient(b, each.update);
+    });
+    if (!optimizer->clipsTogether())
+      finish(each, parameter);
   }
+  if (!optimizer->clipsTogether())
+    return;
+  SmallVector<Value> all = llvm::map_to_vector(pending, [](Pending &each) { return each.update.gradient; });
+  optimizer->clipTogether(b, all);
+  for (auto [each, gradient, entry] : llvm::zip_equal(pending, all, gradients)) {
+    each.update.gradient = gradient;
+    finish(each, entry.first);
+  }
+}
+
+void StepFunction::makeAverageFunction() {
+  auto slot = optimizer->averageSlot();
+  if (!slot)
+    return;
+  makeFunction("apply_averages", [&](TensorBuilder &body, auto &values, auto &attributes) {
+    for (auto &[parameter, gradient] : gradients) {
+      ParameterOp average = keep<float>(parameter.getSymName() + "/" + *slot, parameter.getTensorType(), 0);
+      values.push_back(GetOp::create(body, average.getTensorType(), average.getSymName()));
+      attributes.push_back(b.getDictionaryAttr(b.getNamedAttr("nn.update", parameter.getSymNameAttr())));
+    }
+  });
 }
 
 void StepFunction::finish(bool returnGradients) {
@@ -602,6 +700,7 @@ struct Train : sylvite::impl::TrainBase<Train> {
     if (failed(gradients.addLoss()) || failed(gradients.addGradients()))
       return signalPassFailure();
     gradients.finish(/*returnGradients=*/true);
+    step.makeAverageFunction();
   }
 };
 

@@ -31,6 +31,8 @@ private:
 
 /// The integers from zero to `count`, a vector of i32: a parameter of the module around `builder`, made if need be.
 mlir::Value getIndices(nn::TensorBuilder &builder, int64_t count);
+/// `values`, a vector of f32, likewise; the first call for `name` decides.
+mlir::Value getVector(nn::TensorBuilder &builder, llvm::StringRef name, llvm::ArrayRef<double> values);
 
 //===----------------------------------------------------------------------===//
 // Losses and metrics
@@ -49,6 +51,10 @@ mlir::FailureOr<mlir::RankedTensorType> targetType(mlir::Location loc, Settings 
 
 /// The loss of each position: of the shape of the output without its last dimension.
 mlir::Value buildLoss(nn::TensorBuilder &b, Settings loss, const Comparison &compared);
+
+/// The weight of each item's class, a vector: `weights` by class, and one for those beyond. Null where the target has no
+/// one class for each item.
+mlir::Value buildClassWeights(nn::TensorBuilder &b, const Comparison &compared, llvm::ArrayRef<double> weights);
 
 /// Whether there is a loss of this kind for such a target.
 bool isLoss(llvm::StringRef kind, bool isSparse);
@@ -92,35 +98,46 @@ struct ParameterUpdate {
 /// An optimizer of a training step.
 class Optimizer {
 public:
-  /// Fails, with a diagnostic at `loc`, for an unknown kind or option.
+  /// Fails, with a diagnostic at `loc`, for an unknown kind, or an option out of its range.
   static mlir::FailureOr<Optimizer> create(mlir::Location loc, Settings settings);
 
   /// Names of what it keeps per parameter, and the value of each at first.
   llvm::SmallVector<std::pair<llvm::StringRef, double>> slots() const;
   /// Names of scalars that it keeps, and the value of each at first.
   llvm::SmallVector<std::pair<llvm::StringRef, double>> scalars() const;
+  /// The slot with the moving average of a parameter, or nothing where there is none.
+  std::optional<llvm::StringRef> averageSlot() const;
 
-  /// Begins a step: `rate` is the learning rate, `step` the number of this step, from one on, as floats; `kept` the
+  /// Begins a step: `rate` is the learning rate, `iterations` the number of steps before this one, an i64; `kept` the
   /// scalars it keeps, which are replaced by their new values.
-  void begin(nn::TensorBuilder &b, mlir::Value rate, mlir::Value step, llvm::SmallVectorImpl<mlir::Value> &kept);
-  /// Limits the gradients of all parameters as the settings say.
-  void clip(nn::TensorBuilder &b, llvm::MutableArrayRef<mlir::Value> gradients) const;
+  void begin(nn::TensorBuilder &b, mlir::Value rate, mlir::Value iterations, llvm::SmallVectorImpl<mlir::Value> &kept);
+  /// Makes a parameter's gradient the one that an update takes: the mean of those of the steps that make one update
+  /// together, limited as the settings say for each parameter.
+  void prepareGradient(nn::TensorBuilder &b, ParameterUpdate &update) const;
+  /// Whether the gradients of all parameters are limited together.
+  bool clipsTogether() const { return settings.has("global_clipnorm"); }
+  void clipTogether(nn::TensorBuilder &b, llvm::MutableArrayRef<mlir::Value> gradients) const;
   /// Replaces the parameter and the slots by their new values.
   void update(nn::TensorBuilder &b, ParameterUpdate &update) const;
 
-  /// The learning rate of `step` (counted from zero, a float) under the schedule of the settings, or null where the
-  /// rate is a number.
-  mlir::Value scheduledRate(nn::TensorBuilder &b, mlir::Value step) const;
+  /// The learning rate under the schedule of the settings after `iterations` steps, or null where the rate is a number.
+  mlir::Value scheduledRate(nn::TensorBuilder &b, mlir::Value iterations) const;
   double initialRate() const { return settings.number("learning_rate", 1e-3); }
 
 private:
   struct Row;
   explicit Optimizer(Settings settings, const Row &row) : settings(settings), row(&row) {}
   static llvm::ArrayRef<Row> rows();
+  /// The steps that make one update together.
+  int64_t accumulationSteps() const { return settings.number("gradient_accumulation_steps", 1); }
+  /// The number of updates after `iterations` steps.
+  mlir::Value countUpdates(nn::TensorBuilder &b, mlir::Value iterations) const;
 
   Settings settings;
   const Row *row;
-  mlir::Value rate, step;
+  mlir::Value rate, step; ///< the learning rate, and the number of this update, from one on, as floats
+  mlir::Value isUpdate;   ///< 1 where this step ends those that make one update, else 0; null if each does
+  mlir::Value averageMomentum, isOverwrite; ///< of the moving averages; null without
   llvm::SmallVector<mlir::Value> corrections;
 };
 

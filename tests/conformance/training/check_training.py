@@ -55,11 +55,12 @@ class Trainer:
     def function(self, name):
         return getattr(self.functions, f"{self.prefix}_{name}")
 
-    def step(self, x, y):
+    def step(self, *inputs):
+        """The loss of a batch: inputs, targets, sample weights."""
         loss = ctypes.c_float()
-        x, y = np.ascontiguousarray(x), np.ascontiguousarray(y)
-        status = self.function("train_step")(self.model, ctypes.c_void_p(x.ctypes.data), ctypes.c_void_p(y.ctypes.data),
-                                             ctypes.c_int64(len(x)), ctypes.byref(loss))
+        arrays = [np.ascontiguousarray(array) for array in inputs]
+        status = self.function("train_step")(self.model, *[ctypes.c_void_p(array.ctypes.data) for array in arrays],
+                                             ctypes.c_int64(len(arrays[0])), ctypes.byref(loss))
         if status != 0:
             raise Failure(f"train_step returns {status}")
         return loss.value
