@@ -259,6 +259,9 @@ HalideBuilder::Expr HalideBuilder::cast(ElementType type, Expr handle, bool from
                        Halide::Internal::make_zero(value.type()));
     if (fromUnsigned)
       value = asUnsigned(value);
+    // Few processors convert float64 to half precision; LLVM would call a function that no library here has.
+    if ((to.is_float() || to.is_bfloat()) && to.bits() == 16 && value.type() == Halide::Float(64))
+      value = roundToOdd(value);
     return impl->add(asSigned(Halide::cast(to, value)));
   });
 }

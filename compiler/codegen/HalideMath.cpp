@@ -249,4 +249,13 @@ Expr expandBinary(BinaryOp op, Expr lhs, Expr rhs) {
   return Halide::atan2(lhs, rhs);
 }
 
+Expr roundToOdd(const Expr &value) {
+  Expr nearest = Halide::cast<float>(value), back = Halide::cast<double>(nearest);
+  Expr bits = Halide::reinterpret<int32_t>(nearest);
+  // The float32 on the other side of the value has the next greater or the next smaller bits.
+  Expr other = bits + Halide::select((value > back) == (bits >= 0), 1, -1);
+  Expr isBetween = value < back || value > back;
+  return Halide::reinterpret<float>(Halide::select(isBetween && (bits & 1) == 0, other, bits));
+}
+
 } // namespace sylvite

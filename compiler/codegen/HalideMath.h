@@ -17,6 +17,11 @@ Halide::Expr expandUnary(UnaryOp op, Halide::Expr value);
 /// Pow, Atan2 and CopySign.
 Halide::Expr expandBinary(BinaryOp op, Halide::Expr lhs, Halide::Expr rhs);
 
+/// A float64 as the float32 from which rounding once more, to a float of half the digits or fewer, gives what one
+/// rounding of the float64 does: where it is between two float32, the one whose last bit is set (rounding to odd;
+/// Boldo and Melquiond, "Emulation of a FMA and correctly rounded sums", 2008).
+Halide::Expr roundToOdd(const Halide::Expr &value);
+
 } // namespace sylvite
 
 #endif // SYLVITE_COMPILER_CODEGEN_HALIDEMATH_H

@@ -2,19 +2,21 @@
 //
 // Gives every tensor of a function its memory. A tensor's size is a constant times a product of free
 // dimensions; tensors with the same product form a class, and each class is a region of the arena,
-// planned in units of the product, so that one plan fits every batch. Within a class, tensors whose
-// lives do not overlap share bytes: largest first, each at the lowest free offset.
+// planned in units of the product, so that one plan fits every batch (Arena.h). A kernel that computes each
+// element from the same element of an input which nothing reads afterwards writes over that input: a residual
+// connection needs no third tensor.
 //
 // A loop (nn.scan) becomes scf.for. A step writes its slice of a stacked result where it stays. What is
 // carried needs no copy either: a step reads one buffer and writes another, and they change places; a carried
 // value that is stacked too is read from the slice of the step before.
 //
 // A function may change what the model keeps: a parameter (a result with `nn.update`), or a state (`nn.state`).
-// A kernel that computes each element from the same element of the old value, and is the last to read that, writes
-// over it; every other new value is copied there when everything else is done, because all reads see the old one.
+// A kernel that may write over the old value does; every other new value is copied there when everything else is
+// done, because all reads see the old one.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Passes.h"
+#include "passes/host/Arena.h"
 
 #include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/MapVector.h"
@@ -36,60 +38,6 @@ static int64_t bytesPerElement(Type type) {
 }
 
 namespace {
-
-/// A tensor that lives in the arena.
-struct Allocation {
-  Value value;
-  unsigned copy; ///< 0; 1 is the second buffer of what a loop carries, or the way out of kept memory
-  int64_t size; ///< bytes per unit of its class
-  int64_t begin, end;
-  int64_t offset = 0;
-};
-
-/// Tensors of sizes proportional to one product of free dimensions.
-struct SizeClass {
-  SmallVector<Allocation> allocations;
-  int64_t size = 0;
-
-  /// Chooses offsets.
-  void plan() {
-    SmallVector<Allocation *> order;
-    for (Allocation &allocation : allocations)
-      order.push_back(&allocation);
-    llvm::stable_sort(order, [](Allocation *a, Allocation *b) { return a->size > b->size; });
-    SmallVector<Allocation *> placed; // by offset
-    for (Allocation *allocation : order) {
-      int64_t offset = 0;
-      for (Allocation *other : placed) {
-        if (other->end < allocation->begin || allocation->end < other->begin)
-          continue;
-        if (offset + allocation->size <= other->offset)
-          break;
-        offset = std::max(offset, other->offset + other->size);
-      }
-      allocation->offset = offset;
-      placed.insert(llvm::upper_bound(placed, allocation,
-                                      [](Allocation *a, Allocation *b) {
-                                        return a->offset < b->offset;
-                                      }),
-                    allocation);
-      size = std::max(size, offset + allocation->size);
-    }
-  }
-
-  /// The largest sum of sizes that live at once: no plan needs less.
-  int64_t liveSize() const {
-    int64_t most = 0;
-    for (const Allocation &at : allocations) {
-      int64_t live = 0;
-      for (const Allocation &other : allocations)
-        if (other.begin <= at.begin && at.begin <= other.end)
-          live += other.size;
-      most = std::max(most, live);
-    }
-    return most;
-  }
-};
 
 /// The parameters that some function of a module reads or changes, in the order of their symbols: the order of
 /// the weights. All host functions take all of them.
@@ -128,13 +76,22 @@ private:
   void planArena();
   void placeResults(nn::ScanOp scan);
   void computeLives();
-  void allocate(Value value, unsigned copies = 1);
+  void place(Value value);
+  Value findOverwritten(halide::CallOp call);
   void emit();
   void emitUpdates(OpBuilder &b, ValueRange states);
   void emitBlock(OpBuilder &b, Block &block);
   void emitCall(OpBuilder &b, halide::CallOp call);
   void emitScan(OpBuilder &b, nn::ScanOp scan);
 
+  /// Where a tensor is: an allocation of the class of this product of free dimensions.
+  struct Place {
+    AffineExpr free;
+    unsigned allocation;
+  };
+  Place allocate(int64_t bytes, AffineExpr free, int64_t begin, int64_t end);
+  /// Bytes from the start of the arena.
+  Value offsetOf(Place place, unsigned copy = 0) { return offsets.lookup({place.free, place.allocation + copy}); }
   /// Constant part and product of free dimensions of the size of `value` in bytes.
   std::pair<int64_t, AffineExpr> sizeOf(Value value);
   /// Follows reshapes to the value that they are views of.
@@ -180,6 +137,10 @@ private:
   SmallVector<StringRef> symbols;
   DenseMap<Value, nn::ShapeExpr> shapes;
   llvm::MapVector<AffineExpr, SizeClass> classes;
+  /// Values in the arena. What a loop carries has a second buffer in the allocation behind its own.
+  DenseMap<Value, Place> inArena;
+  /// Old values of what the model keeps that move elsewhere in it: where they are meanwhile.
+  DenseMap<Value, Place> waysOut;
   /// Values whose memory is an output of the function: index of the output.
   DenseMap<Value, unsigned> outputs;
   /// Values that are written over the parameter which they update: its index.
@@ -196,7 +157,7 @@ private:
   // While the host function is emitted.
   ValueRange symbolValues, results, weights;
   Value arena;
-  DenseMap<std::pair<Value, unsigned>, Value> offsets; ///< in the arena, by value and copy
+  DenseMap<std::pair<AffineExpr, unsigned>, Value> offsets; ///< in the arena, by class and allocation
   IRMapping memories;
 };
 
@@ -353,35 +314,100 @@ void FunctionPlanner::computeLives() {
   });
 }
 
-void FunctionPlanner::allocate(Value value, unsigned copies) {
-  auto [constant, free] = sizeOf(value);
-  int64_t size = llvm::alignTo(constant, arenaAlignment);
-  Operation *op = value.getDefiningOp();
-  for (unsigned copy = 0; copy < copies; ++copy)
-    classes[free].allocations.push_back(
-        {value, copy, size, position[op], std::max(lastUse[value], end[op])});
+FunctionPlanner::Place FunctionPlanner::allocate(int64_t bytes, AffineExpr free, int64_t begin, int64_t end) {
+  SizeClass &sizeClass = classes[free];
+  sizeClass.allocations.push_back({int64_t(llvm::alignTo(bytes, arenaAlignment)), begin, end});
+  return {free, unsigned(sizeClass.allocations.size()) - 1};
 }
 
-/// Whether each element of the pipeline's result depends on the same element of the inputs of its shape, and is
-/// computed once: the result may then be written over such an input.
-static bool isElementwise(halide::PipelineOp pipeline) {
-  if (!pipeline.getOps<halide::UpdateOp>().empty())
-    return false;
-  bool elementwise = true;
-  for (auto func : pipeline.getOps<halide::FuncOp>())
-    func.walk([&](halide::AtOp at) {
-      // A broadcast scalar has no place of its own.
-      elementwise &= at.getIndices().empty() ||
-                     llvm::equal(at.getIndices(), func.getVarArguments());
+/// Gives `value` memory in the arena, that of an input where it may be written over it.
+void FunctionPlanner::place(Value value) {
+  auto [constant, free] = sizeOf(value);
+  Operation *op = value.getDefiningOp();
+  int64_t last = std::max(lastUse[value], end[op]);
+  auto call = dyn_cast<halide::CallOp>(op);
+  if (Value overwritten = call ? findOverwritten(call) : Value()) {
+    Place at = inArena.lookup(overwritten);
+    classes[free].allocations[at.allocation].end = last;
+    inArena[value] = at;
+    return;
+  }
+  inArena[value] = allocate(constant, free, position[op], last);
+  if (isCarried(value))
+    allocate(constant, free, position[op], last);
+}
+
+/// Whether each element of the pipeline's result is computed once, and from no other element of `input` than the one at
+/// its own place: the result may then be written over that input.
+static bool readsOnlyItsPlace(halide::PipelineOp pipeline, StringRef input) {
+  // Funcs that depend on the input, each of their elements on one place.
+  llvm::StringSet<> dependent;
+  dependent.insert(input);
+  auto readsDependent = [&](Region &body, ValueRange place, bool &elsewhere) {
+    bool reads = false;
+    body.walk([&](halide::AtOp at) {
+      if (!dependent.contains(at.getFunc()))
+        return;
+      reads = true;
+      elsewhere |= !llvm::equal(at.getIndices(), place);
     });
+    return reads;
+  };
+  bool elsewhere = false;
+  for (Operation &op : pipeline.getRegion().front()) {
+    if (auto func = dyn_cast<halide::FuncOp>(op)) {
+      if (readsDependent(func.getBody(), func.getVarArguments(), elsewhere))
+        dependent.insert(func.getSymName());
+    } else if (auto update = dyn_cast<halide::UpdateOp>(op)) {
+      elsewhere |= readsDependent(update.getBody(), {}, elsewhere) || dependent.contains(update.getFunc());
+    }
+  }
   // Vectors that overlap would compute an element twice.
   pipeline.walk([&](Operation *op) {
     if (auto split = dyn_cast<halide::SplitOp>(op))
-      elementwise &= split.getTail() != halide::TailStrategy::ShiftInwards;
+      elsewhere |= split.getTail() == halide::TailStrategy::ShiftInwards;
     else if (auto vectorize = dyn_cast<halide::VectorizeOp>(op))
-      elementwise &= vectorize.getTail() != halide::TailStrategy::ShiftInwards;
+      elsewhere |= vectorize.getTail() == halide::TailStrategy::ShiftInwards;
   });
-  return elementwise;
+  return !elsewhere;
+}
+
+/// The kernel that a call runs and, where it has one, that for a single item.
+static SmallVector<halide::PipelineOp, 2> pipelinesOf(halide::CallOp call) {
+  SmallVector<halide::PipelineOp, 2> pipelines;
+  for (FlatSymbolRefAttr name : {call.getPipelineAttr(), call.getSingleAttr()})
+    if (auto pipeline = name ? SymbolTable::lookupNearestSymbolFrom<halide::PipelineOp>(call, name) : nullptr)
+      pipelines.push_back(pipeline);
+  return pipelines;
+}
+
+/// Whether the only result of `call` may be written over those of its inputs that `isOld` says.
+static bool mayWriteOver(halide::CallOp call, function_ref<bool(Value)> isOld) {
+  SmallVector<halide::PipelineOp, 2> pipelines = pipelinesOf(call);
+  if (call.getNumResults() != 1 || pipelines.empty())
+    return false;
+  for (auto [i, input] : llvm::enumerate(call.getInputs()))
+    if (isOld(input) && (input.getType() != call.getResult(0).getType() ||
+                         !llvm::all_of(pipelines, [i = i](halide::PipelineOp pipeline) {
+                           return readsOnlyItsPlace(pipeline, pipeline.getInputs()[i].getSymName());
+                         })))
+      return false;
+  return true;
+}
+
+/// The owner of memory that the result of `call` is written over: an input of its size which nothing reads later.
+Value FunctionPlanner::findOverwritten(halide::CallOp call) {
+  if (call.getNumResults() != 1)
+    return {};
+  Value result = call.getResult(0);
+  for (Value input : call.getInputs()) {
+    Value owner = viewed(input);
+    auto isOwner = [&](Value other) { return viewed(other) == owner; };
+    if (inArena.contains(owner) && owner.getParentBlock() == call->getBlock() && lastUse[owner] == position[call] &&
+        shapes.lookup(input) == shapes.lookup(result) && mayWriteOver(call, isOwner))
+      return owner;
+  }
+  return {};
 }
 
 /// Finds the updates that are written in place.
@@ -398,13 +424,11 @@ void FunctionPlanner::planUpdates() {
     if (!update.parameter || !call || outputs.count(value) || inPlace.count(value) ||
         call->getBlock() != terminator->getBlock() || lastRead.lookup(update.parameter) > position[call])
       continue;
-    auto pipeline = SymbolTable::lookupNearestSymbolFrom<halide::PipelineOp>(call, call.getPipelineAttr());
-    auto readsIt = [&](Value input) {
+    auto isOld = [&](Value input) {
       auto get = viewed(input).getDefiningOp<nn::GetOp>();
       return get && get.getParameterAttr().getAttr() == update.parameter;
     };
-    auto hasItsShape = [&](Value input) { return !readsIt(input) || input.getType() == value.getType(); };
-    if (pipeline && isElementwise(pipeline) && llvm::all_of(call.getInputs(), hasItsShape))
+    if (mayWriteOver(call, isOld))
       inPlace.try_emplace(value, table.index.lookup(update.parameter));
   }
 }
@@ -425,7 +449,7 @@ void FunctionPlanner::planArena() {
       for (Value value : op->getResults())
         if (!outputs.count(value) && !inPlace.count(value) && !stackedAs.count(value) && !carriedAs.count(value) &&
             !lastSliceOf.count(value))
-          allocate(value, isCarried(value) ? 2 : 1);
+          place(value);
   });
   // What moves from one kept place to another goes through the arena, as the old value may be needed there.
   Operation *terminator = function.getBody().front().getTerminator();
@@ -434,8 +458,7 @@ void FunctionPlanner::planArena() {
     if (Value value = viewed(operand);
         isUpdated(value) && !isOldValue(value, update) && moved.insert(value).second) {
       auto [constant, free] = sizeOf(value);
-      classes[free].allocations.push_back({value, 1, int64_t(llvm::alignTo(constant, arenaAlignment)),
-                                           position[terminator], position[terminator]});
+      waysOut[value] = allocate(constant, free, position[terminator], position[terminator]);
     }
   for (auto &entry : classes)
     entry.second.plan();
@@ -539,8 +562,8 @@ Value FunctionPlanner::viewAs(OpBuilder &b, Location loc, Value value) {
   Value owner = viewed(value);
   MemRefType type = memrefOf(value.getType());
   SmallVector<Value> sizes = freeSizes(b, loc, value, symbolValues);
-  if (Value offset = isCarried(owner) ? Value() : offsets.lookup({owner, 0}))
-    return memref::ViewOp::create(b, loc, type, arena, offset, sizes);
+  if (auto at = inArena.find(owner); at != inArena.end() && !isCarried(owner))
+    return memref::ViewOp::create(b, loc, type, arena, offsetOf(at->second), sizes);
   Value memory = memories.lookup(owner);
   if (memory.getType() == type && type.hasStaticShape())
     return memory;
@@ -637,7 +660,7 @@ void FunctionPlanner::emitScan(OpBuilder &b, nn::ScanOp scan) {
     Value result = scan.getResult(i);
     for (unsigned copy : {0u, 1u}) {
       Value buffer = memref::ViewOp::create(b, loc, memrefOf(result.getType()), arena,
-                                            offsets.lookup({result, copy}),
+                                            offsetOf(inArena.at(result), copy),
                                             freeSizes(b, loc, result, symbolValues));
       initial.push_back(anywhere(b, loc, buffer));
     }
@@ -726,7 +749,7 @@ void FunctionPlanner::emitUpdates(OpBuilder &b, ValueRange states) {
       continue;
     if (isUpdated(owner)) {
       Value way = memref::ViewOp::create(b, loc, memrefOf(value.getType()), arena,
-                                         offsets.lookup({owner, 1}), ValueRange());
+                                         offsetOf(waysOut.at(owner)), ValueRange());
       memref::CopyOp::create(b, loc, memory, way);
       memory = way;
     }
@@ -791,10 +814,10 @@ void FunctionPlanner::emit() {
   Value base = arith::ConstantIndexOp::create(b, loc, 0);
   for (auto &[free, sizeClass] : classes) {
     Value unit = materialize(b, loc, free, symbolValues);
-    for (Allocation &allocation : sizeClass.allocations) {
+    for (auto [i, allocation] : llvm::enumerate(sizeClass.allocations)) {
       Value units = arith::ConstantIndexOp::create(b, loc, allocation.offset);
       Value offset = arith::MulIOp::create(b, loc, units, unit);
-      offsets[{allocation.value, allocation.copy}] = arith::AddIOp::create(b, loc, base, offset);
+      offsets[{free, i}] = arith::AddIOp::create(b, loc, base, offset);
     }
     Value size = arith::ConstantIndexOp::create(b, loc, sizeClass.size);
     base = arith::AddIOp::create(b, loc, base, arith::MulIOp::create(b, loc, size, unit));

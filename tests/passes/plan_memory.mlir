@@ -28,7 +28,9 @@ halide.pipeline @k {
   halide.input @x : tensor<?x64xf32>
   halide.input @w : tensor<64xf32>
   halide.func @y(%n, %c) -> f32 {
-    %0 = halide.at @x[%n, %c] : f32
+    %last = arith.constant 63 : index
+    %mirrored = arith.subi %last, %c : index
+    %0 = halide.at @x[%n, %mirrored] : f32
     %1 = halide.at @w[%c] : f32
     %2 = arith.mulf %0, %1 : f32
     halide.yield %2 : f32
@@ -41,6 +43,52 @@ func.func @forward(%x: tensor<?x64xf32> {nn.name = "x", nn.dims = ["batch", ""]}
   %1 = halide.call @k(%0, %w) {layers = ["b"], flops_per_element = 2, shape = affine_map<()[n] -> (n, 64)>} : (tensor<?x64xf32>, tensor<64xf32>) -> tensor<?x64xf32>
   %2 = halide.call @k(%1, %w) {layers = ["c"], flops_per_element = 2, shape = affine_map<()[n] -> (n, 64)>} : (tensor<?x64xf32>, tensor<64xf32>) -> tensor<?x64xf32>
   %3 = halide.call @k(%2, %w) {layers = ["d"], flops_per_element = 2, shape = affine_map<()[n] -> (n, 64)>} : (tensor<?x64xf32>, tensor<64xf32>) -> tensor<?x64xf32>
+  return %3 : tensor<?x64xf32>
+}
+
+// -----
+
+// A kernel writes over an input that nothing reads later, if each element depends on no other element of it: the second
+// over its residual, not over what it sums; the third not over the first's result, of which it reads other elements.
+// CHECK: #[[ARENA:.*]] = affine_map<()[s0] -> (s0 * 512)>
+// CHECK-LABEL: func.func @forward(%arg0: index, %arg1: memref<?x64xf32>
+// CHECK-SAME: host.arena = #[[ARENA]]
+// CHECK: %[[ZERO:.*]] = arith.muli %c0{{.*}}, %arg0
+// CHECK-NEXT: %[[OA:.*]] = arith.addi %c0, %[[ZERO]]
+// CHECK: %[[SLOT:.*]] = arith.muli %c256, %arg0
+// CHECK-NEXT: %[[OC:.*]] = arith.addi %c0, %[[SLOT]]
+// CHECK: %[[A:.*]] = memref.view %arg3[%[[OA]]][%arg0]
+// CHECK-NEXT: halide.launch @sum ins(%arg1, %arg1 : {{.*}}) outs(%[[A]] :
+// CHECK: %[[B:.*]] = memref.view %arg3[%[[OA]]][%arg0]
+// CHECK-NEXT: halide.launch @sum ins(%arg1, %[[A]] : {{.*}}) outs(%[[B]] :
+// CHECK: %[[C:.*]] = memref.view %arg3[%[[OC]]][%arg0]
+// CHECK-NEXT: halide.launch @sum ins(%[[B]], %[[B]] : {{.*}}) outs(%[[C]] :
+halide.pipeline @sum {
+  halide.input @x : tensor<?x64xf32>
+  halide.input @r : tensor<?x64xf32>
+  halide.func @s(%n, %c) -> f32 {
+    %zero = arith.constant 0.0 : f32
+    halide.yield %zero : f32
+  }
+  halide.update @s(%n, %c) over (%k in 0 to 64) {
+    %0 = halide.at @s[%n, %c] : f32
+    %1 = halide.at @x[%n, %k] : f32
+    %2 = arith.addf %0, %1 : f32
+    halide.yield %2 : f32
+  }
+  halide.func @y(%n, %c) -> f32 {
+    %0 = halide.at @s[%n, %c] : f32
+    %1 = halide.at @r[%n, %c] : f32
+    %2 = arith.addf %0, %1 : f32
+    halide.yield %2 : f32
+  }
+  halide.output @y : tensor<?x64xf32>
+}
+func.func @forward(%x: tensor<?x64xf32> {nn.name = "x", nn.dims = ["batch", ""]}) -> (tensor<?x64xf32> {nn.name = "y"}) {
+  %0 = halide.call @sum(%x, %x) {layers = ["a"], flops_per_element = 2, shape = affine_map<()[n, m] -> (n, 64)>} : (tensor<?x64xf32>, tensor<?x64xf32>) -> tensor<?x64xf32>
+  %1 = halide.call @sum(%x, %0) {layers = ["b"], flops_per_element = 2, shape = affine_map<()[n, m] -> (n, 64)>} : (tensor<?x64xf32>, tensor<?x64xf32>) -> tensor<?x64xf32>
+  %2 = halide.call @sum(%1, %1) {layers = ["c"], flops_per_element = 2, shape = affine_map<()[n, m] -> (n, 64)>} : (tensor<?x64xf32>, tensor<?x64xf32>) -> tensor<?x64xf32>
+  %3 = halide.call @sum(%2, %x) {layers = ["d"], flops_per_element = 2, shape = affine_map<()[n, m] -> (n, 64)>} : (tensor<?x64xf32>, tensor<?x64xf32>) -> tensor<?x64xf32>
   return %3 : tensor<?x64xf32>
 }
 

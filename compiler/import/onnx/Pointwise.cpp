@@ -264,15 +264,21 @@ static void pow(NodeBuilder &b) {
   }));
 }
 
+/// An amount beyond the width, or a negative one, shifts everything out, as NumPy has it: processors differ.
 static void bitShift(NodeBuilder &b) {
   Type type = commonType(b);
   bool left = b.choice("direction", {"LEFT", "RIGHT"}) == "LEFT";
   b.result(b.map({b.input(0), b.input(1)}, type, [&](OpBuilder &builder, Location at, ValueRange v) -> Value {
-    if (left)
-      return arith::ShLIOp::create(builder, at, v[0], v[1]);
-    if (type.isUnsignedInteger())
-      return arith::ShRUIOp::create(builder, at, v[0], v[1]);
-    return arith::ShRSIOp::create(builder, at, v[0], v[1]);
+    ScalarMath s(builder, at, type);
+    auto constant = [&](int64_t value) { return s.constant(value); };
+    int64_t width = type.getIntOrFloatBitWidth();
+    Value inside = arith::CmpIOp::create(builder, at, arith::CmpIPredicate::ult, v[1], constant(width));
+    if (!left && !type.isUnsignedInteger())
+      return arith::ShRSIOp::create(builder, at, v[0], s.select(inside, v[1], constant(width - 1)));
+    Value amount = s.select(inside, v[1], constant(0));
+    Value shifted = left ? Value(arith::ShLIOp::create(builder, at, v[0], amount))
+                         : Value(arith::ShRUIOp::create(builder, at, v[0], amount));
+    return s.select(inside, shifted, constant(0));
   }));
 }
 

@@ -1,0 +1,66 @@
+//===- Arena.cpp - where tensors lie in the arena --------------------------===//
+#include "passes/host/Arena.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include <limits>
+
+using namespace sylvite;
+
+/// Largest first needs the least as a rule; where it leaves gaps, some other order does better.
+void SizeClass::plan() {
+  int64_t least = liveSize();
+  size = std::numeric_limits<int64_t>::max();
+  auto tryOrder = [&](auto before) {
+    if (size > least)
+      place(before);
+  };
+  auto length = [](const Allocation *a) { return a->end - a->begin + 1; };
+  auto area = [&](const Allocation *a) { return double(a->size) * length(a); };
+  using Pointer = const Allocation *;
+  tryOrder([](Pointer a, Pointer b) { return a->size > b->size; });
+  tryOrder([&](Pointer a, Pointer b) { return area(a) > area(b); });
+  tryOrder([&](Pointer a, Pointer b) { return std::pair(length(a), a->size) > std::pair(length(b), b->size); });
+  tryOrder([](Pointer a, Pointer b) { return a->begin < b->begin; });
+  tryOrder([](Pointer a, Pointer b) { return a->end > b->end; });
+}
+
+/// Gives each tensor, in the order of `before`, the lowest offset that is free while it lives; keeps the result if all
+/// need less than they did.
+void SizeClass::place(llvm::function_ref<bool(const Allocation *, const Allocation *)> before) {
+  llvm::SmallVector<Allocation *> order;
+  for (Allocation &allocation : allocations)
+    order.push_back(&allocation);
+  llvm::stable_sort(order, before);
+  llvm::SmallVector<std::pair<int64_t, Allocation *>> placed; // by offset
+  int64_t needed = 0;
+  for (Allocation *allocation : order) {
+    int64_t offset = 0;
+    for (auto [start, other] : placed) {
+      if (other->end < allocation->begin || allocation->end < other->begin)
+        continue;
+      if (offset + allocation->size <= start)
+        break;
+      offset = std::max(offset, start + other->size);
+    }
+    std::pair<int64_t, Allocation *> at(offset, allocation);
+    placed.insert(llvm::upper_bound(placed, at, llvm::less_first()), at);
+    needed = std::max(needed, offset + allocation->size);
+  }
+  if (needed >= size)
+    return;
+  size = needed;
+  for (auto [offset, allocation] : placed)
+    allocation->offset = offset;
+}
+
+int64_t SizeClass::liveSize() const {
+  int64_t most = 0;
+  for (const Allocation &at : allocations) {
+    int64_t live = 0;
+    for (const Allocation &other : allocations)
+      if (other.begin <= at.begin && at.begin <= other.end)
+        live += other.size;
+    most = std::max(most, live);
+  }
+  return most;
+}
