@@ -1029,6 +1029,45 @@ def NN_IotaOp : NN_ShapedOp<"iota", [NN_ReadsShapeOnly]> {
   let hasVerifier = 1;
 }
 
+def NN_RangeOp : NN_ShapedOp<"range", [NN_ReadsShapeOnly]> {
+  let summary = "consecutive integers, as many as an expression of sizes says";
+  let description = [{
+    The vector 0, 1, 2, ... of `count` integers. The symbols of the map are the dimensions of the operands, whose elements
+    do not matter, one operand after the other. It makes a free dimension that no other tensor has.
+
+    Constraints:
+    - (range_c1) `count` has one result, one symbol for each dimension of the operands, and no dimensions;
+    - (range_c2) the result is a vector of `i64`, free unless `count` is constant.
+
+    ```mlir
+    %i = nn.range affine_map<()[s0, s1] -> (s1 * 2)> of %x : (tensor<1x?xf32>) -> tensor<?xi64>
+    ```
+  }];
+  let arguments = (ins AffineMapAttr:$count, Variadic<NN_Tensor>:$like);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$count `of` $like attr-dict `:` functional-type(operands, $result)";
+  let hasVerifier = 1;
+}
+
+def NN_SizeOp : NN_ShapedOp<"size", [NN_ReadsShapeOnly]> {
+  let summary = "an expression of sizes as a number";
+  let description = [{
+    One integer, `value`; the symbols of the map are the dimensions of the operands, one operand after the other.
+
+    Constraints:
+    - (size_c1) `value` has one result, one symbol for each dimension of the operands, and no dimensions;
+    - (size_c2) the result is a vector of one `i64`.
+
+    ```mlir
+    %n = nn.size affine_map<()[s0, s1] -> (s0 * s1)> of %x : (tensor<1x?xf32>) -> tensor<1xi64>
+    ```
+  }];
+  let arguments = (ins AffineMapAttr:$value, Variadic<NN_Tensor>:$like);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$value `of` $like attr-dict `:` functional-type(operands, $result)";
+  let hasVerifier = 1;
+}
+
 def NN_ScatterSet : I32EnumAttrCase<"Set", 0, "set">;
 def NN_ScatterAdd : I32EnumAttrCase<"Add", 1, "add">;
 def NN_ScatterMul : I32EnumAttrCase<"Mul", 2, "mul">;

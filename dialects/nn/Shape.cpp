@@ -1,7 +1,7 @@
 //===- Shape.cpp - ops that move elements ----------------------------------===//
 //
 // Shapes, checks and folds of nn.reshape, transpose, slice, concat, pad, broadcast, full, resize, gather, iota,
-// scatter.
+// range, size, scatter.
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/nn/Windows.h"
@@ -343,6 +343,51 @@ LogicalResult IotaOp::verify() {
       getType().getShape() != like.getShape())
     return emitOpError("iota_c1: ") << getType() << " does not hold indices along dimension "
                                     << static_cast<int64_t>(getDim()) << " of " << like;
+  return success();
+}
+
+/// The expression of `map` for operands of `shapes`.
+static AffineExpr sizeExpression(AffineMap map, ArrayRef<ShapeExpr> shapes) {
+  SmallVector<AffineExpr> dims;
+  for (const ShapeExpr &shape : shapes)
+    dims.append(shape.begin(), shape.end());
+  return simplifyAffineExpr(map.getResult(0).replaceSymbols(dims), 0, 1 << 16);
+}
+
+static LogicalResult verifySizes(Operation *op, AffineMap map, StringRef name) {
+  unsigned dims = 0;
+  for (Value operand : op->getOperands())
+    dims += cast<RankedTensorType>(operand.getType()).getRank();
+  if (map.getNumResults() != 1 || map.getNumSymbols() != dims || map.getNumDims() != 0)
+    return op->emitOpError() << name << "_c1: " << AffineMapAttr::get(map) << " is not one expression of the " << dims
+                             << " dimensions of the operands";
+  return success();
+}
+
+FailureOr<ShapeExpr> RangeOp::resultShape(std::optional<Location>, ArrayRef<ShapeExpr> shapes) {
+  return ShapeExpr{sizeExpression(getCount(), shapes)};
+}
+
+LogicalResult RangeOp::verify() {
+  if (failed(verifySizes(*this, getCount(), "range")))
+    return failure();
+  auto count = constantDim(sizeExpression(getCount(), shapesOfOperands(getLike())));
+  auto type = cast<RankedTensorType>(getType());
+  if (type.getRank() != 1 || !type.getElementType().isInteger(64) ||
+      (!type.isDynamicDim(0) && count != type.getDimSize(0)))
+    return emitOpError("range_c2: ") << type << " is not a vector of i64 of " << getCountAttr() << " elements";
+  return success();
+}
+
+FailureOr<ShapeExpr> SizeOp::resultShape(std::optional<Location>, ArrayRef<ShapeExpr>) {
+  return ShapeExpr{getAffineConstantExpr(1, getContext())};
+}
+
+LogicalResult SizeOp::verify() {
+  if (failed(verifySizes(*this, getValue(), "size")))
+    return failure();
+  if (getType() != RankedTensorType::get({1}, IntegerType::get(getContext(), 64)))
+    return emitOpError("size_c2: ") << getType() << " is not a vector of one i64";
   return success();
 }
 

@@ -26,8 +26,12 @@ static LogicalResult lowerSlice(nn::SliceOp op, GroupLowering &lowering) {
   lowering.defineFunc(op, "slice", [&](OpBuilder &b, Location loc, ValueRange point) {
     IndexBuilder index(b, loc);
     SmallVector<Value> in;
-    for (auto [i, coordinate] : llvm::enumerate(point))
+    for (auto [i, coordinate] : llvm::enumerate(point)) {
       in.push_back(index.add(index.mul(coordinate, op.getStrides()[i]), op.getStarts()[i]));
+      // A known box of a free dimension: the dimension may turn out to be smaller.
+      if (op.getSizes()[i] >= 0 && lowering.typeOf(op.getInput()).isDynamicDim(i) && isa<BlockArgument>(op.getInput()))
+        in.back() = index.minimum(in.back(), index.add(lowering.extent(b, loc, op.getInput(), i), -1));
+    }
     halide::YieldOp::create(b, loc, lowering.at(b, loc, op.getInput(), in));
   });
   return success();
@@ -65,23 +69,25 @@ static LogicalResult lowerConcat(nn::ConcatOp op, GroupLowering &lowering) {
       lowering.defineFunc(op, "concat", [&](OpBuilder &b, Location loc, ValueRange) {
         halide::YieldOp::create(b, loc, lowering.scalar(b, loc, type.getElementType(), 0));
       });
-  int64_t offset = 0;
+  int64_t offset = 0, dim = op.getDim();
+  SmallVector<Value> freeBefore; // inputs of free sizes, which add to the offset
   for (Value input : op.getInputs()) {
-    RankedTensorType inputType = lowering.typeOf(input);
-    int64_t dim = op.getDim();
-    if (inputType.isDynamicDim(dim))
-      return op.emitError("concat: dimension ")
-             << dim << " is free; supported are static sizes along the joined dimension";
     halide::UpdateOp::create(
         lowering.builder, op.getLoc(), func,
-        halide::ReductionVariable{"rc", 0, inputType.getDimSize(dim)},
+        halide::ReductionVariable{"rc", 0, lowering.extentBound(input, dim)},
         [&](OpBuilder &b, Location loc, ValueRange vars) {
+          IndexBuilder index(b, loc);
           SmallVector<Value> to(vars.drop_back()), from(vars.drop_back());
           from[dim] = vars.back();
-          to[dim] = IndexBuilder(b, loc).add(vars.back(), offset);
+          to[dim] = index.add(vars.back(), offset);
+          for (Value other : freeBefore)
+            to[dim] = index.add(to[dim], lowering.extent(b, loc, other, dim));
           halide::YieldOp::create(b, loc, lowering.at(b, loc, input, from), to);
         });
-    offset += inputType.getDimSize(dim);
+    if (lowering.typeOf(input).isDynamicDim(dim))
+      freeBefore.push_back(input);
+    else
+      offset += lowering.typeOf(input).getDimSize(dim);
   }
   return success();
 }
@@ -293,6 +299,46 @@ static LogicalResult lowerIota(nn::IotaOp op, GroupLowering &lowering) {
   return success();
 }
 
+static LogicalResult lowerRange(nn::RangeOp op, GroupLowering &lowering) {
+  lowering.defineFunc(op, "range", [&](OpBuilder &b, Location loc, ValueRange point) {
+    halide::YieldOp::create(b, loc, Value(arith::IndexCastOp::create(b, loc, b.getI64Type(), point[0])));
+  });
+  return success();
+}
+
+static LogicalResult lowerSize(nn::SizeOp op, GroupLowering &lowering) {
+  lowering.defineFunc(op, "size", [&](OpBuilder &b, Location loc, ValueRange) {
+    IndexBuilder index(b, loc);
+    SmallVector<std::pair<Value, unsigned>> dims; // operand and dimension
+    for (Value operand : op.getLike())
+      for (int64_t i = 0; i < lowering.typeOf(operand).getRank(); ++i)
+        dims.push_back({operand, i});
+    auto compute = [&](auto &&self, AffineExpr part) -> Value {
+      if (auto constant = dyn_cast<AffineConstantExpr>(part))
+        return index.constant(constant.getValue());
+      if (auto dim = dyn_cast<AffineSymbolExpr>(part))
+        return lowering.extent(b, loc, dims[dim.getPosition()].first, dims[dim.getPosition()].second);
+      auto binary = cast<AffineBinaryOpExpr>(part);
+      Value x = self(self, binary.getLHS()), y = self(self, binary.getRHS());
+      switch (part.getKind()) {
+      case AffineExprKind::Add:
+        return index.add(x, y);
+      case AffineExprKind::Mul:
+        return arith::MulIOp::create(b, loc, x, y);
+      case AffineExprKind::FloorDiv:
+        return arith::FloorDivSIOp::create(b, loc, x, y);
+      case AffineExprKind::CeilDiv:
+        return arith::FloorDivSIOp::create(b, loc, index.add(index.add(x, y), -1), y);
+      default: // the remainder is that of the quotient rounded down
+        return index.sub(x, arith::MulIOp::create(b, loc, Value(arith::FloorDivSIOp::create(b, loc, x, y)), y));
+      }
+    };
+    Value value = compute(compute, op.getValue().getResult(0));
+    halide::YieldOp::create(b, loc, Value(arith::IndexCastOp::create(b, loc, b.getI64Type(), value)));
+  });
+  return success();
+}
+
 /// `update` combined with what is `there`.
 static Value combineUpdate(OpBuilder &b, Location loc, nn::ScatterKind kind, Type type, Value there, Value update) {
   bool isFloat = isa<FloatType>(type), isUnsigned = type.isUnsignedInteger();
@@ -374,8 +420,10 @@ void sylvite::addShapeLowerings(LoweringTable &table) {
   table.add<nn::GatherOp, lowerGather>();
   table.add<nn::IotaOp, lowerIota>();
   table.add<nn::PadOp, lowerPad>();
+  table.add<nn::RangeOp, lowerRange>();
   table.add<nn::ResizeOp, lowerResize>();
   table.add<nn::ScatterOp, lowerScatter>();
+  table.add<nn::SizeOp, lowerSize>();
   table.add<nn::SliceOp, lowerSlice>();
   table.add<nn::SliceGradOp, lowerSliceGrad>();
   table.add<nn::TransposeOp, lowerTranspose>();

@@ -79,6 +79,9 @@ struct MergeMaps : OpRewritePattern<MapOp> {
 
 /// Ops that read each element of their input at most once, so that a map may be computed on the way.
 bool readsElementsOnce(Operation *op) {
+  // A joined dimension that is free takes its size from a buffer.
+  if (auto concat = dyn_cast<ConcatOp>(op); concat && concat.getType().isDynamicDim(concat.getDim()))
+    return false;
   return isa<PadOp, ConcatOp, SliceOp, TransposeOp>(op) ||
          (isa<ReduceOp>(op) && cast<RankedTensorType>(op->getResult(0).getType()).getRank() > 0);
 }

@@ -74,9 +74,11 @@ bool sylvite::scheduleJoin(PipelineView &view, const Machine &machine) {
       loops.push_back(update.isPureVar(d) ? var : joined);
       position = update.isPureVar(d) ? position : d;
     }
-    int64_t extent = position + 1 == vars.size()
-                         ? cast<IntegerAttr>(update.getEnds().getValue().front()).getInt()
-                         : view.outputType.getShape().back();
+    auto joinedExtent = dyn_cast<IntegerAttr>(update.getEnds().getValue().front()); // null: free
+    int64_t width = view.outputType.getShape().back();
+    int64_t extent = position + 1 != vars.size() ? (ShapedType::isDynamic(width) ? lanes : width)
+                     : joinedExtent              ? joinedExtent.getInt()
+                                                 : lanes;
     SmallVector<StringRef> innermostFirst(loops.rbegin(), loops.rend());
     write.reorder(out, i + 1, innermostFirst);
     if (extent >= lanes)

@@ -220,6 +220,59 @@ func.func @positions(%x: tensor<1x?xf32>) -> tensor<1x?xi64> {
 
 // -----
 
+// Sizes are read from buffers.
+// CHECK-LABEL: halide.pipeline @range {
+// CHECK: arith.index_cast %c : index to i64
+// CHECK-LABEL: halide.pipeline @size {
+// CHECK: %[[N:.*]] = halide.extent @in0, 1
+// CHECK: arith.floordivsi %[[N]], %c2
+// CHECK: call @range(%arg0)
+func.func @sizes(%x: tensor<1x?xf32>) -> (tensor<?xi64>, tensor<1xi64>) {
+  %0 = nn.group (%a = %x) : (tensor<1x?xf32>) -> tensor<?xi64> {
+    %1 = nn.range affine_map<()[s0, s1] -> (s1 * 2)> of %a : (tensor<1x?xf32>) -> tensor<?xi64>
+    nn.yield %1 : tensor<?xi64>
+  }
+  %2 = nn.group (%a = %x) : (tensor<1x?xf32>) -> tensor<1xi64> {
+    %3 = nn.size affine_map<()[s0, s1] -> (s1 floordiv 2)> of %a : (tensor<1x?xf32>) -> tensor<1xi64>
+    nn.yield %3 : tensor<1xi64>
+  }
+  return %0, %2 : tensor<?xi64>, tensor<1xi64>
+}
+
+// -----
+
+// A known box of a free dimension stays within it.
+// CHECK-LABEL: halide.pipeline @slice {
+// CHECK: %[[AT:.*]] = arith.addi %c, %c1
+// CHECK: %[[N:.*]] = halide.extent @in0, 1
+// CHECK: %[[LAST:.*]] = arith.addi %[[N]], %c-1
+// CHECK: %[[IN:.*]] = arith.minsi %[[AT]], %[[LAST]]
+// CHECK: halide.at @in0[%n, %[[IN]]]
+func.func @box(%x: tensor<2x?xf32>) -> tensor<2x3xf32> {
+  %0 = nn.group (%a = %x) : (tensor<2x?xf32>) -> tensor<2x3xf32> {
+    %1 = nn.slice %a starts [0, 1] sizes [2, 3] strides [1, 1] : (tensor<2x?xf32>) -> tensor<2x3xf32>
+    nn.yield %1 : tensor<2x3xf32>
+  }
+  return %0 : tensor<2x3xf32>
+}
+
+// -----
+
+// Parts of free sizes stand behind each other.
+// CHECK-LABEL: halide.pipeline @concat {
+// CHECK: halide.update @concat(%n, %c) over (%rc in 0 to extent(@in0, 1))
+// CHECK: halide.update @concat(%n, %c) over (%rc in 0 to extent(@in1, 1))
+// CHECK: halide.extent @in0, 1
+func.func @joined(%x: tensor<2x?xf32>, %y: tensor<2x?xf32>) -> tensor<2x?xf32> {
+  %0 = nn.group (%a = %x, %b = %y) : (tensor<2x?xf32>, tensor<2x?xf32>) -> tensor<2x?xf32> {
+    %1 = nn.concat %a, %b dim 1 : (tensor<2x?xf32>, tensor<2x?xf32>) -> tensor<2x?xf32>
+    nn.yield %1 : tensor<2x?xf32>
+  }
+  return %0 : tensor<2x?xf32>
+}
+
+// -----
+
 // A reshape in a group drops a dimension of size one; one value needs no input's elements.
 // CHECK-LABEL: halide.pipeline @slice_map {
 // CHECK: halide.func @slice(%n, %x, %c) -> f32 {

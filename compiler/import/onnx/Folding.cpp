@@ -97,8 +97,8 @@ void foldMovement(NodeBuilder &b, ArrayRef<int64_t> shape,
 std::optional<Scalar> castKnown(Scalar scalar, Type type) {
   auto constant = scalar.constant();
   if (isa<mlir::FloatType>(type)) {
-    if (scalar.integer && !constant)
-      return std::nullopt;
+    if (scalar.integer && !constant) // an extent, which float and wider types hold exactly
+      return type.getIntOrFloatBitWidth() >= 32 ? std::optional(scalar) : std::nullopt;
     double value = constant ? double(*constant) : scalar.number;
     return numberScalar(type.isF64() ? value : double(float(value)));
   }

@@ -31,7 +31,7 @@ int64_t positionOf(llvm::ArrayRef<int64_t> index, llvm::ArrayRef<int64_t> shape)
 inline Scalar integerScalar(mlir::AffineExpr value) { return {value, 0}; }
 inline Scalar numberScalar(double value) { return {mlir::AffineExpr(), value}; }
 
-/// `scalar` as an element of `type`; nothing when an expression of free dimensions would have to become a number.
+/// `scalar` as an element of `type`; nothing when `type` cannot hold an expression of free dimensions.
 std::optional<Scalar> castKnown(Scalar scalar, Type type);
 
 } // namespace sylvite::onnx

@@ -436,8 +436,10 @@ Error Reader::readFunction(const proto::FunctionProto &function, ModelFile &file
 Expected<ModelFile> Reader::read() {
   ModelFile file;
   for (const proto::OperatorSetIdProto &opset : model->opset_import())
-    if (!file.opsets.emplace(domainName(opset.domain()), opset.version()).second)
-      return makeError("the model imports the operator set '{0}' twice", opset.domain());
+    if (auto [place, isNew] = file.opsets.emplace(domainName(opset.domain()), opset.version());
+        !isNew && place->second != opset.version())
+      return makeError("the model imports the operator sets {0} and {1} of the domain '{2}'", place->second,
+                       opset.version(), opset.domain());
   if (!model->has_graph())
     return makeError("the model has no graph");
   if (file.opsets.empty())

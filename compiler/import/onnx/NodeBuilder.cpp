@@ -41,6 +41,18 @@ InFlightDiagnostic NodeBuilder::error() {
   return emitError(UnknownLoc::get(state.context)) << describe(node) << ": ";
 }
 
+bool NodeBuilder::requireSize(AffineExpr dim, int64_t size, StringRef why) {
+  auto symbol = dyn_cast<AffineSymbolExpr>(dim);
+  if (!symbol || hasFailed)
+    return false;
+  const std::string &name = state.symbols[symbol.getPosition()];
+  emitWarning(UnknownLoc::get(state.context))
+      << describe(node) << ": the free dimension '" << name << "' is taken to be " << size << ", for " << why;
+  state.fixed[name] = size;
+  hasFailed = true;
+  return true;
+}
+
 static std::string textOf(const Attribute &attribute) {
   auto list = [](auto range) { return "[" + join(range, ", ") + "]"; };
   auto number = [](double value) {

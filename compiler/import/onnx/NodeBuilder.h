@@ -32,6 +32,9 @@ struct ModelState {
   mlir::MLIRContext *context;
   std::deque<Tensor> tensors; // every one of the model
   std::vector<std::string> symbols; // of free dimensions, by the position of the symbol
+  std::vector<std::pair<Value, int64_t>> symbolSources; // by the same: the input and the dimension that has the size
+  /// Free dimensions that have turned out to have one size only, by name. The model is imported once more with these.
+  std::map<std::string, int64_t> fixed;
   llvm::DenseMap<Value, ShapeExpr> shapes;
   llvm::StringSet<> taken; // names of parameters
   int64_t numOps = 0;      // made so far; bounded, for loops unroll
@@ -86,6 +89,9 @@ public:
   bool failed() const { return hasFailed; }
   /// Begins the diagnostic of this node; nothing is reported after the first.
   mlir::InFlightDiagnostic error();
+  /// Says that the model is one for `size` as the free dimension `dim` alone, and ends this import of it. False when `dim`
+  /// is no dimension of an input.
+  bool requireSize(AffineExpr dim, int64_t size, llvm::StringRef why);
   /// Says that attribute `key` has an unsupported value.
   void refuse(llvm::StringRef key, const llvm::Twine &supported);
 
@@ -212,12 +218,15 @@ public:
   Value toChannelsFirst(Value x);
   /// Gives vector `v` rank `rank`, its elements along `dim`.
   Value alignVector(Value v, int64_t dim, int64_t rank);
+  /// The vector 0, 1, 2, ... of `count` elements, as i64.
+  Value range(AffineExpr count);
+  /// A vector of one element, `expression` of the sizes of the model's inputs.
+  Value size(AffineExpr expression, Type type);
   /// The index along `dim` of each element of a tensor of shape (1, ..., shape[dim], 1, ...), as `type`.
   Value indices(llvm::ArrayRef<AffineExpr> shape, int64_t dim, Type type);
   /// A tensor of `shape` whose elements are all `value`.
   Tensor *splat(llvm::ArrayRef<AffineExpr> shape, Type type, Scalar value);
-  /// A tensor that broadcasts to, or has, `shape`; its elements do not matter. Null, after a report, when a free
-  /// dimension of it is that of no tensor.
+  /// Tensors that together broadcast to `shape`; their elements do not matter.
   llvm::SmallVector<Value> shapeReferences(llvm::ArrayRef<AffineExpr> shape);
 
   //===--- Results --------------------------------------------------------===//
@@ -247,6 +256,7 @@ private:
   Value infer(mlir::Operation *op);
   Value check(Value x, ShapeExpr shape);
   bool countOp();
+  Value gatherReshaped(Value x, llvm::ArrayRef<AffineExpr> shape);
 
   llvm::SmallVector<Tensor *> inputs;
   const std::map<std::string, Attribute> *functionAttributes;

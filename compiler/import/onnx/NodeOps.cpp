@@ -76,47 +76,47 @@ Value NodeBuilder::parameter(Type type, ArrayRef<int64_t> dims, ArrayRef<double>
   return parameter(type, dims, *bytesOf(elements, type));
 }
 
-/// A tensor of one element that holds `expr`, computed from the sizes of the model's inputs.
-static Value computeExpression(NodeBuilder &b, AffineExpr expression, Type type) {
-  SmallVector<unsigned> symbols;
+/// `expression` as a map of symbols, the dimensions of `inputs`, the model's inputs whose sizes it is made of.
+static AffineMap mapOfInputs(ModelState &state, AffineExpr expression, SmallVectorImpl<Value> &inputs) {
+  SmallVector<AffineExpr> symbols(state.symbols.size(), getAffineConstantExpr(0, state.context));
+  SmallVector<unsigned> offsets; // of the dimensions of each input
+  unsigned numDims = 0;
   expression.walk([&](AffineExpr part) {
-    if (auto symbol = dyn_cast<AffineSymbolExpr>(part))
-      if (!is_contained(symbols, symbol.getPosition()))
-        symbols.push_back(symbol.getPosition());
+    auto symbol = dyn_cast<AffineSymbolExpr>(part);
+    if (!symbol)
+      return;
+    auto [input, dim] = state.symbolSources[symbol.getPosition()];
+    size_t position = llvm::find(inputs, input) - inputs.begin();
+    if (position == inputs.size()) {
+      inputs.push_back(input);
+      offsets.push_back(numDims);
+      numDims += mlir::cast<RankedTensorType>(input.getType()).getRank();
+    }
+    symbols[symbol.getPosition()] = getAffineSymbolExpr(offsets[position] + dim, state.context);
   });
-  Type i64 = IntegerType::get(b.state.context, 64);
-  SmallVector<Operand> operands;
-  for (unsigned symbol : symbols) { // the size of a dimension is its last index and one
-    AffineExpr size = getAffineSymbolExpr(symbol, b.state.context);
-    Value last = b.reduce(nn::ReduceKind::Max, b.indices({size}, 0, i64), {0}, /*keepDims=*/true);
-    operands.push_back(last);
-  }
-  return b.map(operands, type, [&](OpBuilder &builder, Location at, ValueRange lasts) {
-    ScalarMath s(builder, at, i64);
-    auto compute = [&](auto &&self, AffineExpr part) -> Value {
-      if (auto constant = constantDim(part))
-        return s.constant(*constant);
-      if (auto symbol = dyn_cast<AffineSymbolExpr>(part)) {
-        size_t position = llvm::find(symbols, symbol.getPosition()) - symbols.begin();
-        return s.add(lasts[position], s.constant(int64_t(1)));
-      }
-      auto binary = cast<AffineBinaryOpExpr>(part);
-      Value x = self(self, binary.getLHS()), y = self(self, binary.getRHS());
-      switch (part.getKind()) {
-      case AffineExprKind::Add:
-        return s.add(x, y);
-      case AffineExprKind::Mul:
-        return s.mul(x, y);
-      case AffineExprKind::FloorDiv:
-        return arith::FloorDivSIOp::create(builder, at, x, y);
-      case AffineExprKind::CeilDiv:
-        return arith::CeilDivSIOp::create(builder, at, x, y);
-      default:
-        return arith::RemSIOp::create(builder, at, x, y);
-      }
-    };
-    return castScalar(builder, at, compute(compute, expression), i64, type);
-  });
+  return AffineMap::get(0, numDims, expression.replaceSymbols(symbols));
+}
+
+Value NodeBuilder::range(AffineExpr count) {
+  if (hasFailed)
+    return {};
+  OpBuilder::InsertionGuard guard(state.body);
+  if (state.beforeLoop)
+    state.body.restoreInsertionPoint(*state.beforeLoop);
+  count = simplifyAffineExpr(count, 0, state.symbols.size());
+  SmallVector<Value> inputs;
+  AffineMap map = mapOfInputs(state, count, inputs);
+  Type type = nn::typeOfShape({count}, IntegerType::get(state.context, 64));
+  return check(nn::RangeOp::create(state.body, loc, type, map, inputs), {count});
+}
+
+Value NodeBuilder::size(AffineExpr expression, Type type) {
+  if (hasFailed)
+    return {};
+  SmallVector<Value> inputs;
+  AffineMap map = mapOfInputs(state, simplifyAffineExpr(expression, 0, state.symbols.size()), inputs);
+  Value x = nn::SizeOp::create(state.body, loc, RankedTensorType::get({1}, IntegerType::get(state.context, 64)), map, inputs);
+  return cast(check(x, {expr(1)}), type);
 }
 
 Value NodeBuilder::materialize(Tensor *tensor) {
@@ -160,7 +160,7 @@ Value NodeBuilder::materialize(Tensor *tensor) {
     if (element.constant() || !element.integer)
       parts.push_back(parameter(tensor->type, {1}, *bytesOf({element}, tensor->type)));
     else
-      parts.push_back(computeExpression(*this, element.integer, tensor->type));
+      parts.push_back(size(element.integer, tensor->type));
   }
   Value joined = concat(parts, 0);
   return tensor->value = reshape(joined, tensor->shape);
@@ -429,18 +429,34 @@ Value NodeBuilder::reshape(Value x, ArrayRef<AffineExpr> dims) {
     }
     from.push_back(origin);
   }
-  if (inferred > 1) {
-    error() << "its result of shape " << text(target) << " has more than one free dimension that its input "
-            << text(source) << " lacks; supported: one (fix the others, as in --shape x=1x3x224x224)";
-    return {};
-  }
   for (AffineExpr dim : target)
     if (auto extent = constantDim(dim); extent && *extent < 1) {
       error() << "its result would have shape " << text(target) << "; supported: at least one element";
       return {};
     }
+  if (inferred > 1)
+    return gatherReshaped(x, target);
   Type result = nn::typeOfShape(target, type(x));
   return check(nn::ReshapeOp::create(state.body, loc, result, x, from), target);
+}
+
+/// A reshape to several free dimensions that the input lacks: each element by its position in row-major order.
+Value NodeBuilder::gatherReshaped(Value x, ArrayRef<AffineExpr> dims) {
+  AffineExpr stride = expr(1), count = stride;
+  for (AffineExpr dim : shape(x))
+    count = count * dim;
+  Type i64 = IntegerType::get(state.context, 64);
+  Value position;
+  for (int64_t i = dims.size() - 1; i >= 0; --i) {
+    if (constantDim(dims[i]) != 1) {
+      Value index = indices(dims, i, i64);
+      if (constantDim(stride) != 1)
+        index = multiply(index, knownTensor(i64, {}, {{stride, 0}}));
+      position = position ? add(position, index) : index;
+    }
+    stride = stride * dims[i];
+  }
+  return make<nn::GatherOp>(reshape(x, ArrayRef<AffineExpr>(count)), position, 0);
 }
 
 Value NodeBuilder::reshape(Value x, ArrayRef<int64_t> dims) {
@@ -487,10 +503,8 @@ SmallVector<Value> NodeBuilder::shapeReferences(ArrayRef<AffineExpr> dims) {
         if (!found && op.getNumResults() == 1)
           look(op.getResult(0));
     }
-    if (!found) {
-      error() << "its result of shape " << text(dims) << " has a free dimension that no tensor before it has";
-      return {};
-    }
+    if (!found)
+      found = range(dim);
     for (int64_t j = 0, n = rank(found); j < n; ++j)
       if (j != position && constantDim(shape(found)[j]) != 1)
         found = slice(found, j, 0, 1);
@@ -611,12 +625,7 @@ Value NodeBuilder::indices(ArrayRef<AffineExpr> dims, int64_t dim, Type type) {
   }
   ShapeExpr free(dims.size(), expr(1));
   free[dim] = dims[dim];
-  SmallVector<Value> reference = shapeReferences(free);
-  if (reference.empty())
-    return {};
-  Value x = nn::IotaOp::create(state.body, loc,
-                               nn::typeOfShape(free, IntegerType::get(state.context, 64)), reference.front(), dim);
-  return cast(check(x, free), type);
+  return cast(reshape(range(dims[dim]), ArrayRef<AffineExpr>(free)), type);
 }
 
 Tensor *NodeBuilder::splat(ArrayRef<AffineExpr> dims, Type type, Scalar value) {

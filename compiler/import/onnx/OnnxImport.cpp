@@ -32,6 +32,9 @@ public:
   Importer(MLIRContext &context, const ModelFile &file, const ImportOptions &options)
       : context(&context), file(file), options(options) {}
 
+  /// Free dimensions that have one size only, by name; a failed run that has found another one may be repeated.
+  std::map<std::string, int64_t> fixed;
+
   FailureOr<OwningOpRef<ModuleOp>> run();
 
 private:
@@ -114,6 +117,9 @@ LogicalResult Importer::addInput(const ValueInfo &info, SmallVectorImpl<Type> &t
       return fail() << "input '" << info.name << "' has a dimension of " << dim.size << "; supported: at most "
                     << INT32_MAX;
     std::string symbol;
+    if (auto size = fixed.find(dim.symbol.empty() ? info.name + "_" + std::to_string(i) : dim.symbol);
+        dim.size < 0 && size != fixed.end())
+      dim.size = size->second;
     if (dim.size < 0) {
       symbol = dim.symbol.empty() ? info.name + "_" + std::to_string(i) : dim.symbol;
       auto position = llvm::find(symbols, symbol) - symbols.begin();
@@ -190,11 +196,16 @@ FailureOr<OwningOpRef<ModuleOp>> Importer::run() {
     tensor->value = argument;
     state.shapes[argument] = shape;
     scope.tensors[name] = tensor;
+    for (auto [dim, extent] : enumerate(shape))
+      if (auto symbol = dyn_cast<AffineSymbolExpr>(extent); symbol && symbol.getPosition() == state.symbolSources.size())
+        state.symbolSources.push_back({argument, dim});
   }
   addInitializers(state, file.graph, scope);
   Frame frame{&file.opsets, nullptr, 0};
-  if (failed(importNodes(state, file.graph.nodes, scope, frame)))
+  if (failed(importNodes(state, file.graph.nodes, scope, frame))) {
+    fixed.insert(state.fixed.begin(), state.fixed.end());
     return failure();
+  }
 
   if (file.graph.outputs.empty())
     return fail() << "the model has no outputs";
@@ -358,7 +369,13 @@ FailureOr<OwningOpRef<ModuleOp>> importOnnx(MLIRContext &context, const ImportOp
   Expected<ModelFile> file = readModelFile(contents, options.path, &context);
   if (!file)
     return emitError(UnknownLoc::get(&context)) << toString(file.takeError());
-  return Importer(context, *file, options).run();
+  Importer importer(context, *file, options);
+  while (true) {
+    size_t before = importer.fixed.size();
+    FailureOr<OwningOpRef<ModuleOp>> module = importer.run();
+    if (succeeded(module) || importer.fixed.size() == before)
+      return module;
+  }
 }
 
 } // namespace sylvite::onnx

@@ -39,7 +39,16 @@ template <typename Op> static void mathOp(NodeBuilder &b) {
 /// A function of one number that is also evaluated on known elements.
 template <double (*function)(double)> static void foldNumber(NodeBuilder &b) {
   if (b.isFloat(0))
-    foldElements(b, b.type(0u), [](ArrayRef<Scalar> v) { return std::optional(numberScalar(function(v[0].number))); });
+    foldElements(b, b.type(0u), [](ArrayRef<Scalar> v) {
+      return v[0].integer ? std::nullopt : std::optional(numberScalar(function(v[0].number)));
+    });
+}
+/// The same for rounding, which leaves sizes as they are.
+template <double (*function)(double)> static void foldRounding(NodeBuilder &b) {
+  if (b.isFloat(0))
+    foldElements(b, b.type(0u), [](ArrayRef<Scalar> v) {
+      return std::optional(v[0].integer ? v[0] : numberScalar(function(v[0].number)));
+    });
 }
 
 /// Integers and numbers alike.
@@ -450,9 +459,13 @@ static void foldBoth(NodeBuilder &b, Type type,
   foldElements(b, type, [&](ArrayRef<Scalar> v) -> std::optional<Scalar> {
     SmallVector<AffineExpr> exprs;
     SmallVector<double> reals;
+    // Whole numbers join sizes that have become floating-point numbers.
+    bool hasSize = any_of(v, [](const Scalar &scalar) { return scalar.integer && !scalar.constant(); });
     for (const Scalar &scalar : v) {
       if (scalar.integer)
         exprs.push_back(scalar.integer);
+      else if (hasSize && std::fabs(scalar.number) < (1 << 24) && std::trunc(scalar.number) == scalar.number)
+        exprs.push_back(b.expr(int64_t(scalar.number)));
       else
         reals.push_back(scalar.number);
     }
@@ -584,7 +597,18 @@ template <Fold kind> static std::optional<Scalar> foldNumbers(ArrayRef<double> v
 template <Fold kind> static void foldArithmetic(NodeBuilder &b) {
   if (b.opset < 7 || (kind == Fold::Mod && b.flag("fmod", false)) || !b.has(0))
     return;
-  foldBoth(b, b.type(0u), foldIntegers<kind>, foldNumbers<kind>);
+  Type type = b.type(0u);
+  foldBoth(
+      b, type,
+      [&](ArrayRef<AffineExpr> v) {
+        AffineExpr result = foldIntegers<kind>(v);
+        // A quotient of floating-point numbers is no whole number, unless the divisor goes into the dividend.
+        bool isExact = kind != Fold::Div || !isa_and_nonnull<FloatType>(type) ||
+                       (result && v.size() == 2 && areEqual(result * v[1], v[0]) &&
+                        !isa<AffineConstantExpr>(result));
+        return isExact ? result : AffineExpr();
+      },
+      foldNumbers<kind>);
 }
 
 enum class Order { Equal, Less, LessOrEqual, Greater, GreaterOrEqual };
@@ -677,7 +701,7 @@ ArrayRef<OperatorRow> pointwiseOperators() {
       {"BitwiseXor", 18, kNewest, binary<exclusiveOr>},
       {"Cast", 6, kNewest, cast, foldCast},
       {"CastLike", 15, kNewest, castLike, foldCastLike},
-      {"Ceil", 6, kNewest, mathOp<math::CeilOp>, foldNumber<std::ceil>},
+      {"Ceil", 6, kNewest, mathOp<math::CeilOp>, foldRounding<std::ceil>},
       {"Celu", 12, kNewest, celu},
       {"Clip", 6, kNewest, clip},
       {"Cos", 7, kNewest, mathOp<math::CosOp>},
@@ -688,7 +712,7 @@ ArrayRef<OperatorRow> pointwiseOperators() {
       {"Equal", 6, kNewest, comparison<call<&SM::equal>>, foldComparison<Order::Equal>},
       {"Erf", 9, kNewest, unary<scalar<&ScalarBuilder::erf>>},
       {"Exp", 6, kNewest, unary<scalar<&ScalarBuilder::exp>>},
-      {"Floor", 6, kNewest, mathOp<math::FloorOp>, foldNumber<std::floor>},
+      {"Floor", 6, kNewest, mathOp<math::FloorOp>, foldRounding<std::floor>},
       {"Gelu", 20, kNewest, gelu},
       {"Greater", 6, kNewest, comparison<greater>, foldComparison<Order::Greater>},
       {"GreaterOrEqual", 12, kNewest, comparison<greaterOrEqual>, foldComparison<Order::GreaterOrEqual>},
@@ -714,7 +738,7 @@ ArrayRef<OperatorRow> pointwiseOperators() {
       {"Pow", 6, kNewest, pow},
       {"Reciprocal", 6, kNewest, unary<reciprocal>, foldNumber<inverse>},
       {"Relu", 6, kNewest, unaryAny<relu>, foldNumber<atLeastZero>},
-      {"Round", 11, kNewest, mathOp<math::RoundEvenOp>, foldNumber<std::nearbyint>},
+      {"Round", 11, kNewest, mathOp<math::RoundEvenOp>, foldRounding<std::nearbyint>},
       {"Selu", 6, kNewest, selu},
       {"Shrink", 9, kNewest, shrink},
       {"Sigmoid", 6, kNewest, unary<scalar<&ScalarBuilder::sigmoid>>},

@@ -216,8 +216,14 @@ static RecurrentNode readNode(NodeBuilder &b, CellKind kind, bool isQuantized) {
   node.bias = shapedInput(b, 3, "bias", {directions, rows * 2});
   node.mask = maskOfLengths(b, items, steps);
   auto state = [&](unsigned index, StringRef what) {
-    Value x = shapedInput(b, index, what, node.batchFirst ? ShapeExpr{items, directions, units}
-                                                          : ShapeExpr{directions, items, units});
+    ShapeExpr shape = node.batchFirst ? ShapeExpr{items, directions, units} : ShapeExpr{directions, items, units};
+    Value x = b.has(index) ? b.value(index) : Value();
+    // A model for one item at a time that was exported with a free batch.
+    if (x && b.rank(x) == 3)
+      if (auto size = constantDim(b.shape(x)[!node.batchFirst]); size && !constantDim(items))
+        if (b.requireSize(items, *size, ("the " + what + " has that many items").str()))
+          return Value();
+    x = expectShape(b, x, what, shape);
     return x && node.batchFirst ? b.transpose(x, {1, 0, 2}) : x;
   };
   node.hidden = state(5, "initial hidden state");
@@ -287,8 +293,8 @@ static DirectionResults makeRecurrent(NodeBuilder &b, const RecurrentNode &node,
   return {op->getResult(0), op->getResult(2), op->getNumResults() > 3 ? op->getResult(3) : Value()};
 }
 
-/// The numbers of 8 bits that dynamic quantization makes of `x`, zero among them, times their step.
-static Value quantizeDynamically(NodeBuilder &b, Value x) {
+/// The numbers of 8 bits that dynamic quantization makes of `x`, less the one that stands for zero, and their step.
+static std::pair<Value, Value> quantizeDynamically(NodeBuilder &b, Value x) {
   Dims dims;
   for (int64_t i = 0; i < b.rank(x); ++i)
     dims.push_back(i);
@@ -296,23 +302,28 @@ static Value quantizeDynamically(NodeBuilder &b, Value x) {
   if (b.failed())
     return {};
   Type type = b.type(x);
-  return b.map({x, least, most}, type, [&](OpBuilder &builder, Location at, ValueRange v) {
+  auto stepOf = [](nn::ScalarBuilder &f, Value low, Value high) {
+    Value none = f.constant(0, low), range = f.sub(f.maximum(high, none), f.minimum(low, none));
+    return f.selectGreater(range, none, f.div(range, f.constant(255, low)), f.constant(1, low));
+  };
+  Value step = b.map(least, most, stepOf);
+  Value numbers = b.map({x, least, step}, type, [&](OpBuilder &builder, Location at, ValueRange v) {
     nn::ScalarBuilder f(builder, at);
     ScalarMath s(builder, at, type);
     auto round = [&](Value e) -> Value { return math::RoundEvenOp::create(builder, at, e); };
-    Value none = s.constant(0.0), low = f.minimum(v[1], none), range = f.sub(f.maximum(v[2], none), low);
-    Value step = f.selectGreater(range, none, f.div(range, s.constant(255.0)), s.constant(1.0));
-    Value zero = round(f.clamp(f.neg(f.div(low, step)), 0, 255));
-    Value number = f.clamp(f.add(round(f.div(v[0], step)), zero), 0, 255);
-    return f.mul(f.sub(number, zero), step);
+    Value zero = round(f.clamp(f.neg(f.div(f.minimum(v[1], s.constant(0.0)), v[2])), 0, 255));
+    return f.sub(f.clamp(f.add(round(f.div(v[0], v[2])), zero), 0, 255), zero);
   });
+  return {numbers, step};
 }
 
 /// `x` times weights, both quantized if these have a scale.
 static Value multiplyWeights(NodeBuilder &b, Value x, Value weights, Value scale) {
   if (!scale)
     return b.matmul(x, weights);
-  return b.multiply(b.matmul(quantizeDynamically(b, x), weights), scale);
+  // Sums of products of bytes are whole numbers, which float holds exactly up to 2^24: as precise as with integers.
+  auto [numbers, step] = quantizeDynamically(b, x);
+  return b.multiply(b.matmul(numbers, weights), b.multiply(step, scale));
 }
 
 /// An LSTM as a loop over its steps; gates stand in ONNX's order: input, output, forget, candidate.

@@ -113,6 +113,8 @@ template <ReduceKind kind, int64_t sinceInput> static void foldReduction(NodeBui
   const Scalars *elements = b.known(0u);
   if (!elements || elements->empty() || (b.opset >= sinceInput && b.has(1) && !b.known(1)))
     return;
+  if (b.isFloat(0) && any_of(*elements, [](const Scalar &element) { return bool(element.integer); }))
+    return;
   bool keep = b.flag("keepdims", true);
   Dims dims = reducedDims(b, sinceInput);
   if (b.failed())

@@ -91,6 +91,8 @@ static void foldRange(NodeBuilder &b) {
     return;
   const Scalar &from = start->front(), &to = limit->front(), &by = delta->front();
   Scalars elements;
+  if (isa<FloatType>(b.type(0u)) && (from.integer || to.integer || by.integer))
+    return; // sizes
   if (!from.integer) {
     double count = std::ceil((to.number - from.number) / by.number);
     if (!(count <= (1 << 16)))
@@ -110,9 +112,40 @@ static void foldRange(NodeBuilder &b) {
   b.result(b.type(0u), {int64_t(elements.size())}, elements);
 }
 
+/// A range of floating-point numbers whose start or limit is a free dimension; whole numbers, as sizes are.
+static void rangeOfSizes(NodeBuilder &b) {
+  AffineExpr values[3];
+  for (unsigned i = 0; i < 3; ++i) {
+    const Scalars *elements = b.known(i);
+    bool isKnown = elements && elements->size() == 1;
+    if (isKnown && elements->front().integer)
+      values[i] = elements->front().integer;
+    else if (isKnown && std::trunc(elements->front().number) == elements->front().number &&
+             std::fabs(elements->front().number) < INT32_MAX)
+      values[i] = b.expr(int64_t(elements->front().number));
+    if (!values[i] || (i == 2 && !(constantDim(values[i]) && *constantDim(values[i]) != 0)))
+      return void(b.error() << "its start, limit and delta are not all known; supported: free dimensions and whole numbers, "
+                               "and a delta that is not zero");
+  }
+  int64_t step = *constantDim(values[2]);
+  Value x = b.indices({step > 0 ? (values[1] - values[0]).ceilDiv(step) : (values[0] - values[1]).ceilDiv(-step)}, 0,
+                      b.type(0u));
+  if (step != 1)
+    x = b.multiply(x, b.knownTensor(b.type(0u), {}, {numberScalar(step)}));
+  if (constantDim(values[0]) != 0)
+    x = b.add(x, b.input(0));
+  b.result(x);
+}
+
 /// A range whose limit is a free dimension.
 static void range(NodeBuilder &b) {
   b.ignore({"stash_type"});
+  auto isSize = [&](unsigned index) {
+    const Scalars *elements = b.known(index);
+    return elements && elements->size() == 1 && elements->front().integer && !elements->front().constant();
+  };
+  if (b.isFloat(0) && (isSize(0) || isSize(1)))
+    return rangeOfSizes(b);
   if (b.isFloat(0)) { // known numbers have been folded, unless there are too many
     std::vector<double> values;
     double start = b.constantNumber(0, "start"), limit = b.constantNumber(1, "limit"), delta = b.constantNumber(2, "delta");
@@ -214,6 +247,10 @@ static void squeeze(NodeBuilder &b) {
   if (b.failed())
     return;
   ShapeExpr dims;
+  if (!axes && !constantShape(b.input(0)->shape))
+    emitWarning(UnknownLoc::get(b.state.context))
+        << describe(b.node) << ": it drops dimensions of size 1 of a tensor of shape " << b.text(b.input(0)->shape)
+        << ", and free ones are taken to be larger (fix them, as in --shape x=1x3x224x224)";
   for (auto [i, dim] : enumerate(b.input(0)->shape)) {
     bool drop = axes ? is_contained(*axes, int64_t(i)) : constantDim(dim) == 1;
     if (drop && constantDim(dim) && constantDim(dim) != 1)
@@ -441,6 +478,25 @@ struct Range {
 };
 } // namespace
 
+/// Whether `expr`, of sizes that are at least one, is negative whatever they are: sums of sizes with negative factors.
+static bool isNegative(AffineExpr expr) {
+  if (auto constant = constantDim(expr))
+    return *constant < 0;
+  auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
+  if (!binary)
+    return false; // a size
+  AffineExpr x = binary.getLHS(), y = binary.getRHS();
+  auto isSmall = [](AffineExpr e) { return isNegative(e) || constantDim(e) == 0; };
+  switch (expr.getKind()) {
+  case AffineExprKind::Add:
+    return (isNegative(x) && isSmall(y)) || (isSmall(x) && isNegative(y));
+  case AffineExprKind::Mul:
+    return (isNegative(x) && isa<AffineSymbolExpr>(y)) || (isa<AffineSymbolExpr>(x) && isNegative(y));
+  default:
+    return false;
+  }
+}
+
 /// The ranges of a Slice, one per dimension; fewer after a diagnostic.
 static SmallVector<Range> slicedRanges(NodeBuilder &b) {
   Tensor *x = b.input(0);
@@ -504,6 +560,10 @@ static SmallVector<Range> slicedRanges(NodeBuilder &b) {
     // for the end of a dimension; none that is free gets as large.
     constexpr int64_t beyond = 1 << 24;
     AffineExpr from = starts[i], to = ends[i];
+    if (!start && isNegative(from)) // counted from the end
+      from = extent + from;
+    if (!end && isNegative(to))
+      to = extent + to;
     if (start && *start < 0)
       from = *start < -beyond ? b.expr(0) : extent + *start;
     if (start && *start >= beyond)
@@ -644,18 +704,59 @@ static void tile(NodeBuilder &b) {
   b.result(x);
 }
 
+/// Pads dimension `dim` by amounts that depend on free dimensions, by gathering; negative ones cut off.
+static Value padFreely(NodeBuilder &b, Value x, int64_t dim, AffineExpr low, AffineExpr high, StringRef mode, double value) {
+  AffineExpr extent = b.shape(x)[dim];
+  Type i64 = IntegerType::get(b.state.context, 64);
+  if (mode == "wrap") {
+    b.error() << "its pads depend on free dimensions; supported with mode wrap: known pads";
+    return {};
+  }
+  auto known = [&](AffineExpr size) { return b.knownTensor(i64, {}, {integerScalar(size)}); };
+  Value index = b.range(low + extent + high);
+  if (constantDim(low) != 0)
+    index = b.subtract(index, known(low));
+  bool isConstant = mode == "constant", isReflected = mode == "reflect";
+  // Positions before and behind the input: its border's with edge, mirrored with reflect, else none.
+  Value from = b.map({index, known(extent - 1)}, i64, [&](OpBuilder &builder, Location at, ValueRange v) {
+    ScalarMath s(builder, at, i64);
+    Value zero = s.constant(int64_t(0)), position = v[0];
+    if (isReflected) {
+      position = s.maximum(position, s.sub(zero, position));
+      position = s.minimum(position, s.sub(s.mul(v[1], s.constant(int64_t(2))), position));
+    }
+    return s.minimum(s.maximum(position, zero), v[1]);
+  });
+  x = b.make<nn::GatherOp>(x, from, dim);
+  if (!isConstant || b.failed())
+    return x;
+  Type type = b.type(x);
+  Value position = b.alignVector(index, dim, b.rank(x));
+  return b.map({x, position, known(extent)}, type, [&](OpBuilder &builder, Location at, ValueRange v) {
+    ScalarMath s(builder, at, i64), e(builder, at, type);
+    Value inside = s.both(s.lessOrEqual(s.constant(int64_t(0)), v[1]), s.less(v[1], v[2]));
+    return e.select(inside, v[0], e.constant(value));
+  });
+}
+
 static void pad(NodeBuilder &b) {
   Value x = b.value(0);
   StringRef mode = b.opset >= 19 ? b.choice("mode", {"constant", "reflect", "edge", "wrap"})
                                  : b.choice("mode", {"constant", "reflect", "edge"});
   Dims pads, axes;
+  SmallVector<AffineExpr> amounts; // the same, those among them that depend on free dimensions
   double value = 0;
   int64_t rank = x ? b.rank(x) : 0;
   if (b.opset < 11) {
     pads = b.integers("pads").value_or(Dims());
+    for (int64_t amount : pads)
+      amounts.push_back(b.expr(amount));
     value = b.number("value", 0);
   } else {
-    pads = b.constants(1, "pads");
+    for (AffineExpr amount : b.expressions(1, "pads")) {
+      amounts.push_back(amount);
+      pads.push_back(constantDim(amount).value_or(0));
+    }
     if (b.has(2) && !b.failed())
       if (std::vector<double> values = b.constantNumbers(2, "constant_value"); values.size() == 1)
         value = values[0];
@@ -677,6 +778,13 @@ static void pad(NodeBuilder &b) {
     axis += axis < 0 ? rank : 0;
     low[axis] = pads[i];
     high[axis] = pads[axes.size() + i];
+    bool isCut = std::min(low[axis], high[axis]) < 0 && !constantDim(b.shape(x)[axis]); // of a free dimension
+    if (constantDim(amounts[i]) && constantDim(amounts[axes.size() + i]) && !isCut)
+      continue;
+    x = padFreely(b, x, axis, amounts[i], amounts[axes.size() + i], mode, value);
+    if (!x)
+      return b.result(Value());
+    low[axis] = high[axis] = 0;
   }
   // Negative pads cut off.
   for (int64_t dim = 0; dim < rank && !b.failed(); ++dim) {

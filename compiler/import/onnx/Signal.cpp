@@ -168,20 +168,19 @@ static void stft(NodeBuilder &b) {
     return;
   if (b.rank(x) == 2)
     x = b.unsqueeze(x, 2);
-  int64_t samples = b.extent(x, 1);
-  int64_t length = b.has(3) ? b.constant(3, "frame_length") : b.has(2) ? b.extent(b.value(2), 0) : samples;
+  AffineExpr samples = b.shape(x)[1];
+  int64_t length = b.has(3) ? b.constant(3, "frame_length") : b.has(2) ? b.extent(b.value(2), 0) : b.extent(x, 1);
   if (b.failed())
     return;
-  if (step < 1 || length < 1 || length > samples)
+  if (step < 1 || length < 1 || length > constantDim(samples).value_or(INT32_MAX))
     return void(b.error() << "its frames of " << length << " samples, " << step << " apart, do not fit its input "
                           << b.text(b.shape(x)));
-  int64_t frames = (samples - length) / step + 1;
-  std::vector<double> positions;
-  for (int64_t f = 0; f < frames; ++f)
-    for (int64_t i = 0; i < length; ++i)
-      positions.push_back(f * step + i);
-  Value index = b.parameter(IntegerType::get(b.state.context, 64), {frames, length}, positions);
-  Value y = b.make<nn::GatherOp>(x, index, 1); // (N, frames, length, parts)
+  Type i64 = IntegerType::get(b.state.context, 64);
+  ShapeExpr frames{(samples - length).floorDiv(step) + 1, b.expr(length)};
+  Value start = b.indices(frames, 0, i64);
+  if (step != 1)
+    start = b.multiply(start, b.knownTensor(i64, {}, {integerScalar(b.expr(step))}));
+  Value y = b.make<nn::GatherOp>(x, b.add(start, b.indices(frames, 1, i64)), 1); // (N, frames, length, parts)
   if (b.has(2))
     y = b.multiply(y, b.unsqueeze(b.value(2), 1));
   b.result(transform(b, y, length, /*inverse=*/false, onesided));

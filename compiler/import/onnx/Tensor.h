@@ -13,7 +13,8 @@
 
 namespace sylvite::onnx {
 
-/// An element that is known at import: an integer (or bool) expression of free dimensions, or a number.
+/// An element that is known at import: an integer (or bool) expression of free dimensions, or a number. An element of a
+/// floating-point tensor is a number, or an expression that is not constant.
 struct Scalar {
   mlir::AffineExpr integer; // null: a number
   double number = 0;

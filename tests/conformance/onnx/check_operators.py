@@ -129,6 +129,64 @@ for name, directions, channels in (("per-tensor", 1, 1), ("per-channel", 2, 4 * 
          node("DynamicQuantizeLSTM", inputs, ["y", "y_h", "y_c"], domain="com.microsoft", hidden_size=H,
               direction="bidirectional" if directions == 2 else "forward"), {"x": normal(5, 1, F)}, {"x": normal(3, 1, F)})
 
+for kind in ("LSTM", "GRU"):  # a state of one item where the batch is free
+    gates, state = (4, ["h", "c"]) if kind == "LSTM" else (3, ["h"])
+    case("recurrent", f"{kind.lower()}-state-of-one-item",
+         node(kind, [("x", np.float32, ["T", "N", F]), normal(1, gates * H, F), normal(1, gates * H, H), None, None]
+              + [(name, np.float32, [1, 1, H]) for name in state], ["y", "y_h"], hidden_size=H),
+         {"x": normal(4, 1, F)} | {name: normal(1, 1, H) for name in state})
+
+# ---- Free sizes ------------------------------------------------------------------------------------------------------
+
+case("free-sizes", "concat", parse("""g (float[2,N,3] x, float[2,M,3] y) => (float[2,K,3] z)
+  <float[2,2,3] k = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}> {
+  a = Exp (x)  z = Concat <axis = 1> (a, y, k, x) }"""),
+     {"x": normal(2, 3, 3), "y": normal(2, 1, 3)}, {"x": normal(2, 1, 3), "y": normal(2, 40, 3)})
+case("free-sizes", "concat-last", parse("""g (float[N,A] x, float[N,B] y) => (float[N,C] z) { z = Concat <axis = -1> (x, y) }"""),
+     {"x": normal(2, 37), "y": normal(2, 5)}, {"x": normal(1, 1), "y": normal(1, 64)})
+# The centres of a grid's cells, as detectors of the YOLO family make them.
+case("free-sizes", "grid", parse("""g (float[N,1,H,W] x) => (float[1,2,K] anchors, float[K] strides)
+  <int64 i2 = {2}, int64 i3 = {3}, float zero = {0}, float one = {1}, float half = {0.5}, int64[1] m1 = {-1}, float[1] stride = {8},
+   int64[1] last = {-1}, int64[1] first = {0}, int64[2] pair = {1, -1}> {
+  s = Shape (x)  h = Gather (s, i2)  w = Gather (s, i3)
+  hf = Cast <to = 1> (h)  wf = Cast <to = 1> (w)
+  ry = Range (zero, hf, one)  rx = Range (zero, wf, one)
+  y = Add (ry, half)  xx = Add (rx, half)
+  h1 = Unsqueeze (h, first)  w1 = Unsqueeze (w, first)  hw = Concat <axis = 0> (h1, w1)
+  column = Neg (pair)  yc = Reshape (y, column)
+  ye = Expand (yc, hw)  xe = Expand (xx, hw)
+  yf = Unsqueeze (ye, last)  xf = Unsqueeze (xe, last)  both = Concat <axis = -1> (xf, yf)
+  rows = Constant <value_ints = [-1, 2]> ()  flat = Reshape (both, rows)  t = Transpose <perm = [1, 0]> (flat)
+  anchors = Unsqueeze (t, first)
+  n = Mul (h, w)  n1 = Unsqueeze (n, first)  strides = Expand (stride, n1) }"""),
+     {"x": normal(1, 1, 4, 7)}, {"x": normal(2, 1, 9, 3)})
+case("free-sizes", "range-of-another-size", parse("""g (float[N] x) => (int64[M] up, float[M] y, float[K] z)
+  <int64 i0 = {0}, int64 one = {1}, int64 two = {2}, int64 three = {3}, float fzero = {1}, float fstep = {2}> {
+  s = Shape (x)  n = Gather (s, i0)  d = Mul (n, two)  e = Add (d, two)  m = Div (e, three)
+  up = Range (i0, m, one)  y = Cast <to = 1> (up)
+  df = Cast <to = 1> (d)  z = Range (fzero, df, fstep) }"""), {"x": normal(5)}, {"x": normal(40)})
+case("free-sizes", "reshape", parse("""g (float[N,T] like, float[K,4] x) => (float[N,T,4] y) <int64[1] four = {4}> {
+  s = Shape (like)  t = Concat <axis = 0> (s, four)  y = Reshape (x, t) }"""),
+     {"like": normal(2, 3), "x": normal(6, 4)}, {"like": normal(1, 7), "x": normal(7, 4)})
+case("free-sizes", "sizes-as-numbers", parse("""g (float[N,T] x) => (float[N,T] y, int64[2] s) <int64 i1 = {1}> {
+  s = Shape (x)  n = Gather (s, i1)  f = Cast <to = 1> (n)  y = Div (x, f) }"""), {"x": normal(2, 3)}, {"x": normal(1, 50)})
+case("free-sizes", "slice-from-the-end", parse("""g (float[N,T] x, float[N,K] y) => (float[N,K] last, float[N,L] rest)
+  <int64[1] i1 = {1}, int64[1] one = {1}, int64[1] zero = {0}, int64[1] most = {9223372036854775807}> {
+  s = Shape (y)  n = Gather <axis = 0> (s, i1)  m = Neg (n)
+  last = Slice (x, m, most, one)  rest = Slice (x, zero, m, one) }"""),
+     {"x": normal(2, 9), "y": normal(2, 4)}, {"x": normal(1, 3), "y": normal(1, 2)})
+PAD = """g (float[2,N] x) => (float[2,M] y)
+  <int64[1] one = {1}, int64[1] zero = {0}, int64[1] two = {2}, float value = {0.5}> {
+  s = Shape (x)  n = Gather <axis = 0> (s, one)  half = Div (n, two)
+  p = Concat <axis = 0> (zero, half, zero, two)  y = Pad <mode = "MODE"> (x, p, value) }"""
+for mode in ("constant", "edge", "reflect"):
+    case("free-sizes", f"pad-{mode}", parse(PAD.replace("MODE", mode)), {"x": normal(2, 6)}, {"x": normal(2, 21)})
+case("free-sizes", "pad-to-a-length", parse("""g (float[N] x) => (float[16] y) <int64[1] zero = {0}, int64[1] length = {16}> {
+  s = Shape (x)  rest = Sub (length, s)  p = Concat <axis = 0> (zero, rest)  y = Pad (x, p) }"""),
+     {"x": normal(6)}, {"x": normal(16)}, {"x": normal(20)})
+case("free-sizes", "stft", parse("""g (float[N,L] x) => (float[N,F,9,2] y) <int64 step = {5}, int64 length = {16}> {
+  w = HannWindow (length)  y = STFT <onesided = 1> (x, step, w) }"""), {"x": normal(2, 16)}, {"x": normal(1, 83)})
+
 # ---- Loops ---------------------------------------------------------------------------------------------------------------
 
 SCAN = """g (float[3] h0, float[T,3] x) => (float[3] last, float[T,3] all) <float[3] k = {0.5, 0.25, 2}> {

@@ -202,6 +202,42 @@ func.func @f(%x: tensor<1x?xf32>) {
 
 // -----
 
+// range_c1
+func.func @f(%x: tensor<1x?xf32>) {
+  // expected-error @+1 {{range_c1: affine_map<()[s0] -> (s0)> is not one expression of the 2 dimensions of the operands}}
+  %0 = nn.range affine_map<()[s0] -> (s0)> of %x : (tensor<1x?xf32>) -> tensor<?xi64>
+  return
+}
+
+// -----
+
+// range_c2
+func.func @f(%x: tensor<1x?xf32>) {
+  // expected-error @+1 {{range_c2: 'tensor<4xi64>' is not a vector of i64 of affine_map<()[s0, s1] -> (s1)> elements}}
+  %0 = nn.range affine_map<()[s0, s1] -> (s1)> of %x : (tensor<1x?xf32>) -> tensor<4xi64>
+  return
+}
+
+// -----
+
+// size_c1
+func.func @f(%x: tensor<1x?xf32>) {
+  // expected-error @+1 {{size_c1: affine_map<()[s0, s1] -> (s0, s1)> is not one expression of the 2 dimensions of the operands}}
+  %0 = nn.size affine_map<()[s0, s1] -> (s0, s1)> of %x : (tensor<1x?xf32>) -> tensor<1xi64>
+  return
+}
+
+// -----
+
+// size_c2
+func.func @f(%x: tensor<1x?xf32>) {
+  // expected-error @+1 {{size_c2: 'tensor<i64>' is not a vector of one i64}}
+  %0 = nn.size affine_map<()[s0, s1] -> (s1)> of %x : (tensor<1x?xf32>) -> tensor<i64>
+  return
+}
+
+// -----
+
 // scatter_c1
 func.func @f(%x: tensor<8x4xf32>, %i: tensor<3xi64>, %u: tensor<3x5xf32>) {
   // expected-error @+2 {{scatter_c1: data and updates are matrices of one element type with as many columns}}

@@ -38,10 +38,16 @@ func.func @resizes(%x: tensor<?x2x3x1xf32>) {
 
 // CHECK-LABEL: func.func @positions
 // CHECK: nn.iota %arg0 dim 1 : (tensor<1x?xf32>) -> tensor<1x?xi64>
+// CHECK: nn.range #{{.*}} of %arg0 : (tensor<1x?xf32>) -> tensor<?xi64>
+// CHECK: nn.range #{{.*}} of : () -> tensor<7xi64>
+// CHECK: nn.size #{{.*}} of %arg0, %arg2 : (tensor<1x?xf32>, tensor<?xi64>) -> tensor<1xi64>
 // CHECK: nn.scatter max %arg1, %arg2, %arg3 : (tensor<8x4xf32>, tensor<?xi64>, tensor<?x4xf32>) -> tensor<8x4xf32>
 // CHECK: nn.resize nearest %arg4 sizes [-2, 6] asymmetric : (tensor<1x?x3x1xf32>) -> tensor<1x?x6x1xf32>
 func.func @positions(%x: tensor<1x?xf32>, %d: tensor<8x4xf32>, %i: tensor<?xi64>, %u: tensor<?x4xf32>, %r: tensor<1x?x3x1xf32>) {
   %0 = nn.iota %x dim 1 : (tensor<1x?xf32>) -> tensor<1x?xi64>
+  %3 = nn.range affine_map<()[s0, s1] -> (s1 * 2 + 1)> of %x : (tensor<1x?xf32>) -> tensor<?xi64>
+  %4 = nn.range affine_map<() -> (7)> of : () -> tensor<7xi64>
+  %5 = nn.size affine_map<()[s0, s1, s2] -> (s1 * s2)> of %x, %i : (tensor<1x?xf32>, tensor<?xi64>) -> tensor<1xi64>
   %1 = nn.scatter max %d, %i, %u : (tensor<8x4xf32>, tensor<?xi64>, tensor<?x4xf32>) -> tensor<8x4xf32>
   %2 = nn.resize nearest %r sizes [-2, 6] asymmetric : (tensor<1x?x3x1xf32>) -> tensor<1x?x6x1xf32>
   return

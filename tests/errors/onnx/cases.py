@@ -48,6 +48,13 @@ case("model_without_graph", onnx.ModelProto(ir_version=8, opset_import=[helper.m
 model = relu()
 del model.opset_import[:]
 case("model_without_opsets", model, "does not say which operator sets it imports")
+model = relu()
+model.opset_import.append(helper.make_opsetid("", 18))
+case("model_with_two_opsets", model, "imports the operator sets 17 and 18 of the domain ''")
+model = parse("g (float[N,4] x) => (float[M,4] y) <int64[4] p = {1, 0, 1, 0}> { y = Pad <mode = \"wrap\"> (x, q) }", opset=19)
+model.graph.node.insert(0, helper.make_node("Shape", ["x"], ["s"]))
+model.graph.node.insert(1, helper.make_node("Concat", ["s", "s"], ["q"], axis=0))
+case("pad_wrap_by_free_amounts", model, "node 'y' (Pad): its pads depend on free dimensions; supported with mode wrap: known pads")
 case("opset_unknown", relu(opset_import__0__version=999), "uses operator set 999 of ONNX; supported: 6 to 28")
 case("opset_too_old", relu(opset_import__0__version=3), "uses operator set 3 of ONNX; supported: 6 to 28")
 case("weights_beside_onnx", relu(), "is an ONNX model, which carries its weights",
