@@ -394,6 +394,29 @@ static int check_pointers(const char *kind, const sylvite_tensor *tensors, int32
   return SYLVITE_OK;
 }
 
+/* Refuses numbers of classes that the model does not have. */
+static int check_classes(const struct sylvite_program *program, int32_t index, const int64_t *dims,
+                         const void *const *inputs, char *error) {
+  const sylvite_entry *entry = &program->info.entries[index];
+  const int64_t *classes = program->functions[index].classes;
+  for (int32_t i = 0; classes && i < entry->input_count; ++i) {
+    if (classes[i] == 0)
+      continue;
+    const sylvite_tensor *tensor = &entry->inputs[i];
+    const int32_t *labels = inputs[i];
+    int64_t count = 1;
+    for (int32_t d = 0; d < tensor->rank; ++d)
+      count *= size_of(tensor, d, dims);
+    for (int64_t k = 0; k < count; ++k)
+      if (labels[k] < 0 || labels[k] >= classes[i])
+        return sylvite_fail(error, SYLVITE_INVALID_ARGUMENT,
+                            "element %" PRId64 " of input '%s' is %" PRId32 "; the model has %" PRId64
+                            " classes, from 0 to %" PRId64,
+                            k, tensor->name, labels[k], classes[i], classes[i] - 1);
+  }
+  return SYLVITE_OK;
+}
+
 static int prepare_arena(sylvite_model *model, size_t bytes) {
   if (bytes <= model->arena_size)
     return SYLVITE_OK;
@@ -428,6 +451,8 @@ static int run(sylvite_model *model, int32_t index, const void *const *inputs, c
   if (status == SYLVITE_OK)
     status = check_pointers("output", entry->outputs, entry->output_count, (const void *const *)outputs,
                             context->error);
+  if (status == SYLVITE_OK)
+    status = check_classes(program, index, dims, inputs, context->error);
   if (status == SYLVITE_OK)
     status = prepare_arena(model, arena);
   if (status != SYLVITE_OK)

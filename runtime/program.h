@@ -53,6 +53,10 @@ struct sylvite_function {
    * sylvite_launch returned. */
   int32_t (*run)(sylvite_context *context, const int64_t *symbols, void *const *inputs,
                  void *const *outputs, uint8_t *arena, void *const *parameters);
+
+  /* For each input the number of classes that its elements, int32, number from zero on, or 0; NULL when none does.
+   * The runtime checks them before a call. */
+  const int64_t *classes;
 };
 
 struct sylvite_program {

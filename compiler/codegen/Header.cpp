@@ -151,8 +151,12 @@ struct EntryWriter {
   }
   /// One line of a comment per input and free dimension.
   void describeInputs(raw_ostream &out) const {
-    for (auto [argument, input] : zip_equal(inputs, entry.inputs))
-      out << " *   " << argument << "  " << getNumpyName(input.dtype) << " " << shapeText(input) << "\n";
+    for (auto [argument, input] : zip_equal(inputs, entry.inputs)) {
+      out << " *   " << argument << "  " << getNumpyName(input.dtype) << " " << shapeText(input);
+      if (input.classes)
+        out << ", from 0 to " << input.classes - 1;
+      out << "\n";
+    }
     for (auto [argument, dim] : zip_equal(dims, entry.dims))
       out << " *   " << argument << "  "
           << (dim == "batch" ? "number of items, at least 1"

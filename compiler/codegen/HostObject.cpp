@@ -91,7 +91,7 @@ public:
         tensorType(StructType::get(context, {ptr, i32, i32, ptr})),
         parameterType(StructType::get(context, {tensorType, i64, i32, i32})),
         entryType(StructType::get(context, {ptr, i32, i32, i32, i32, ptr, ptr, ptr, i32, i32})),
-        functionType(StructType::get(context, {ptr, ptr, ptr})),
+        functionType(StructType::get(context, {ptr, ptr, ptr, ptr})),
         kernelType(StructType::get(context, {ptr, ptr, f64, f64, f64, f64, i32, i32})) {}
 
   Error run();
@@ -226,6 +226,11 @@ Expected<Constant *> Exporter::buildFunctions() {
         return function.takeError();
       functions.push_back(*function);
     }
+    SmallVector<Constant *> classes;
+    for (const TensorInfo &input : entry.inputs)
+      classes.push_back(int64(input.classes));
+    bool anyClasses = any_of(entry.inputs, [](const TensorInfo &input) { return input.classes > 0; });
+    functions.push_back(anyClasses ? array(i64, classes, "classes") : null());
     entries.push_back(ConstantStruct::get(functionType, functions));
   }
   return array(functionType, entries, "functions");

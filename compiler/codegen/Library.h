@@ -52,6 +52,7 @@ struct TensorInfo {
   std::string name;
   DType dtype = DType::Float32;
   llvm::SmallVector<int64_t> shape; // a size, freeDim(k), or derivedDim
+  int64_t classes = 0; // the elements (int32) number so many classes, from zero on; 0: they do not
 };
 
 /// Who may change a parameter, numbered as enum sylvite_role of the C API.

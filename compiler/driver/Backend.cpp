@@ -59,6 +59,8 @@ static TensorInfo describeTensor(Attribute attribute) {
   info.dtype = dtypeOf(fields.getAs<TypeAttr>("type").getValue());
   for (int64_t size : fields.getAs<DenseI64ArrayAttr>("shape").asArrayRef())
     info.shape.push_back(size); // -1 - k and the derived size are as LibraryDescription has them
+  if (auto classes = fields.getAs<IntegerAttr>("classes"))
+    info.classes = classes.getInt();
   return info;
 }
 

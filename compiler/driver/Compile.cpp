@@ -129,6 +129,7 @@ LogicalResult Compilation::importAndFuse(bool evaluate) {
       return fail("--shape: '" + text + "' is not of the form name=1x224x224x3, with ? for a free size");
     import.shapes.push_back(std::move(*shape));
   }
+  import.seed = options.seed;
   import.training = options.training.has_value();
   auto imported = importModel(context, import);
   if (failed(imported))
@@ -172,7 +173,6 @@ LogicalResult Compilation::addTraining() {
     return failure();
   PassManager passes(&context);
   backend.configure(passes);
-  passes.addNestedPass<func::FuncOp>(createExpandRecurrent());
   passes.addPass(createTrain());
   return passes.run(*module);
 }

@@ -31,6 +31,7 @@ struct CompileOptions {
   std::string model;   // .keras, Keras JSON, or .onnx
   std::string weights; // .weights.h5 or .safetensors for a model that carries none
   std::vector<std::string> shapes; // sizes of inputs: "image=?x224x224x3"
+  uint64_t seed = 0;   // of initial weights, where the model has none, and of what training draws
   std::string name;    // prefix of the library's functions; empty: from the model's file name
   std::string target = "native"; // Halide's target string
   Emit emit = Emit::Library;

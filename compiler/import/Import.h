@@ -28,6 +28,8 @@ struct ImportOptions {
   std::vector<std::pair<std::string, llvm::SmallVector<int64_t>>> shapes;
   /// The name of the module; empty takes the file's.
   std::string name;
+  /// What else than names decides the values that initializers draw.
+  uint64_t seed = 0;
   /// Whether the module is to be trained: it keeps what the file says of training (`nn.training`).
   bool training = false;
 };

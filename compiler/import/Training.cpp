@@ -330,6 +330,8 @@ LogicalResult sylvite::configureTraining(ModuleOp module, const TrainingOptions 
       metrics.push_back(b.getArrayAttr(list));
     training.set("metrics", b.getArrayAttr(metrics));
   }
+  if (options.seed)
+    training.set("seed", b.getI64IntegerAttr(options.seed));
   if (!options.sampleWeights.empty())
     training.set("sample_weights", b.getStringAttr(options.sampleWeights));
   if (!options.classWeights.empty()) {

@@ -2,6 +2,7 @@
 #ifndef SYLVITE_COMPILER_IMPORT_TRAININGOPTIONS_H
 #define SYLVITE_COMPILER_IMPORT_TRAININGOPTIONS_H
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@ struct TrainingOptions {
   std::vector<std::string> losses;
   std::string optimizer;            ///< KIND[:option=value,...]: "adam:lr=1e-3"
   std::vector<std::string> metrics; ///< KIND[:option=value,...] or OUTPUT=KIND...
+  uint64_t seed = 0;                ///< of what training draws
   std::string sampleWeights;        ///< what has a weight, an input of its own: "item", "position", or nothing
   std::vector<std::string> classWeights; ///< CLASS=WEIGHT: "0=1", "1=2.5"
   std::vector<std::string> freeze;  ///< patterns of parameters that do not change: "block[1-3]*"

@@ -95,6 +95,8 @@ static int runCommandLine(int argc, char **argv) {
       ->delimiter(',')->type_name("CLASS=WEIGHT")->needs(trainFlag);
   compileCommand->add_option("--freeze", training.freeze, "Layers or parameters that training leaves: 'block[1-3]*'")
       ->type_name("PATTERN")->needs(trainFlag);
+  compileCommand->add_option("--seed", compile.seed, "Seed of the weights of a model that has none, and of dropout in training")
+      ->check(CLI::Range(uint64_t(0), uint64_t(UINT32_MAX)))->capture_default_str();
   compileCommand->add_flag("--exact", compile.exact,
                            "Convolutions by their definition only, without Winograd's algorithm");
   compileCommand->add_flag("--single-threaded", compile.singleThreaded, "A library without threads of its own");
@@ -192,6 +194,7 @@ static int runCommandLine(int argc, char **argv) {
     return usageError("--name: '" + compile.name +
                       "' cannot be the name of a library: use letters, digits and underscores, beginning "
                       "with a letter, and no keyword of C or C++");
+  training.seed = compile.seed;
   if (trainFlag->count())
     compile.training = training;
   for (const std::string &value : weights) {

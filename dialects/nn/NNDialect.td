@@ -25,7 +25,18 @@ def NN_Dialect : Dialect {
     - `nn.dims` on arguments: one string per dimension, the symbol of a free dimension or `""`.
       Equal symbols have equal sizes;
     - `nn.state` on an argument and on a result: together they are an array that the model keeps from call
-      to call under this name, zero at first.
+      to call under this name, zero at first;
+    - `nn.classes` on an argument of i32: the number of classes that its elements number, from zero on. Callers
+      cannot give others;
+    - `nn.update` on a result: it replaces the `nn.parameter` of this name when the function has returned; every
+      `nn.get` in the function has the value of before. Such results are no outputs, and stand after all that are.
+
+    Attributes of an `nn.parameter`, which `nn-train` reads:
+    - `nn.regularizer = {l1, l2}`: what its elements add to the loss;
+    - `nn.constraint = {kind, ...}`: what it is brought to after each step.
+
+    The module's attribute `nn.training` says what its model is trained with: losses, metrics, an optimizer. `nn-train`
+    describes it.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
                            "::mlir::func::FuncDialect"];

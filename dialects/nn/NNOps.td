@@ -629,13 +629,18 @@ def NN_LSTMOp : NN_RecurrentOp<"lstm"> {
     Results are the outputs in the order of the steps (with `reverse_outputs` in the opposite order), the
     output of the last step, and the states after it.
 
+    In the functions that train, the input has a plain dropout of rate `dropout`, with one draw for all steps (and one
+    for each gate with `dropout_by_gate`), and h one of rate `recurrent_dropout` where the recurrent kernel reads it,
+    with one draw for all steps and for each gate. Gal, Ghahramani, arXiv 1512.05287.
+
     Constraints, with N items, T steps, F features, H units and G gates:
     - (recurrent_c1) the input is (N, T, F), the kernel (F, G * H), the recurrent kernel (H, G * H), of one
       element type;
     - (recurrent_c2) a bias is a vector of G * H;
     - (recurrent_c3) an initial state is (N, H);
     - (recurrent_c4) the mask is (N, T);
-    - (recurrent_c5) a region gets and yields one tensor (N, H).
+    - (recurrent_c5) a region gets and yields one tensor (N, H);
+    - (recurrent_c6) rates of dropout are not negative, and less than one.
     - (lstm_c1) the hidden state and the cell state are given together.
 
     ```mlir
@@ -648,7 +653,9 @@ def NN_LSTMOp : NN_RecurrentOp<"lstm"> {
                        Optional<NN_FloatTensor>:$bias, Optional<NN_FloatTensor>:$initial_hidden,
                        Optional<NN_FloatTensor>:$initial_cell, Optional<NN_MaskTensor>:$mask,
                        UnitAttr:$go_backwards, UnitAttr:$reverse_outputs,
-                       UnitAttr:$zero_output_for_mask);
+                       UnitAttr:$zero_output_for_mask,
+                       OptionalAttr<F64Attr>:$dropout, OptionalAttr<F64Attr>:$recurrent_dropout,
+                       UnitAttr:$dropout_by_gate);
   let results = (outs NN_FloatTensor:$sequence, NN_FloatTensor:$last, NN_FloatTensor:$hidden,
                       NN_FloatTensor:$cell);
   let regions = (region MaxSizedRegion<1>:$activation, MaxSizedRegion<1>:$recurrent_activation);
@@ -668,13 +675,15 @@ def NN_GRUOp : NN_RecurrentOp<"gru"> {
     a(xh + r * rh)` if `reset_after`. Otherwise the reset gate comes before the product: `rh = (r * h) *
     recurrent_kernel` (its last H columns). Cho et al., arXiv 1406.1078. All else is as in `nn.lstm`.
 
-    Constraints: recurrent_c1 to recurrent_c5 of `nn.lstm`.
+    Constraints: recurrent_c1 to recurrent_c6 of `nn.lstm`.
   }];
   let arguments = (ins NN_FloatTensor:$input, NN_FloatTensor:$kernel, NN_FloatTensor:$recurrent_kernel,
                        Optional<NN_FloatTensor>:$bias, Optional<NN_FloatTensor>:$recurrent_bias,
                        Optional<NN_FloatTensor>:$initial_hidden, Optional<NN_MaskTensor>:$mask,
                        UnitAttr:$reset_after, UnitAttr:$go_backwards, UnitAttr:$reverse_outputs,
-                       UnitAttr:$zero_output_for_mask);
+                       UnitAttr:$zero_output_for_mask,
+                       OptionalAttr<F64Attr>:$dropout, OptionalAttr<F64Attr>:$recurrent_dropout,
+                       UnitAttr:$dropout_by_gate);
   let results = (outs NN_FloatTensor:$sequence, NN_FloatTensor:$last, NN_FloatTensor:$hidden);
   let regions = (region MaxSizedRegion<1>:$activation, MaxSizedRegion<1>:$recurrent_activation);
   let assemblyFormat = [{
@@ -691,12 +700,14 @@ def NN_SimpleRNNOp : NN_RecurrentOp<"simple_rnn"> {
     For each step x of the sequence `h' = a(x * kernel + h * recurrent_kernel + bias)`. Elman: Finding
     Structure in Time, Cognitive Science 14, 1990. All else is as in `nn.lstm`.
 
-    Constraints: recurrent_c1 to recurrent_c5 of `nn.lstm`.
+    Constraints: recurrent_c1 to recurrent_c6 of `nn.lstm`.
   }];
   let arguments = (ins NN_FloatTensor:$input, NN_FloatTensor:$kernel, NN_FloatTensor:$recurrent_kernel,
                        Optional<NN_FloatTensor>:$bias, Optional<NN_FloatTensor>:$initial_hidden,
                        Optional<NN_MaskTensor>:$mask, UnitAttr:$go_backwards, UnitAttr:$reverse_outputs,
-                       UnitAttr:$zero_output_for_mask);
+                       UnitAttr:$zero_output_for_mask,
+                       OptionalAttr<F64Attr>:$dropout, OptionalAttr<F64Attr>:$recurrent_dropout,
+                       UnitAttr:$dropout_by_gate);
   let results = (outs NN_FloatTensor:$sequence, NN_FloatTensor:$last, NN_FloatTensor:$hidden);
   let regions = (region MaxSizedRegion<1>:$activation);
   let assemblyFormat = [{
@@ -1130,6 +1141,22 @@ def NN_DropoutOp : NN_TensorOp<"dropout"> {
   let arguments = (ins NN_FloatTensor:$input, NN_DropoutKind:$kind, F64Attr:$rate, DenseI64ArrayAttr:$shared);
   let results = (outs NN_FloatTensor:$result);
   let assemblyFormat = [{ $kind $input `rate` $rate `shared` $shared attr-dict `:` functional-type(operands, $result) }];
+}
+
+def NN_ActivityPenaltyOp : NN_TensorOp<"activity_penalty"> {
+  let summary = "a part of the loss in training, the identity otherwise";
+  let description = [{
+    Keras's activity regularizer: functions of a loss add `l1` times the sum of the absolute values, and `l2` times that of
+    the squares, by item: divided by the size of the first dimension, if there is one. `nn-train` does so, and `nn-simplify`
+    removes the op elsewhere.
+
+    ```mlir
+    %y = nn.activity_penalty %x l1 0.0 l2 1.0e-2 : (tensor<?x8xf32>) -> tensor<?x8xf32>
+    ```
+  }];
+  let arguments = (ins NN_FloatTensor:$input, F64Attr:$l1, F64Attr:$l2);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = [{ $input `l1` $l1 `l2` $l2 attr-dict `:` functional-type(operands, $result) }];
 }
 
 def NN_Uniform : I32EnumAttrCase<"Uniform", 0, "uniform">;

@@ -1,6 +1,6 @@
-//===- Random.cpp - randomness in training ---------------------------------===//
+//===- Random.cpp - what layers do in training alone -----------------------===//
 //
-// Shapes and checks of nn.dropout and nn.random.
+// Shapes and checks of nn.dropout, nn.random and nn.activity_penalty.
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/nn/Windows.h"
@@ -14,6 +14,10 @@ FailureOr<ShapeExpr> DropoutOp::inferShape(Adaptor adaptor, std::optional<Locati
   double rate = adaptor.getRate().convertToDouble();
   if (!(rate >= 0) || (rate >= 1 && adaptor.getKind() != DropoutKind::Noise))
     return emitOptionalError(loc, "dropout_c2: a rate of ", rate);
+  return shapes[0];
+}
+
+FailureOr<ShapeExpr> ActivityPenaltyOp::inferShape(Adaptor, std::optional<Location>, ArrayRef<ShapeExpr> shapes) {
   return shapes[0];
 }
 

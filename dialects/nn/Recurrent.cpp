@@ -61,8 +61,12 @@ static LogicalResult inferRecurrent(std::optional<Location> loc, Adaptor adaptor
   return success();
 }
 
-/// recurrent_c5.
-static LogicalResult verifyActivations(Operation *op, Type state) {
+/// recurrent_c5 and recurrent_c6.
+template <typename OpTy> static LogicalResult verifyRecurrent(OpTy op) {
+  for (auto rate : {op.getDropout(), op.getRecurrentDropout()})
+    if (rate && !(rate->convertToDouble() >= 0 && rate->convertToDouble() < 1))
+      return op->emitOpError("recurrent_c6: a rate of dropout is ") << rate->convertToDouble();
+  Type state = op.getHidden().getType();
   for (Region &region : op->getRegions()) {
     if (region.empty())
       continue;
@@ -84,7 +88,7 @@ LogicalResult LSTMOp::inferReturnTypes(MLIRContext *, std::optional<Location> lo
                         {adaptor.getInitialHidden(), adaptor.getInitialCell()}, types);
 }
 LogicalResult LSTMOp::verify() {
-  return verifyActivations(*this, getHidden().getType());
+  return verifyRecurrent(*this);
 }
 
 LogicalResult GRUOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
@@ -96,7 +100,7 @@ LogicalResult GRUOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc
                         {adaptor.getInitialHidden()}, types);
 }
 LogicalResult GRUOp::verify() {
-  return verifyActivations(*this, getHidden().getType());
+  return verifyRecurrent(*this);
 }
 
 LogicalResult SimpleRNNOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
@@ -107,5 +111,5 @@ LogicalResult SimpleRNNOp::inferReturnTypes(MLIRContext *, std::optional<Locatio
   return inferRecurrent(loc, adaptor, 1, {adaptor.getBias()}, {adaptor.getInitialHidden()}, types);
 }
 LogicalResult SimpleRNNOp::verify() {
-  return verifyActivations(*this, getHidden().getType());
+  return verifyRecurrent(*this);
 }

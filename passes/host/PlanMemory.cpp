@@ -890,9 +890,13 @@ void FunctionPlanner::emit() {
          b.getNamedAttr("shape", b.getDenseI64ArrayAttr(shape)),
          b.getNamedAttr("type", TypeAttr::get(getElementTypeOrSelf(value.getType())))});
   };
-  for (BlockArgument argument : function.getArguments().take_front(numInputs))
-    inputAttributes.push_back(
-        describe(argument, function.getArgAttr(argument.getArgNumber(), "nn.name")));
+  for (BlockArgument argument : function.getArguments().take_front(numInputs)) {
+    unsigned i = argument.getArgNumber();
+    NamedAttrList fields(describe(argument, function.getArgAttr(i, "nn.name")));
+    if (Attribute classes = function.getArgAttr(i, "nn.classes"))
+      fields.set("classes", classes);
+    inputAttributes.push_back(fields.getDictionary(b.getContext()));
+  }
   for (auto [i, result] : llvm::enumerate(returned))
     outputAttributes.push_back(describe(result, function.getResultAttr(i, "nn.name")));
   host->setAttr("host.input_tensors", b.getArrayAttr(inputAttributes));

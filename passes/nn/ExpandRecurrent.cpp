@@ -2,11 +2,12 @@
 //
 // Turns recurrent layers into a matrix product for the inputs of all steps and a time loop, nn.scan,
 // whose body is the cell: the product with the last output, and maps. Sequences are (T, N, ...) inside, so
-// that a step's slice is contiguous.
+// that a step's slice is contiguous. In training, dropouts stand before the loop: their draws are those of all steps.
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/nn/TensorBuilder.h"
 #include "passes/Passes.h"
+#include "passes/nn/Utils.h"
 
 #include "mlir/IR/IRMapping.h"
 
@@ -93,9 +94,10 @@ public:
   /// first of which is the output.
   using Cell = function_ref<SmallVector<Value>(CellBuilder &, Value, ValueRange)>;
 
-  template <typename OpTy> static void expand(OpTy op, ArrayRef<Value> initialStates, Cell cell) {
+  template <typename OpTy>
+  static void expand(OpTy op, bool inTraining, ArrayRef<Value> initialStates, Cell cell) {
     CellBuilder b(op.getLoc(), op);
-    Value input = b.project(b.transpose(op.getInput(), {1, 0, 2}), op.getKernel(), op.getBias());
+    Value input = projectInput(b, op, inTraining);
     SmallVector<Value> sequences{input}, carried;
     if (Value mask = op.getMask())
       sequences.push_back(columnOf(b, b.transpose(mask, {1, 0})));
@@ -146,7 +148,45 @@ public:
     op.erase();
   }
 
+  /// What the hidden state is multiplied by before the recurrent kernel of each of `gates` gates reads it, (G, N, H), or
+  /// (N, H) for a single one; null where nothing is dropped.
+  template <typename OpTy> static Value stateMask(CellBuilder &b, OpTy op, bool inTraining, int64_t gates) {
+    if (!inTraining || !op.getRecurrentDropout())
+      return {};
+    RankedTensorType state = op.getHidden().getType();
+    SmallVector<int64_t> shape(state.getShape()), from{0, -1};
+    if (gates > 1) {
+      shape.insert(shape.begin(), gates);
+      from.insert(from.begin(), -1);
+    }
+    Value ones = FullOp::create(b, state.clone(shape), APFloat(1.0), op.getInput(), from);
+    return b.infer<DropoutOp>(ones, DropoutKind::Plain, *op.getRecurrentDropout(), ArrayRef<int64_t>());
+  }
+
 private:
+  /// The products of all steps' inputs with the kernel, (T, N, G * H).
+  template <typename OpTy> static Value projectInput(CellBuilder &b, OpTy op, bool inTraining) {
+    Value kernel = op.getKernel(), bias = op.getBias();
+    auto dropped = [&]() -> Value { // one draw for all steps
+      return b.infer<DropoutOp>(op.getInput(), DropoutKind::Plain, *op.getDropout(), ArrayRef<int64_t>{1});
+    };
+    auto project = [&](Value x, Value kernel, Value bias) {
+      return b.project(b.transpose(x, {1, 0, 2}), kernel, bias);
+    };
+    bool drops = inTraining && op.getDropout();
+    if (!drops || !op.getDropoutByGate())
+      return project(drops ? dropped() : op.getInput(), kernel, bias);
+    int64_t units = op.getHidden().getType().getDimSize(1);
+    int64_t gates = TensorBuilder::typeOf(kernel).getDimSize(1) / units;
+    SmallVector<Value> products;
+    for (int64_t gate = 0; gate < gates; ++gate) {
+      Value part;
+      if (bias)
+        part = b.infer<SliceOp>(bias, ArrayRef<int64_t>{gate * units}, ArrayRef<int64_t>{units}, ArrayRef<int64_t>{1});
+      products.push_back(project(dropped(), b.columns(kernel, gate * units, units), part));
+    }
+    return b.infer<ConcatOp>(products, 2);
+  }
   /// A matrix with a last dimension of size one added.
   static Value columnOf(CellBuilder &b, Value x) {
     auto type = cast<RankedTensorType>(x.getType());
@@ -155,14 +195,18 @@ private:
   }
 };
 
-void expand(LSTMOp op) {
+/// `hidden` as recurrent kernels read it.
+Value masked(CellBuilder &b, Value hidden, Value mask) { return mask ? b.multiply(hidden, mask) : hidden; }
+
+void expand(LSTMOp op, bool inTraining) {
   CellBuilder outside(op.getLoc(), op);
   Value kernel = outside.splitGates(op.getRecurrentKernel());
+  Value mask = Recurrence::stateMask(outside, op, inTraining, 4);
   int64_t units = op.getHidden().getType().getDimSize(1);
   Recurrence::expand(
-      op, {op.getInitialHidden(), op.getInitialCell()},
+      op, inTraining, {op.getInitialHidden(), op.getInitialCell()},
       [&](CellBuilder &b, Value input, ValueRange states) -> SmallVector<Value> {
-        Value products = b.matmul(states[0], kernel);
+        Value products = b.matmul(masked(b, states[0], mask), kernel);
         auto gate = [&](int64_t index) {
           return b.add(b.columns(input, index * units, units), b.matrix(products, index));
         };
@@ -175,9 +219,10 @@ void expand(LSTMOp op) {
       });
 }
 
-void expand(GRUOp op) {
+void expand(GRUOp op, bool inTraining) {
   CellBuilder outside(op.getLoc(), op);
   Value kernel = outside.splitGates(op.getRecurrentKernel());
+  Value mask = Recurrence::stateMask(outside, op, inTraining, 3), resetMask;
   int64_t units = op.getHidden().getType().getDimSize(1);
   Value resetKernel;
   auto biasOf = [&](int64_t gate) -> Value {
@@ -189,13 +234,21 @@ void expand(GRUOp op) {
     biases[gate] = biasOf(gate);
   if (!op.getResetAfter()) { // the candidate has a product of its own
     resetKernel = outside.matrix(kernel, 2);
-    kernel = outside.infer<SliceOp>(kernel, ArrayRef<int64_t>{0, 0, 0},
-                                    ArrayRef<int64_t>{2, units, units}, ArrayRef<int64_t>{1, 1, 1});
+    auto firstTwo = [&](Value stack) {
+      SmallVector<int64_t> sizes = TensorBuilder::sliceSizes(TensorBuilder::typeOf(stack));
+      sizes[0] = 2;
+      return outside.infer<SliceOp>(stack, ArrayRef<int64_t>{0, 0, 0}, sizes, ArrayRef<int64_t>{1, 1, 1});
+    };
+    kernel = firstTwo(kernel);
+    if (mask) {
+      resetMask = outside.matrix(mask, 2);
+      mask = firstTwo(mask);
+    }
   }
   Recurrence::expand(
-      op, {op.getInitialHidden()},
+      op, inTraining, {op.getInitialHidden()},
       [&](CellBuilder &b, Value input, ValueRange states) -> SmallVector<Value> {
-        Value hidden = states[0], products = b.matmul(hidden, kernel);
+        Value hidden = states[0], products = b.matmul(masked(b, hidden, mask), kernel);
         auto biased = [&](Value product, int64_t index) {
           return biases[index] ? b.add(product, biases[index]) : product;
         };
@@ -208,7 +261,7 @@ void expand(GRUOp op) {
         if (op.getResetAfter())
           candidate = b.multiply(r, biased(b.matrix(products, 2), 2));
         else
-          candidate = biased(b.matmul(b.multiply(r, hidden), resetKernel), 2);
+          candidate = biased(b.matmul(b.multiply(r, masked(b, hidden, resetMask)), resetKernel), 2);
         candidate = b.activate(op.getActivation(), b.add(inputOf(2), candidate), tanhOf);
         Value next = MapOp::create(b, ValueRange{z, hidden, candidate},
                                    [](OpBuilder &builder, Location loc, ValueRange v) {
@@ -220,23 +273,27 @@ void expand(GRUOp op) {
       });
 }
 
-void expand(SimpleRNNOp op) {
+void expand(SimpleRNNOp op, bool inTraining) {
   Value kernel = op.getRecurrentKernel();
+  CellBuilder outside(op.getLoc(), op);
+  Value mask = Recurrence::stateMask(outside, op, inTraining, 1);
   Recurrence::expand(
-      op, {op.getInitialHidden()},
+      op, inTraining, {op.getInitialHidden()},
       [&](CellBuilder &b, Value input, ValueRange states) -> SmallVector<Value> {
-        Value sum = b.add(b.matmul(states[0], kernel), input);
+        Value sum = b.add(b.matmul(masked(b, states[0], mask), kernel), input);
         return {b.activate(op.getActivation(), sum, tanhOf)};
       });
 }
 
 struct ExpandRecurrent : sylvite::impl::ExpandRecurrentBase<ExpandRecurrent> {
   using ExpandRecurrentBase::ExpandRecurrentBase;
-  void runOnOperation() override {
-    getOperation().walk([](LSTMOp op) { expand(op); });
-    getOperation().walk([](GRUOp op) { expand(op); });
-    getOperation().walk([](SimpleRNNOp op) { expand(op); });
-  }
+  void runOnOperation() override { expandRecurrent(getOperation(), /*inTraining=*/false); }
 };
 
 } // namespace
+
+void sylvite::expandRecurrent(func::FuncOp function, bool inTraining) {
+  function.walk([&](LSTMOp op) { expand(op, inTraining); });
+  function.walk([&](GRUOp op) { expand(op, inTraining); });
+  function.walk([&](SimpleRNNOp op) { expand(op, inTraining); });
+}

@@ -42,6 +42,10 @@ SmallVector<double> Settings::numbers(StringRef name) const {
   auto array = attributes.getAs<DenseF64ArrayAttr>(name);
   return array ? SmallVector<double>(array.asArrayRef()) : SmallVector<double>();
 }
+ArrayRef<int64_t> Settings::dims(StringRef name) const {
+  auto array = attributes.getAs<DenseI64ArrayAttr>(name);
+  return array ? array.asArrayRef() : ArrayRef<int64_t>();
+}
 
 //===----------------------------------------------------------------------===//
 // Rows

@@ -121,10 +121,10 @@ struct FoldBatchNorm : OpRewritePattern<BatchNormOp> {
   }
 };
 
-/// Where nothing is trained, nothing is dropped.
-struct RemoveDropout : OpRewritePattern<DropoutOp> {
-  using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(DropoutOp op, PatternRewriter &rewriter) const override {
+/// Where nothing is trained, nothing is dropped or penalized.
+template <typename OpTy> struct RemoveUntrained : OpRewritePattern<OpTy> {
+  using OpRewritePattern<OpTy>::OpRewritePattern;
+  LogicalResult matchAndRewrite(OpTy op, PatternRewriter &rewriter) const override {
     rewriter.replaceOp(op, op.getInput());
     return success();
   }
@@ -135,7 +135,7 @@ struct Simplify : sylvite::impl::SimplifyBase<Simplify> {
   void runOnOperation() override {
     MLIRContext *context = &getContext();
     RewritePatternSet patterns(context);
-    patterns.add<FoldBatchNorm, RemoveDropout>(context);
+    patterns.add<FoldBatchNorm, RemoveUntrained<DropoutOp>, RemoveUntrained<ActivityPenaltyOp>>(context);
     populateSinkTransposes(patterns);
     MapOp::getCanonicalizationPatterns(patterns, context);
     FullOp::getCanonicalizationPatterns(patterns, context);

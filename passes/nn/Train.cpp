@@ -9,6 +9,7 @@
 #include "passes/Passes.h"
 #include "passes/nn/Differentiate.h"
 #include "passes/nn/Training.h"
+#include "passes/nn/Utils.h"
 
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
@@ -122,10 +123,9 @@ struct Measurement {
 /// One function of training while it is built.
 class StepFunction {
 public:
-  StepFunction(func::FuncOp forward, StringRef name, DictionaryAttr training);
+  /// A copy of `forward`, in which layers are as in training or as in inference.
+  StepFunction(func::FuncOp forward, StringRef name, DictionaryAttr training, bool trains);
 
-  /// Brings layers to their form in training; the statistics that they move become updates.
-  void enterTraining();
   /// Adds the targets as arguments, and the losses up.
   LogicalResult addLoss();
   LogicalResult addMetrics();
@@ -144,6 +144,14 @@ public:
   void finish(bool returnGradients);
 
 private:
+  /// Brings layers to their form in training; the statistics that they move become updates.
+  void enterTraining();
+  /// The penalties of layers' results, a part of the loss; null where there are none.
+  Value takeActivityPenalties();
+  void readOutputs() {
+    auto returned = function.getBody().front().getTerminator()->getOperands();
+    outputs.assign(returned.begin(), returned.end());
+  }
   LogicalResult addTargets();
   /// Adds the argument `sample_weight`, if training has it.
   LogicalResult addSampleWeights();
@@ -174,7 +182,7 @@ private:
   SmallVector<Value> outputs;
   SmallVector<Comparison> compared; ///< per output; no target where there is no loss
   Value sampleWeight;               ///< null where there is none
-  bool trains = false;              ///< layers are as in training
+  bool trains;                      ///< layers are as in training
   llvm::MapVector<StringAttr, Value> parameters;
   Value loss;
   SmallVector<Measurement> measurements;
@@ -185,15 +193,17 @@ private:
 
 } // namespace
 
-StepFunction::StepFunction(func::FuncOp forward, StringRef name, DictionaryAttr training)
+StepFunction::StepFunction(func::FuncOp forward, StringRef name, DictionaryAttr training, bool trains)
     : module(forward->getParentOfType<ModuleOp>()), function(forward.clone()), training(training),
-      b(forward.getLoc(), forward.getContext()) {
+      b(forward.getLoc(), forward.getContext()), trains(trains) {
   function.setName(name);
   OpBuilder::atBlockEnd(module.getBody()).insert(function);
-  Operation *terminator = function.getBody().front().getTerminator();
-  outputs.assign(terminator->operand_begin(), terminator->operand_end());
-  b.setInsertionPoint(terminator);
+  b.setInsertionPoint(function.getBody().front().getTerminator());
+  expandRecurrent(function, trains);
   parameters = readParametersOnce(function);
+  if (trains)
+    enterTraining();
+  readOutputs();
 }
 
 Settings StepFunction::settingsOf(StringRef list, unsigned output) const {
@@ -212,12 +222,8 @@ Value StepFunction::get(ParameterOp parameter) {
 }
 
 void StepFunction::enterTraining() {
-  trains = true;
   for (auto [stream, op] : llvm::enumerate(llvm::to_vector(function.getOps<DropoutOp>())))
     expandDropout(op, stream);
-  // The last layer may have been one of them.
-  auto returned = function.getBody().front().getTerminator()->getOperands();
-  outputs.assign(returned.begin(), returned.end());
   for (BatchNormOp op : llvm::to_vector(function.getOps<BatchNormOp>())) {
     auto mean = op.getMean().getDefiningOp<GetOp>(), variance = op.getVariance().getDefiningOp<GetOp>();
     if (!op.getMomentum() || !mean || !variance)
@@ -309,9 +315,12 @@ LogicalResult StepFunction::addTargets() {
     if (numLosses > 1)
       name = (outputName ? outputName.str() : "output" + std::to_string(i)) + "_" + name;
     unsigned position = function.getNumArguments();
-    auto attributes = b.getDictionaryAttr({b.getNamedAttr("nn.name", b.getStringAttr(name)),
-                                           b.getNamedAttr("nn.dims", b.getArrayAttr(dims))});
-    if (failed(function.insertArgument(position, *type, attributes, output.getLoc())))
+    NamedAttrList attributes;
+    attributes.set("nn.name", b.getStringAttr(name));
+    attributes.set("nn.dims", b.getArrayAttr(dims));
+    if (isSparse)
+      attributes.set("nn.classes", b.getI64IntegerAttr(TensorBuilder::typeOf(output).getShape().back()));
+    if (failed(function.insertArgument(position, *type, attributes.getDictionary(b.getContext()), output.getLoc())))
       return failure();
     compared.back().target = function.getArgument(position);
     compared.back().isSparse = isSparse;
@@ -366,7 +375,30 @@ FailureOr<Value> StepFunction::weightLoss(const Comparison &comparison, Value ea
   return b.multiply(each, weights);
 }
 
+Value StepFunction::takeActivityPenalties() {
+  Value total;
+  for (auto op : llvm::to_vector(function.getOps<ActivityPenaltyOp>())) {
+    Value x = op.getInput();
+    double l1 = op.getL1().convertToDouble(), l2 = op.getL2().convertToDouble();
+    SmallVector<Value> sums;
+    if (l1)
+      sums.push_back(b.scale(b.reduceAll(ReduceKind::Sum, b.map(x, [](ScalarBuilder &s, Value e) { return s.abs(e); })), l1));
+    if (l2)
+      sums.push_back(b.scale(b.reduceAll(ReduceKind::SumSquare, x), l2));
+    for (Value sum : sums) {
+      if (TensorBuilder::typeOf(x).getRank() > 0)
+        sum = b.map(sum, b.countElements(x, {0}), &ScalarBuilder::div);
+      total = total ? b.add(total, sum) : sum;
+    }
+    op.replaceAllUsesWith(x);
+    op.erase();
+  }
+  readOutputs(); // the last layer may have been one of them
+  return total;
+}
+
 LogicalResult StepFunction::addLoss() {
+  Value penalty = takeActivityPenalties();
   if (failed(addTargets()) || failed(addSampleWeights()))
     return failure();
   Value total;
@@ -382,12 +414,14 @@ LogicalResult StepFunction::addLoss() {
       loss = b.scale(loss, weight);
     total = total ? b.add(total, loss) : loss;
   }
+  if (penalty)
+    total = b.add(total, penalty);
   for (ParameterOp parameter : module.getOps<ParameterOp>()) {
     Value value = parameters.lookup(parameter.getSymNameAttr());
-    auto penalty = parameter->getAttrOfType<DictionaryAttr>("nn.regularizer");
-    if (!value || !penalty || !parameter.getTrainable())
+    auto regularizer = parameter->getAttrOfType<DictionaryAttr>("nn.regularizer");
+    if (!value || !regularizer || !parameter.getTrainable())
       continue;
-    Settings settings(penalty);
+    Settings settings(regularizer);
     double l1 = settings.number("l1", 0), l2 = settings.number("l2", 0);
     Value flat = flatten(value);
     if (l1)
@@ -592,12 +626,15 @@ void StepFunction::addUpdates() {
       each.update.parameter = flatten(each.replaced[0]);
       optimizer->update(b, each.update);
       RankedTensorType type = parameter.getTensorType();
-      auto replace = [&](StringAttr name, Value value) {
-        updates.push_back({name, b.reshape(value, type.getShape(), SmallVector<int64_t>(type.getRank(), -1))});
+      auto whole = [&](Value value) {
+        return b.reshape(value, type.getShape(), SmallVector<int64_t>(type.getRank(), -1));
       };
-      replace(each.names[0], each.update.parameter);
+      Value next = whole(each.update.parameter);
+      if (auto constraint = parameter->getAttrOfType<DictionaryAttr>("nn.constraint"))
+        next = constrain(b, Settings(constraint), next);
+      updates.push_back({each.names[0], next});
       for (auto [i, slot] : llvm::enumerate(slots))
-        replace(each.names[i + 1], each.update.slots[slot.first]);
+        updates.push_back({each.names[i + 1], whole(each.update.slots[slot.first])});
     });
   };
   for (auto &[parameter, gradient] : gradients) {
@@ -682,9 +719,8 @@ struct Train : sylvite::impl::TrainBase<Train> {
         forward.emitError("a model with stateful layers cannot be trained");
         return signalPassFailure();
       }
-    StepFunction step(forward, "train_step", training), evaluate(forward, "evaluate", training),
-        gradients(forward, "gradients", training);
-    step.enterTraining();
+    StepFunction step(forward, "train_step", training, /*trains=*/true),
+        evaluate(forward, "evaluate", training, /*trains=*/false), gradients(forward, "gradients", training, /*trains=*/true);
     if (failed(step.addLoss()) || failed(step.addMetrics()) || failed(step.addOptimizer()) ||
         failed(step.addGradients()))
       return signalPassFailure();
@@ -696,7 +732,6 @@ struct Train : sylvite::impl::TrainBase<Train> {
     evaluate.accumulateMetrics();
     evaluate.makeMetricFunctions();
     evaluate.finish(/*returnGradients=*/false);
-    gradients.enterTraining();
     if (failed(gradients.addLoss()) || failed(gradients.addGradients()))
       return signalPassFailure();
     gradients.finish(/*returnGradients=*/true);

@@ -24,6 +24,7 @@ public:
   bool has(llvm::StringRef name) const { return bool(attributes.get(name)); }
   Settings part(llvm::StringRef name) const;
   llvm::SmallVector<double> numbers(llvm::StringRef name) const;
+  llvm::ArrayRef<int64_t> dims(llvm::StringRef name) const;
 
 private:
   mlir::DictionaryAttr attributes;
@@ -140,6 +141,9 @@ private:
   mlir::Value averageMomentum, isOverwrite; ///< of the moving averages; null without
   llvm::SmallVector<mlir::Value> corrections;
 };
+
+/// `parameter` as Keras's constraint of some `kind` has it after each step; `axes` are those that norms are over.
+mlir::Value constrain(nn::TensorBuilder &b, Settings constraint, mlir::Value parameter);
 
 } // namespace sylvite
 

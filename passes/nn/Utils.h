@@ -6,6 +6,7 @@
 #ifndef SYLVITE_PASSES_NN_UTILS_H
 #define SYLVITE_PASSES_NN_UTILS_H
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/PatternMatch.h"
 #include "llvm/ADT/StringSet.h"
@@ -28,6 +29,9 @@ std::string structureOf(mlir::Operation *op);
 /// `value`, `(N, spatial..., C)`, with zeros around its spatial dimensions; itself where there are none to add.
 mlir::Value padSpatial(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value,
                        llvm::ArrayRef<int64_t> low, llvm::ArrayRef<int64_t> high);
+
+/// Makes of the recurrent layers of `function` what nn-expand-recurrent does; in training they drop what they say.
+void expandRecurrent(mlir::func::FuncOp function, bool inTraining);
 
 /// Patterns that make nn.attention of products and a softmax.
 void populateFormAttention(mlir::RewritePatternSet &patterns);

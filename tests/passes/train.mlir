@@ -10,7 +10,7 @@
 // CHECK: nn.batch_norm %arg0, {{.*}} {momentum = 9.000000e-01 : f64}
 
 // A step normalizes with the statistics of the batch, and moves its own.
-// CHECK: func.func @train_step(%[[X:.*]]: tensor<?x8xf32> {nn.dims = ["batch", ""], nn.name = "x"}, %[[T:.*]]: tensor<?xi32> {nn.dims = ["batch"], nn.name = "labels"})
+// CHECK: func.func @train_step(%[[X:.*]]: tensor<?x8xf32> {nn.dims = ["batch", ""], nn.name = "x"}, %[[T:.*]]: tensor<?xi32> {nn.classes = 3 : i64, nn.dims = ["batch"], nn.name = "labels"})
 // CHECK-SAME: -> (tensor<f32> {nn.name = "loss"}, tensor<f32> {nn.name = "accuracy"}, tensor<8xf32> {nn.update = "bn/moving_mean"}, tensor<8xf32> {nn.update = "bn/moving_variance"},
 // CHECK-SAME: tensor<f32> {nn.update = "optimizer/learning_rate"}, tensor<i64> {nn.update = "optimizer/iterations"}, tensor<8x3xf32> {nn.update = "dense/kernel"}, tensor<8x3xf32> {nn.update = "optimizer/dense/kernel/momentum"},
 // CHECK-SAME: tensor<f64> {nn.update = "metrics/loss/total"}, tensor<f64> {nn.update = "metrics/loss/count"}, tensor<f64> {nn.update = "metrics/accuracy/total"}, tensor<f64> {nn.update = "metrics/accuracy/count"})

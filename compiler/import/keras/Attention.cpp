@@ -251,6 +251,13 @@ struct Attended {
 };
 } // namespace
 
+/// The weights of an attention, of which training drops some.
+static Value dropWeights(LayerBuilder &b, Value weights) {
+  double rate = b.number("dropout", 0);
+  return b.isTrained() && rate > 0 ? b.make<nn::DropoutOp>(weights, nn::DropoutKind::Plain, APFloat(rate), ArrayRef<int64_t>())
+                                   : weights;
+}
+
 /// softmax(scale * Q K^T) V along `axes` of (..., features); all other dimensions are a batch. A masked
 /// position weighs nothing. Where all are masked they weigh the same, or nothing with `zeroEmpty`.
 static Attended attend(LayerBuilder &b, Value query, Value key, Value value, ArrayRef<int64_t> axes,
@@ -284,7 +291,7 @@ static Attended attend(LayerBuilder &b, Value query, Value key, Value value, Arr
   Value weights = b.make<nn::SoftmaxOp>(scores, ArrayRef<int64_t>{rankOf(scores) - 1});
   if (mask && zeroEmpty)
     weights = b.select(mask, weights, 0);
-  Value y = splitDim(b, matmul(b, weights, toMatrix(value)), numBatch, rows);
+  Value y = splitDim(b, matmul(b, dropWeights(b, weights), toMatrix(value)), numBatch, rows);
   weights = splitDim(b, splitDim(b, weights, numBatch + 1, columns), numBatch, rows);
   return {b.transpose(y, inverse(order)), weights};
 }
@@ -355,8 +362,9 @@ static std::optional<HeadsCall> readHeadsCall(LayerBuilder &b, bool ownQueryMask
     mask = both(b, toMask(b, given[0]), mask);
   call.mask = mask;
   call.returnScores = flag(b, "return_attention_scores");
-  b.refuseInTraining("dropout");
-  b.ignore({"dropout", "flash_attention", "seed"});
+  b.refuseInTraining("activity_regularizer"); // Keras gives it to the layers of the heads
+  // Those have read the constraints.
+  b.ignore({"dropout", "flash_attention", "seed", "kernel_constraint", "bias_constraint"});
   // Keras takes another way then, in which a row without any position gives zero.
   call.zeroEmpty = b.number("dropout", 0) > 0 || call.returnScores || rankOf(call.query) != 3;
   if (b.failed())
@@ -454,7 +462,6 @@ static void attention(LayerBuilder &b, llvm::function_ref<Value(Value, Value)> s
     mask = b.expandDims(mask, 1);
   if (flag(b, "use_causal_mask"))
     mask = both(b, mask, positionMask(b, query, key, true, 0));
-  b.refuseInTraining("dropout");
   b.ignore({"dropout", "seed"});
   Value scores = scoresOf(query, key);
   if (mask) // masked positions keep their order far below
@@ -463,7 +470,7 @@ static void attention(LayerBuilder &b, llvm::function_ref<Value(Value, Value)> s
       Value below = s.sub(v[1], s.constant(1e9, v[1]));
       return arith::SelectOp::create(builder, loc, v[0], v[1], below);
     });
-  Value weights = b.make<nn::SoftmaxOp>(scores, ArrayRef<int64_t>{2});
+  Value weights = dropWeights(b, b.make<nn::SoftmaxOp>(scores, ArrayRef<int64_t>{2}));
   Value y = matmul(b, weights, value);
   if (queryMask)
     y = b.select(b.expandDims(queryMask, 2), y, 0);

@@ -226,7 +226,7 @@ static Error fillConstant(const Target &target) {
 // Dispatch
 //===----------------------------------------------------------------------===//
 
-Error keras::initialize(const Json &initializer, StringRef name, ArrayRef<int64_t> shape,
+Error keras::initialize(const Json &initializer, StringRef name, uint64_t seed, ArrayRef<int64_t> shape,
                         MutableArrayRef<float> values) {
   static const Json none = Json::object();
   std::optional<StringRef> className = asString(&initializer);
@@ -244,8 +244,10 @@ Error keras::initialize(const Json &initializer, StringRef name, ArrayRef<int64_
                        describe(*it));
   std::string kind = toSnakeCase(*className);
   uint64_t key = xxh3_64bits(bytesOf(name));
-  if (auto seed = asInteger(member(*config, "seed")))
-    key ^= xxh3_64bits(bytesOf(std::to_string(*seed)));
+  if (auto own = asInteger(member(*config, "seed")))
+    key ^= xxh3_64bits(bytesOf(std::to_string(*own)));
+  if (seed)
+    key ^= xxh3_64bits(bytesOf("model " + std::to_string(seed)));
   Target target{*config, shape, values, Random(key)};
 
   enum Distribution { Uniform, Normal };

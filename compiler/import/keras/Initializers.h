@@ -13,8 +13,8 @@
 namespace sylvite::keras {
 
 /// Fills `values`, the elements of a variable `name` of shape `shape`, as `initializer` says: the JSON of
-/// a Keras initializer, or its name alone.
-llvm::Error initialize(const Json &initializer, llvm::StringRef name, llvm::ArrayRef<int64_t> shape,
+/// a Keras initializer, or its name alone. Each `seed` draws others; zero is the default.
+llvm::Error initialize(const Json &initializer, llvm::StringRef name, uint64_t seed, llvm::ArrayRef<int64_t> shape,
                        llvm::MutableArrayRef<float> values);
 
 } // namespace sylvite::keras

@@ -85,7 +85,7 @@ public:
   Importer(MLIRContext &context, const ModelGraph &graph, WeightSource *weights)
       : context(&context), graph(graph), weights(weights) {}
 
-  FailureOr<OwningOpRef<ModuleOp>> run(StringRef name, bool training);
+  FailureOr<OwningOpRef<ModuleOp>> run(const ImportOptions &options);
 
 private:
   LogicalResult addInputs(func::FuncOp function);
@@ -112,10 +112,10 @@ private:
 };
 } // namespace
 
-FailureOr<OwningOpRef<ModuleOp>> Importer::run(StringRef name, bool training) {
+FailureOr<OwningOpRef<ModuleOp>> Importer::run(const ImportOptions &options) {
   OpBuilder builder(context);
   Location unknown = builder.getUnknownLoc();
-  OwningOpRef<ModuleOp> module = ModuleOp::create(unknown, name);
+  OwningOpRef<ModuleOp> module = ModuleOp::create(unknown, options.name);
   (*module)->setAttr("nn.format", builder.getStringAttr("keras"));
 
   // The function's type is known at the end; until then its results are empty.
@@ -147,7 +147,8 @@ FailureOr<OwningOpRef<ModuleOp>> Importer::run(StringRef name, bool training) {
   inputs.assign(body->args_begin(), body->args_end());
   ModuleState state(*module, OpBuilder(function), weights);
   state.body = body;
-  state.training = training;
+  state.training = options.training;
+  state.seed = options.seed;
   builder.setInsertionPointToEnd(body);
 
   for (const Call &call : graph.calls)
@@ -225,6 +226,7 @@ LogicalResult Importer::build(const Call &call, ModuleState &state, OpBuilder &b
   if (b.inputs().empty())
     return emitLayerError(context, layer) << "it is called without tensors";
   row->build(b);
+  b.penalizeResults();
   b.checkUnusedAttributes();
   if (!layer.isOperation)
     b.checkVariableCount();
@@ -246,7 +248,7 @@ FailureOr<OwningOpRef<ModuleOp>> keras::importKeras(MLIRContext &context,
   FailureOr<ModelGraph> graph = readModelGraph(archive->config, &context);
   if (failed(graph) || failed(overrideShapes(&context, *graph, options)))
     return failure();
-  auto module = Importer(context, *graph, archive->weights.get()).run(options.name, options.training);
+  auto module = Importer(context, *graph, archive->weights.get()).run(options);
   const Json *compiled = member(archive->config, "compile_config");
   if (failed(module) || !options.training || !compiled || !compiled->is_object())
     return module;

@@ -212,7 +212,7 @@ void LayerBuilder::checkUnusedAttributes() {
                       .Default(false);
     // Regularizers of variables are read with them.
     bool isForTraining = key.ends_with("_constraint") || key == "activity_regularizer";
-    if (isForTraining && isTrainable())
+    if (isForTraining && isTrainable() && !used.contains(key))
       refuseInTraining(key);
     if (common || used.contains(key) || isForTraining || key.ends_with("_initializer") ||
         key.ends_with("_regularizer"))
@@ -360,6 +360,7 @@ Value LayerBuilder::initializedVariable(StringRef name, ArrayRef<int64_t> shape,
   variable.shape.assign(shape.begin(), shape.end());
   variable.index = numVariables++;
   variable.initializer = &initializer;
+  variable.seed = state.seed;
   return declare(name, shape, trainable && isTrainable(),
                  [&] { return WeightSource::read(state.weights, layer, variable); });
 }
@@ -370,15 +371,17 @@ Value LayerBuilder::variable(StringRef name, ArrayRef<int64_t> shape, StringRef 
   Json fallback = otherwise.str();
   Value value = initializedVariable(name, shape, given ? *given : fallback, trainable);
   StringRef prefix = initializer;
-  if (value && state.training && prefix.consume_back("_initializer"))
+  if (value && state.training && prefix.consume_back("_initializer")) {
     addRegularizer(value, (prefix + "_regularizer").str());
+    addConstraint(value, (prefix + "_constraint").str());
+  }
   return value;
 }
 
-void LayerBuilder::addRegularizer(Value variable, StringRef key) {
+std::optional<std::pair<double, double>> LayerBuilder::penalty(StringRef key) {
   const Json *json = attribute(key);
   if (!json)
-    return;
+    return std::nullopt;
   const Json *config = member(*json, "config");
   // A name stands for the class with its defaults.
   StringRef kind = asString(json).value_or(asString(member(*json, "class_name")).value_or(""));
@@ -388,13 +391,80 @@ void LayerBuilder::addRegularizer(Value variable, StringRef key) {
     bool isNamed = lower == name || lower == "l1l2" || lower == "l1_l2";
     return isNamed ? given ? asNumber(given).value_or(0) : (config ? 0 : 0.01) : 0;
   };
-  if (lower != "l1" && lower != "l2" && lower != "l1l2" && lower != "l1_l2")
-    return refuse(key, "L1, L2, L1L2 in training");
-  auto get = variable.getDefiningOp<nn::GetOp>();
-  auto parameter = cast<nn::ParameterOp>(state.module.lookupSymbol(get.getParameterAttr().getAttr()));
-  parameter->setAttr("nn.regularizer",
-                     builder.getDictionaryAttr({builder.getNamedAttr("l1", builder.getF64FloatAttr(factor("l1"))),
-                                                builder.getNamedAttr("l2", builder.getF64FloatAttr(factor("l2")))}));
+  if (lower != "l1" && lower != "l2" && lower != "l1l2" && lower != "l1_l2") {
+    refuse(key, "L1, L2, L1L2 in training");
+    return std::nullopt;
+  }
+  return std::pair(factor("l1"), factor("l2"));
+}
+
+/// The parameter that `variable` reads.
+static nn::ParameterOp parameterOf(ModuleOp module, Value variable) {
+  return cast<nn::ParameterOp>(module.lookupSymbol(variable.getDefiningOp<nn::GetOp>().getParameterAttr().getAttr()));
+}
+
+void LayerBuilder::addRegularizer(Value variable, StringRef key) {
+  auto factors = penalty(key);
+  if (!factors)
+    return;
+  parameterOf(state.module, variable)
+      ->setAttr("nn.regularizer",
+                builder.getDictionaryAttr({builder.getNamedAttr("l1", builder.getF64FloatAttr(factors->first)),
+                                           builder.getNamedAttr("l2", builder.getF64FloatAttr(factors->second))}));
+}
+
+void LayerBuilder::addConstraint(Value variable, StringRef key) {
+  const Json *json = attribute(key);
+  if (!json)
+    return;
+  const Json *config = member(*json, "config");
+  auto className = asString(member(*json, "class_name"));
+  std::string kind = className ? toSnakeCase(*className) : asString(json).value_or("").str();
+  if (!llvm::is_contained({"max_norm", "min_max_norm", "non_neg", "unit_norm"}, kind))
+    return refuse(key, "MaxNorm, MinMaxNorm, NonNeg, UnitNorm in training");
+  NamedAttrList list;
+  list.set("kind", builder.getStringAttr(kind));
+  for (StringRef name : {"max_value", "min_value", "rate"})
+    if (const Json *given = config ? member(*config, name) : nullptr)
+      if (auto number = asNumber(given))
+        list.set(name, builder.getF64FloatAttr(*number));
+  SmallVector<int64_t> axes{0};
+  if (const Json *given = config ? member(*config, "axis") : nullptr) {
+    axes.clear();
+    int64_t rank = rankOf(variable);
+    SmallVector<const Json *> each;
+    if (given->is_array())
+      for (const Json &axis : *given)
+        each.push_back(&axis);
+    else
+      each.push_back(given);
+    for (const Json *axis : each) {
+      double number = asNumber(axis).value_or(0.5);
+      auto dim = static_cast<int64_t>(number);
+      if (double(dim) != number || dim < -rank || dim >= rank)
+        return refuse(key, "axes of a variable of rank " + Twine(rank));
+      axes.push_back(dim < 0 ? dim + rank : dim);
+    }
+    llvm::sort(axes);
+    axes.erase(llvm::unique(axes), axes.end());
+  }
+  list.set("axes", builder.getDenseI64ArrayAttr(axes));
+  parameterOf(state.module, variable)->setAttr("nn.constraint", list.getDictionary(builder.getContext()));
+}
+
+void LayerBuilder::penalizeResults() {
+  if (!state.training || hasFailed || results.empty())
+    return;
+  std::optional<std::pair<double, double>> factors;
+  if (layer.className == "ActivityRegularization")
+    factors = {number("l1", 0), number("l2", 0)};
+  else
+    factors = penalty("activity_regularizer");
+  if (!factors || hasFailed)
+    return;
+  for (Value &value : results)
+    if (isa<FloatType>(getElementTypeOrSelf(value.getType())))
+      value = make<nn::ActivityPenaltyOp>(value, APFloat(factors->first), APFloat(factors->second));
 }
 
 void LayerBuilder::overwriteDrawn(Value variable, int64_t first, int64_t count, float value) {
@@ -603,6 +673,7 @@ Value LayerBuilder::apply(const Json &json, Value x, StringRef name) {
     return {};
   }
   row->build(b);
+  b.penalizeResults();
   finish(b);
   return b.results.size() == 1 ? b.results[0] : Value();
 }

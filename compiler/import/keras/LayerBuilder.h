@@ -32,6 +32,7 @@ struct ModuleState {
   mlir::Block *body = nullptr; // of the function
   WeightSource *weights;      // null: initializers
   bool training = false;      // what only training reads counts
+  uint64_t seed = 0;          // of initializers
   llvm::DenseMap<const Layer *, llvm::StringMap<mlir::FlatSymbolRefAttr>> symbols; // of variables
   llvm::StringSet<> taken;                                                          // symbols
   // Layers inside the configuration of others, by the layer around them and their part of it, and their calls.
@@ -205,10 +206,16 @@ public:
     resultMasks.push_back(mask);
   }
   llvm::SmallVector<Value, 1> results, resultMasks;
+  /// Where the model is to be trained, lets the results count as the layer's activity regularizer says.
+  void penalizeResults();
 
 private:
   /// Gives the parameter that `variable` reads the regularizer that attribute `key` names.
   void addRegularizer(Value variable, llvm::StringRef key);
+  /// The same with a constraint.
+  void addConstraint(Value variable, llvm::StringRef key);
+  /// The factors of L1 and L2 that attribute `key` names; reports other regularizers.
+  std::optional<std::pair<double, double>> penalty(llvm::StringRef key);
   using Tensors = llvm::function_ref<Value(TensorRef)>;
   static bool isNull(const Value &value) { return !value; }
   template <typename T> static bool isNull(const T &) { return false; }

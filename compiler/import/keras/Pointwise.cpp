@@ -401,7 +401,7 @@ template <Arithmetic kind, bool mean = false, int numInputs = 0> static void mer
 static void passThrough(LayerBuilder &b) {
   for (auto it = b.layer.config->begin(); it != b.layer.config->end(); ++it)
     b.ignore({it.key()});
-  if (b.isTrained() && b.layer.className != "Identity")
+  if (b.isTrained() && b.layer.className != "Identity" && b.layer.className != "ActivityRegularization")
     b.error() << "this layer class is not supported in training";
   b.result(b.input());
 }

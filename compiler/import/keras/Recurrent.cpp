@@ -63,11 +63,29 @@ static SmallVector<Type> placeholders(LayerBuilder &b, unsigned count) {
   return SmallVector<Type>(count, RankedTensorType::get({}, b.builder.getF32Type()));
 }
 
-/// Attributes of cells that training alone reads, or that choose among equal computations.
-static void ignoreCommon(LayerBuilder &b) {
-  b.refuseInTraining("dropout");
-  b.refuseInTraining("recurrent_dropout");
+namespace {
+/// What cells drop in training.
+struct CellDropout {
+  FloatAttr ofInput, ofState;
+  bool byGate = false;
+};
+} // namespace
+
+/// Reads attributes of cells that training alone reads, or that choose among equal computations.
+static CellDropout readDropout(LayerBuilder &b) {
   b.ignore({"dropout", "recurrent_dropout", "implementation", "unit_forget_bias", "use_cudnn"});
+  CellDropout dropout;
+  if (!b.isTrained())
+    return dropout;
+  auto rate = [&](StringRef key) {
+    double value = b.number(key, 0);
+    return value > 0 && value < 1 ? b.builder.getF64FloatAttr(value) : FloatAttr();
+  };
+  dropout.ofInput = rate("dropout");
+  dropout.ofState = rate("recurrent_dropout");
+  // Keras computes the gates one by one then.
+  dropout.byGate = dropout.ofInput && (dropout.ofState || b.number("implementation", 2) == 1);
+  return dropout;
 }
 
 /// The sizes and matrices that all cells have.
@@ -85,7 +103,7 @@ struct CellWeights {
 /// for zeros.
 static Walked walkCell(LayerBuilder &b, LayerBuilder &owner, StringRef className, Value x,
                        ArrayRef<Value> states, Value mask, const Walk &walk) {
-  ignoreCommon(b);
+  CellDropout dropout = readDropout(b);
   bool isLSTM = className.starts_with("LSTM"), isGRU = className.starts_with("GRU");
   int64_t gates = isLSTM ? 4 : isGRU ? 3 : 1;
   CellWeights weights(b, owner, x, gates);
@@ -113,15 +131,15 @@ static Walked walkCell(LayerBuilder &b, LayerBuilder &owner, StringRef className
   if (isLSTM)
     op = nn::LSTMOp::create(b.builder, b.loc, placeholders(b, 4), x, weights.kernel, weights.recurrent,
                             weights.bias, states[0], states[1], mask, walk.goBackwards,
-                            walk.reverseOutputs, walk.zeroOutput);
+                            walk.reverseOutputs, walk.zeroOutput, dropout.ofInput, dropout.ofState, dropout.byGate);
   else if (isGRU)
     op = nn::GRUOp::create(b.builder, b.loc, placeholders(b, 3), x, weights.kernel, weights.recurrent,
                            weights.bias, recurrentBias, states[0], mask, resetAfter, walk.goBackwards,
-                           walk.reverseOutputs, walk.zeroOutput);
+                           walk.reverseOutputs, walk.zeroOutput, dropout.ofInput, dropout.ofState, dropout.byGate);
   else
     op = nn::SimpleRNNOp::create(b.builder, b.loc, placeholders(b, 3), x, weights.kernel,
                                  weights.recurrent, weights.bias, states[0], mask, walk.goBackwards,
-                                 walk.reverseOutputs, walk.zeroOutput);
+                                 walk.reverseOutputs, walk.zeroOutput, dropout.ofInput, dropout.ofState, false);
   if (!b.infer(op))
     return {};
   Type state = op->getResult(1).getType();
@@ -208,6 +226,8 @@ static Walked walkLayer(LayerBuilder &b, Value x, ArrayRef<Value> states, Value 
       }
     LayerBuilder &attributes = ownsCell ? b : cell.builder;
     Walked walked = walkCell(attributes, cell.builder, cell.className, x, cellStates, mask, own);
+    if (ownsCell) // the cell has read those of its variables
+      b.ignore({"kernel_constraint", "recurrent_constraint", "bias_constraint"});
     b.finish(cell.builder, /*checkAttributes=*/!ownsCell);
     if (b.failed())
       return {};

@@ -341,7 +341,7 @@ Expected<AsmResourceBlob> WeightSource::read(WeightSource *source, const Layer &
     AsmResourceBlob blob = HeapAsmResourceBlob::allocate(count * sizeof(float), kBlobAlignment);
     MutableArrayRef<float> values(reinterpret_cast<float *>(blob.getMutableData().data()), count);
     if (Error error = initialize(*variable.initializer, layer.path + "/" + variable.name,
-                                 variable.shape, values))
+                                 variable.seed, variable.shape, values))
       return error;
     return blob;
   }

@@ -23,6 +23,7 @@ struct Variable {
   unsigned index;                 // its place in the layer: trainable variables first
   std::string part;               // attribute path of the part of the layer that owns it: "", "cell"
   const Json *initializer;        // for a model without weights
+  uint64_t seed = 0;              // of the initializer
 };
 
 /// Numbers as some file stores them.

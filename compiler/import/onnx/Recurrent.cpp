@@ -273,13 +273,13 @@ static DirectionResults makeRecurrent(NodeBuilder &b, const RecurrentNode &node,
   if (node.kind == CellKind::LSTM) {
     types.push_back(stateType);
     op = nn::LSTMOp::create(builder, b.loc, types, node.x, d.kernel, d.recurrentKernel, d.bias, d.hidden, d.cell,
-                            node.mask, d.goBackwards, reverse, zero);
+                            node.mask, d.goBackwards, reverse, zero, FloatAttr(), FloatAttr(), false);
   } else if (node.kind == CellKind::GRU) {
     op = nn::GRUOp::create(builder, b.loc, types, node.x, d.kernel, d.recurrentKernel, d.bias, d.recurrentBias, d.hidden,
-                           node.mask, resetAfter, d.goBackwards, reverse, zero);
+                           node.mask, resetAfter, d.goBackwards, reverse, zero, FloatAttr(), FloatAttr(), false);
   } else {
     op = nn::SimpleRNNOp::create(builder, b.loc, types, node.x, d.kernel, d.recurrentKernel, d.bias, d.hidden, node.mask,
-                                 d.goBackwards, reverse, zero);
+                                 d.goBackwards, reverse, zero, FloatAttr(), FloatAttr(), false);
   }
   if (node.kind == CellKind::RNN) {
     fillActivation(b, op->getRegion(0), stateType, d.activations[0], "tanh");

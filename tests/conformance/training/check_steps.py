@@ -18,10 +18,11 @@ def text(array):
     return bytes(array).decode()
 
 
-def check_variables(what, weights, reference, prefix):
-    for name in reference:
-        if name.startswith(prefix):
-            compare(f"{name.removeprefix(prefix)} {what}", weights[name.removeprefix(prefix)], reference[name], RTOL, ATOL)
+def check_variables(what, names, weights, reference, prefix):
+    if f"{prefix}/{len(names) - 1}" not in reference or f"{prefix}/{len(names)}" in reference:
+        raise Failure(f"Keras has not as many variables as {names}")
+    for i, name in enumerate(names):
+        compare(f"{name} {what}", weights[name], reference[f"{prefix}/{i}"], RTOL, ATOL)
 
 
 def check_case(case, reference, directory):
@@ -31,17 +32,20 @@ def check_case(case, reference, directory):
     library = Library(model, directory, "--train", *text(reference[f"{case}/options"]).splitlines())
     entries = {entry["name"]: entry for entry in library.info["entries"]}
     names = [tensor["name"] for tensor in entries["train_step"]["inputs"]]
+    variables = [tensor["name"] for tensor in entries["gradients"]["outputs"][1:]]
     trainer = Trainer(library)
     steps = sorted({int(name.split("/")[1]) for name in reference if name.startswith(f"{case}/") and name.endswith("/loss")})
     for step in steps:
         before = f"{case}/{step}"
         loss = trainer.step(*[reference[f"{before}/in/{name}"] for name in names])
         compare(f"{case}: loss of step {step}", np.float32([loss]), reference[f"{before}/loss"].reshape(1), RTOL, ATOL)
-        check_variables(f"after step {step} of {case}", trainer.save(directory / "model.safetensors"), reference, f"{before}/after/")
+        weights = trainer.save(directory / "model.safetensors")
+        check_variables(f"after step {step} of {case}", variables, weights, reference, f"{before}/after")
     if "apply_averages" in entries:
         if trainer.function("apply_averages")(trainer.model) != 0:
             raise Failure("apply_averages fails")
-    check_variables(f"at the end of {case}", trainer.save(directory / "model.safetensors"), reference, f"{case}/final/")
+    weights = trainer.save(directory / "model.safetensors")
+    check_variables(f"at the end of {case}", variables, weights, reference, f"{case}/final")
     trainer.close()
     return len(steps)
 

@@ -22,19 +22,31 @@ NOISE = 1e-5  # relative to the largest gradient
 KINDS = {"momentum": "sgd"}  # the reference's names for optimizers that are not Keras's
 AT_REST = ("name", "loss_scale_factor", "gradient_accumulation_steps", "use_ema", "ema_momentum",
            "ema_overwrite_frequency")
+DTYPES = {"F32": np.dtype("float32"), "F64": np.dtype("float64"), "I64": np.dtype("int64"), "I32": np.dtype("int32"),
+          "BOOL": np.dtype("bool")}
 
 
 def read_safetensors(path):
     data = pathlib.Path(path).read_bytes()
     (length,) = struct.unpack("<Q", data[:8])
     header = json.loads(data[8:8 + length])
-    dtypes = {"F32": np.float32, "F64": np.float64, "I64": np.int64, "I32": np.int32}
     arrays = {}
     for name, entry in header.items():
         if name != "__metadata__":
             begin, end = (8 + length + offset for offset in entry["data_offsets"])
-            arrays[name] = np.frombuffer(data[begin:end], dtypes[entry["dtype"]]).reshape(entry["shape"])
+            arrays[name] = np.frombuffer(data[begin:end], DTYPES[entry["dtype"]]).reshape(entry["shape"])
     return arrays
+
+
+def write_safetensors(path, arrays):
+    header, offset = {}, 0
+    names = {dtype: name for name, dtype in DTYPES.items()}
+    for name, array in arrays.items():
+        header[name] = {"dtype": names[array.dtype], "shape": list(array.shape), "data_offsets": [offset, offset + array.nbytes]}
+        offset += array.nbytes
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    pathlib.Path(path).write_bytes(struct.pack("<Q", len(text)) + text + b"".join(array.tobytes() for array in arrays.values()))
 
 
 def optimizer_option(name, config):

@@ -2,7 +2,8 @@
 
 An archive has for each case CASE its model, compiled, as the bytes of a .keras file, `CASE/model`; options of `sylvite
 compile` that go with it, one a line, `CASE/options`; what each step takes, `CASE/K/in/NAME`; and what comes of it:
-`CASE/K/loss` and the trained variables, `CASE/K/after/PATH`. `CASE/final/PATH` are those that Keras's fit ends with.
+`CASE/K/loss` and the trained variables in Keras's order, `CASE/K/after/I`. `CASE/final/I` are those that Keras's fit ends
+with.
 """
 import pathlib
 import tempfile
@@ -38,7 +39,7 @@ class Recorder:
         self.keep(f"{case}/final", model)
 
     def keep(self, prefix, model):
-        self.arrays |= {f"{prefix}/{v.path.removeprefix(model.name + '/')}": np.asarray(v.value) for v in model.trainable_variables}
+        self.arrays |= {f"{prefix}/{i}": np.asarray(v.value) for i, v in enumerate(model.trainable_variables)}
 
     def save(self, path):
         np.savez_compressed(path, **self.arrays)

@@ -8,3 +8,10 @@ func.func @random(%x: tensor<?x4x3xf32>, %seed: tensor<i64>, %step: tensor<i64>)
   %1 = nn.random normal %seed, %step stream 3 like %x from [0, -1] : (tensor<i64>, tensor<i64>, tensor<?x4x3xf32>) -> tensor<?x7xf32>
   return %0, %1 : tensor<?x4x3xf32>, tensor<?x7xf32>
 }
+
+// CHECK-LABEL: func.func @activity_penalty
+// CHECK: nn.activity_penalty %arg0 l1 0.000000e+00 l2 1.250000e-01 : (tensor<?x4xf32>) -> tensor<?x4xf32>
+func.func @activity_penalty(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
+  %0 = nn.activity_penalty %x l1 0.0 l2 0.125 : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  return %0 : tensor<?x4xf32>
+}

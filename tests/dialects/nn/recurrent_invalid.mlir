@@ -59,3 +59,12 @@ func.func @f(%x: tensor<?x20x8xf32>, %k: tensor<8x16xf32>, %r: tensor<16x16xf32>
   }
   return
 }
+
+// -----
+
+// recurrent_c6
+func.func @f(%x: tensor<?x20x8xf32>, %k: tensor<8x16xf32>, %r: tensor<16x16xf32>) {
+  // expected-error @+1 {{recurrent_c6: a rate of dropout is 1}}
+  %s, %l, %h = nn.simple_rnn %x, %k, %r {recurrent_dropout = 1.0} : (tensor<?x20x8xf32>, tensor<8x16xf32>, tensor<16x16xf32>) -> (tensor<?x20x16xf32>, tensor<?x16xf32>, tensor<?x16xf32>)
+  return
+}

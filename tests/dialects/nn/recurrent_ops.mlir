@@ -27,3 +27,10 @@ func.func @simple_rnn(%x: tensor<?x20x8xf32>, %k: tensor<8x16xf32>, %r: tensor<1
   %s, %l, %h = nn.simple_rnn %x, %k, %r : (tensor<?x20x8xf32>, tensor<8x16xf32>, tensor<16x16xf32>) -> (tensor<?x20x16xf32>, tensor<?x16xf32>, tensor<?x16xf32>)
   return %h : tensor<?x16xf32>
 }
+
+// CHECK-LABEL: func.func @dropout
+// CHECK: nn.lstm %arg0, %arg1, %arg2 {dropout = 2.500000e-01 : f64, dropout_by_gate, recurrent_dropout = 5.000000e-01 : f64} :
+func.func @dropout(%x: tensor<?x20x8xf32>, %k: tensor<8x64xf32>, %r: tensor<16x64xf32>) -> tensor<?x16xf32> {
+  %s, %l, %h, %c = nn.lstm %x, %k, %r {dropout = 0.25, recurrent_dropout = 0.5, dropout_by_gate} : (tensor<?x20x8xf32>, tensor<8x64xf32>, tensor<16x64xf32>) -> (tensor<?x20x16xf32>, tensor<?x16xf32>, tensor<?x16xf32>, tensor<?x16xf32>)
+  return %h : tensor<?x16xf32>
+}
