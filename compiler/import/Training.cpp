@@ -290,7 +290,7 @@ LogicalResult sylvite::configureTraining(ModuleOp module, const TrainingOptions 
   Builder b(module.getContext());
   auto forward = module.lookupSymbol<func::FuncOp>("forward");
   std::vector<std::string> outputs;
-  for (unsigned i = 0; i < forward.getNumResults(); ++i) {
+  for (unsigned i = 0; i < forward.getNumResults() && !forward.getResultAttr(i, "nn.loss_mask"); ++i) {
     auto name = forward.getResultAttrOfType<StringAttr>(i, "nn.name");
     outputs.push_back(name ? name.str() : "output" + std::to_string(i));
   }

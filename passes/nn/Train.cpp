@@ -13,6 +13,7 @@
 
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
+#include "llvm/ADT/BitVector.h"
 #include "llvm/ADT/STLExtras.h"
 
 #include <cmath>
@@ -148,10 +149,7 @@ private:
   void enterTraining();
   /// The penalties of layers' results, a part of the loss; null where there are none.
   Value takeActivityPenalties();
-  void readOutputs() {
-    auto returned = function.getBody().front().getTerminator()->getOperands();
-    outputs.assign(returned.begin(), returned.end());
-  }
+  void readOutputs();
   LogicalResult addTargets();
   /// Adds the argument `sample_weight`, if training has it.
   LogicalResult addSampleWeights();
@@ -180,6 +178,7 @@ private:
   DictionaryAttr training;
   TensorBuilder b;
   SmallVector<Value> outputs;
+  DenseMap<unsigned, Value> masks;  ///< of outputs
   SmallVector<Comparison> compared; ///< per output; no target where there is no loss
   Value sampleWeight;               ///< null where there is none
   bool trains;                      ///< layers are as in training
@@ -204,6 +203,15 @@ StepFunction::StepFunction(func::FuncOp forward, StringRef name, DictionaryAttr 
   if (trains)
     enterTraining();
   readOutputs();
+}
+
+void StepFunction::readOutputs() {
+  outputs.clear();
+  for (auto [i, value] : llvm::enumerate(function.getBody().front().getTerminator()->getOperands()))
+    if (auto masked = function.getResultAttrOfType<IntegerAttr>(i, "nn.loss_mask"))
+      masks[masked.getInt()] = value;
+    else
+      outputs.push_back(value);
 }
 
 Settings StepFunction::settingsOf(StringRef list, unsigned output) const {
@@ -296,6 +304,7 @@ LogicalResult StepFunction::addTargets() {
   for (auto [i, output] : llvm::enumerate(outputs)) {
     Settings loss = settingsOf("losses", i);
     compared.push_back({output, Value()});
+    compared.back().mask = masks.lookup(i);
     if (loss.kind().empty())
       continue;
     auto type = targetType(output.getLoc(), loss, TensorBuilder::typeOf(output));
@@ -365,6 +374,21 @@ FailureOr<Value> StepFunction::weightLoss(const Comparison &comparison, Value ea
     shape.append(type.getRank() - given, 1);
     from.append(type.getRank() - given, -1);
     each = b.multiply(each, given == type.getRank() ? sampleWeight : b.reshape(sampleWeight, shape, from));
+  }
+  if (Value mask = comparison.mask) { // the mean is over what counts, as Keras's
+    if (TensorBuilder::typeOf(mask).getShape() != type.getShape())
+      return function.emitError("a mask ") << mask.getType() << " does not fit a loss of positions " << type;
+    Value counts = MapOp::create(b, ValueRange{mask}, [&](OpBuilder &builder, Location loc, ValueRange v) -> Value {
+      return arith::UIToFPOp::create(builder, loc, type.getElementType(), v[0]);
+    });
+    SmallVector<int64_t> all(type.getRank());
+    std::iota(all.begin(), all.end(), 0);
+    Value share = b.map(b.countElements(each, all), b.reduceAll(ReduceKind::Sum, counts), [](ScalarBuilder &s, Value total, Value valid) {
+      return s.div(total, s.add(valid, s.constant(1e-7, valid)));
+    });
+    each = b.map(ValueRange{each, counts, share}, [](ScalarBuilder &s, ValueRange v) {
+      return s.mul(v[0], s.mul(v[1], v[2]));
+    });
   }
   SmallVector<double> classWeights = Settings(training).numbers("class_weights");
   if (classWeights.empty() || !trains)
@@ -705,6 +729,18 @@ namespace {
 struct Train : sylvite::impl::TrainBase<Train> {
   using TrainBase::TrainBase;
 
+  /// The masks of losses are no results of the model.
+  static void dropMasks(func::FuncOp forward) {
+    llvm::BitVector dropped(forward.getNumResults());
+    for (unsigned i = 0; i < forward.getNumResults(); ++i)
+      dropped[i] = bool(forward.getResultAttr(i, "nn.loss_mask"));
+    if (dropped.none())
+      return;
+    forward.getBody().front().getTerminator()->eraseOperands(dropped);
+    (void)forward.eraseResults(dropped);
+    eraseDeadOps(forward.getBody().front());
+  }
+
   void runOnOperation() override {
     auto training = getOperation()->getAttrOfType<DictionaryAttr>("nn.training");
     auto forward = getOperation().lookupSymbol<func::FuncOp>("forward");
@@ -736,6 +772,7 @@ struct Train : sylvite::impl::TrainBase<Train> {
       return signalPassFailure();
     gradients.finish(/*returnGradients=*/true);
     step.makeAverageFunction();
+    dropMasks(forward);
   }
 };
 

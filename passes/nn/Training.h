@@ -42,6 +42,8 @@ mlir::Value getVector(nn::TensorBuilder &builder, llvm::StringRef name, llvm::Ar
 /// What a loss or a metric compares: an output of the model, and what it should have been.
 struct Comparison {
   mlir::Value predicted, target;
+  /// The positions that count in the loss; null: all.
+  mlir::Value mask = {};
   /// Whether the target holds the numbers of classes, one per position of the output without its last dimension.
   bool isSparse = false;
 };

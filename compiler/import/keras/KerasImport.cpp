@@ -166,6 +166,14 @@ FailureOr<OwningOpRef<ModuleOp>> Importer::run(const ImportOptions &options) {
     outputs.push_back(value);
     outputTypes.push_back(value.getType());
   }
+  // A loss counts what the mask of its output leaves.
+  SmallVector<std::pair<unsigned, int64_t>> maskResults;
+  for (auto [i, output] : llvm::enumerate(graph.outputs))
+    if (Value known = options.training ? mask(output.tensor) : Value()) {
+      maskResults.push_back({outputs.size(), i});
+      outputs.push_back(known);
+      outputTypes.push_back(known.getType());
+    }
   // What the model keeps goes in as an argument and comes out as a result.
   unsigned numOutputs = outputs.size(), numInputs = types.size();
   for (const ModuleState::State &kept : state.kept) {
@@ -179,6 +187,8 @@ FailureOr<OwningOpRef<ModuleOp>> Importer::run(const ImportOptions &options) {
     function.setArgAttr(numInputs + i, "nn.state", builder.getStringAttr(kept.name));
     function.setResultAttr(numOutputs + i, "nn.state", builder.getStringAttr(kept.name));
   }
+  for (auto [result, output] : maskResults)
+    function.setResultAttr(result, "nn.loss_mask", builder.getI64IntegerAttr(output));
   for (auto [i, output] : llvm::enumerate(graph.outputs))
     function.setResultAttr(i, "nn.name", builder.getStringAttr(output.name));
   if (failed(verify(*module)))

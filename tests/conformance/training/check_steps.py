@@ -27,8 +27,9 @@ def check_variables(what, names, weights, reference, prefix):
 
 def check_case(case, reference, directory):
     directory.mkdir(parents=True, exist_ok=True)
-    model = directory / "model.keras"
-    model.write_bytes(bytes(reference[f"{case}/model"]))
+    content = bytes(reference[f"{case}/model"])
+    model = directory / ("model.keras" if content.startswith(b"PK") else "model.onnx")
+    model.write_bytes(content)
     library = Library(model, directory, "--train", *text(reference[f"{case}/options"]).splitlines())
     entries = {entry["name"]: entry for entry in library.info["entries"]}
     names = [tensor["name"] for tensor in entries["train_step"]["inputs"]]

@@ -1,6 +1,6 @@
 """What the make_*.py share: trains a model with Keras step by step, and keeps what check_steps.py compares with.
 
-An archive has for each case CASE its model, compiled, as the bytes of a .keras file, `CASE/model`; options of `sylvite
+An archive has for each case CASE its model, compiled, as the bytes of a .keras (or .onnx) file, `CASE/model`; options of `sylvite
 compile` that go with it, one a line, `CASE/options`; what each step takes, `CASE/K/in/NAME`; and what comes of it:
 `CASE/K/loss` and the trained variables in Keras's order, `CASE/K/after/I`. `CASE/final/I` are those that Keras's fit ends
 with.
