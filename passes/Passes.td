@@ -51,6 +51,8 @@ def Train : Pass<"nn-train", "::mlir::ModuleOp"> {
     loss of each item, or of each position, is multiplied by its own. In training, it is also multiplied by the weight of the
     item's class, where there are `class_weights = array<f64: ...>`, by class. The loss is the mean over all positions.
 
+    A result of `@forward` with `nn.loss_mask = I` says which positions of result I count in its loss; it goes.
+
     A result with `nn.update = "NAME"` replaces parameter NAME when the function has returned: every `nn.get` in it has
     the value of before. Such results are no outputs, and stand after all that are. What the optimizer keeps becomes
     parameters `optimizer/...`. Losses and metrics are by result of `@forward`; all have Keras's names and options, a
@@ -157,6 +159,20 @@ def Schedule : Pass<"halide-schedule", "::mlir::ModuleOp"> {
 //===----------------------------------------------------------------------===//
 // passes/host: the host program
 //===----------------------------------------------------------------------===//
+
+def Rematerialize : Pass<"host-rematerialize", "::mlir::ModuleOp"> {
+  let summary = "Compute values again where keeping them takes too much memory";
+  let description = [{
+    Where more than `budget` bytes live at once in a call with `batch` items, calls of kernels that do little but read and
+    write memory (activations, normalizations, masks) are repeated before a later use of what they compute, which need not
+    live in between. Says by a remark what that costs.
+  }];
+  let options = [
+    Option<"budget", "budget", "int64_t", "INT64_MAX", "Bytes that may live at once">,
+    Option<"batch", "batch", "int64_t", "32", "Items of the call; other free dimensions have the same size">,
+    Option<"quiet", "quiet", "bool", "false", "Without remarks">];
+  let dependentDialects = ["::sylvite::nn::NNDialect", "::sylvite::halide::HalideDialect"];
+}
 
 def PlanMemory : Pass<"plan-memory", "::mlir::ModuleOp"> {
   let summary = "Place every intermediate tensor in one arena";

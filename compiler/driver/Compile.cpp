@@ -13,6 +13,7 @@
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Remarks.h"
 #include "mlir/Transforms/Passes.h"
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Format.h"
@@ -60,6 +61,8 @@ private:
   LogicalResult importAndFuse(bool evaluate);
   /// Adds the functions of training to the imported model.
   LogicalResult addTraining();
+  /// Computes values again until the workspaces fit into the budget; warns where they cannot.
+  LogicalResult fitMemory();
   LogicalResult emitText(function_ref<LogicalResult(raw_ostream &)> write);
   LogicalResult emitLibrary(Program &program);
   void announce(StringRef phase) {
@@ -177,6 +180,70 @@ LogicalResult Compilation::addTraining() {
   return passes.run(*module);
 }
 
+std::optional<CompileOptions::MemoryBudget> sylvite::parseMemoryBudget(StringRef text) {
+  auto [size, items] = text.split('@');
+  CompileOptions::MemoryBudget budget{0, 32};
+  if (text.contains('@') && (items.getAsInteger(10, budget.items) || budget.items <= 0))
+    return std::nullopt;
+  StringRef number = size.take_while([](char c) { return llvm::isDigit(c) || c == '.'; });
+  double value;
+  auto unit = llvm::StringSwitch<double>(size.drop_front(number.size()))
+                  .Cases({"", "B"}, 1)
+                  .Case("KB", 1e3)
+                  .Case("MB", 1e6)
+                  .Case("GB", 1e9)
+                  .Case("KiB", 0x1p10)
+                  .Case("MiB", 0x1p20)
+                  .Case("GiB", 0x1p30)
+                  .Default(0);
+  if (number.getAsDouble(value) || !(value * unit >= 1) || value * unit > 0x1p50)
+    return std::nullopt;
+  budget.bytes = static_cast<int64_t>(value * unit);
+  return budget;
+}
+
+LogicalResult Compilation::fitMemory() {
+  auto [budget, items] = *options.memoryBudget;
+  auto rematerialize = [&](ModuleOp module, int64_t target, bool isTrial) {
+    PassManager passes(&context);
+    passes.addPass(createRematerialize(RematerializeOptions{target, items, /*quiet=*/isTrial}));
+    return passes.run(module);
+  };
+  /// The largest workspace of `module`'s functions, if values are computed again until `target` bytes live at once.
+  auto workspace = [&](int64_t target) -> FailureOr<int64_t> {
+    OwningOpRef<ModuleOp> trial = module->clone();
+    PassManager plan(&context);
+    plan.addPass(createPlanMemory());
+    if (failed(rematerialize(*trial, target, /*isTrial=*/true)) || failed(plan.run(*trial)))
+      return failure();
+    int64_t most = 0;
+    for (auto function : trial->getOps<func::FuncOp>())
+      if (auto arena = function->getAttrOfType<AffineMapAttr>("host.arena")) {
+        AffineMap map = arena.getValue();
+        SmallVector<AffineExpr> sizes(map.getNumSymbols(), getAffineConstantExpr(items, &context));
+        if (auto bytes = dyn_cast<AffineConstantExpr>(simplifyAffineExpr(map.getResult(0).replaceSymbols(sizes), 0, 0)))
+          most = std::max(most, bytes.getValue());
+      }
+    return most;
+  };
+  // A plan takes somewhat more than what lives at once.
+  int64_t target = budget, best = 0, least = std::numeric_limits<int64_t>::max();
+  for (int attempt = 0; attempt < 6; ++attempt) {
+    FailureOr<int64_t> bytes = workspace(target);
+    if (failed(bytes))
+      return failure();
+    if (*bytes < least)
+      least = *bytes, best = target;
+    if (*bytes <= budget)
+      break;
+    target = std::min<int64_t>(target * (double(budget) / *bytes), target - 1);
+  }
+  if (least > budget)
+    llvm::WithColor::warning(llvm::errs()) << "--memory-budget: " << budget << " bytes for " << items
+                                           << " items are not enough; the workspace takes " << least << "\n";
+  return rematerialize(*module, best, /*isTrial=*/false);
+}
+
 LogicalResult Compilation::emitText(function_ref<LogicalResult(raw_ostream &)> write) {
   std::error_code error;
   llvm::ToolOutputFile file(options.output, error, llvm::sys::fs::OF_Text);
@@ -229,7 +296,7 @@ LogicalResult Compilation::run() {
   };
   if (options.emit == Emit::NN)
     return emitText(print);
-  if (failed(lowerToPipelines(*module, backend)))
+  if (failed(lowerToPipelines(*module, backend)) || (options.memoryBudget && failed(fitMemory())))
     return failure();
   if (options.emit == Emit::Halide)
     return emitText(print);

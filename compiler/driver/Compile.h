@@ -38,6 +38,11 @@ struct CompileOptions {
   std::string output = "."; // directory; for text a file, or "-" for standard output
   bool externalWeights = false;
   std::optional<TrainingOptions> training; ///< adds train_step, evaluate and gradients to the library
+  /// Bytes that the workspace of a call with `items` items may take: values are computed again to fit.
+  struct MemoryBudget {
+    int64_t bytes, items;
+  };
+  std::optional<MemoryBudget> memoryBudget;
   bool remarks = false; ///< report what was fused and how contractions are computed, and why not otherwise
   bool exact = false; ///< convolutions by their definition only
   bool singleThreaded = false;
@@ -49,6 +54,9 @@ struct CompileOptions {
   /// much; `total` is 0 when that is not known. An empty phase means that something will be printed now.
   std::function<void(llvm::StringRef phase, size_t done, size_t total)> progress;
 };
+
+/// Parses "64MB" or "64MiB@32", bytes and items of a call, 32 where they are not given.
+std::optional<CompileOptions::MemoryBudget> parseMemoryBudget(llvm::StringRef text);
 
 /// Compiles. On failure one diagnostic has gone to standard error and no output file exists.
 llvm::LogicalResult compileModel(const CompileOptions &options);

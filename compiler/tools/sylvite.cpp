@@ -57,6 +57,7 @@ static int runCommandLine(int argc, char **argv) {
       "the word `external`, which puts the library's weights into NAME.weights.safetensors beside it.\n\n"
       "--train adds what a model is trained with: loss, optimizer and metrics are those the Keras file was compiled\n"
       "with, unless options say otherwise. NAME.h then has NAME_train_step, NAME_evaluate and NAME_gradients.\n\n"
+      "--memory-budget lets training compute values again instead of keeping them; --remarks says what that costs.\n\n"
       "--emit prints a phase: nn (the model), halide (the kernels), stmt (Halide's loops), llvm (the host\n"
       "program), asm; or writes only one of the files: obj, lib, so, header.\n\n"
       "Examples:\n"
@@ -97,6 +98,10 @@ static int runCommandLine(int argc, char **argv) {
       ->type_name("PATTERN")->needs(trainFlag);
   compileCommand->add_option("--seed", compile.seed, "Seed of the weights of a model that has none, and of dropout in training")
       ->check(CLI::Range(uint64_t(0), uint64_t(UINT32_MAX)))->capture_default_str();
+  std::string memoryBudget;
+  compileCommand->add_option("--memory-budget", memoryBudget,
+                             "Workspace that a call may take, 64MB, or 64MB@128 for 128 items (32): values are computed twice to fit")
+      ->type_name("SIZE[@ITEMS]");
   compileCommand->add_flag("--exact", compile.exact,
                            "Convolutions by their definition only, without Winograd's algorithm");
   compileCommand->add_flag("--single-threaded", compile.singleThreaded, "A library without threads of its own");
@@ -194,6 +199,11 @@ static int runCommandLine(int argc, char **argv) {
     return usageError("--name: '" + compile.name +
                       "' cannot be the name of a library: use letters, digits and underscores, beginning "
                       "with a letter, and no keyword of C or C++");
+  if (!memoryBudget.empty()) {
+    compile.memoryBudget = parseMemoryBudget(memoryBudget);
+    if (!compile.memoryBudget)
+      return usageError("--memory-budget: '" + memoryBudget + "' is not of the form SIZE[@ITEMS], as 64MB or 1.5GiB@128");
+  }
   training.seed = compile.seed;
   if (trainFlag->count())
     compile.training = training;
