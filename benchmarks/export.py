@@ -4,6 +4,8 @@ keras:  model.keras, reference.npz (inputs and outputs) and info.json     (envir
 tf:     frozen.pb                                                        (environment tensorflow)
 litert: batchN.tflite                                                    (environment tensorflow)
 torch:  model.pt, model.onnx                                             (environment torch; ONNX Runtime and OpenVINO too)
+onnx:   model.onnx, inputs.npz, reference.npz and info.json of a model that is an ONNX file: one of
+        tests/conformance/onnx/models.py, or, with the compiler's --shape options behind the batch, any    (environment onnx)
 """
 import json
 import os
@@ -14,8 +16,10 @@ STEP, FOLDER, NAME = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3]
 os.environ["KERAS_BACKEND"] = "torch" if STEP == "torch" else "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import keras  # noqa: E402  (after the choice of the backend)
 import numpy as np  # noqa: E402
+
+if STEP != "onnx":
+    import keras  # noqa: E402  (after the choice of the backend)
 
 REFERENCE_INPUTS = 2
 
@@ -73,5 +77,48 @@ def export_torch():
                       dynamic_axes={"x": {0: "batch"}, "y": {0: "batch"}})
 
 
+def export_onnx():
+    import shutil
+
+    import onnxruntime
+
+    tests = pathlib.Path(__file__).resolve().parents[1] / "tests/conformance/onnx"
+    sys.path.insert(0, str(tests))
+    import models
+    from fetch_models import fetch
+
+    if NAME.endswith(".onnx"):
+        file, options, feeds = pathlib.Path(NAME), sys.argv[5:], None
+    else:
+        file, options, sets, _ = models.MODELS[NAME]
+        file, feeds = fetch(FOLDER.parent / "onnx") / file, sets[0](np.random.default_rng(0))
+    shutil.copy(file, FOLDER / "model.onnx")
+    settings = onnxruntime.SessionOptions()
+    settings.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(file), settings, providers=["CPUExecutionProvider"])
+    if feeds is None:
+        feeds = random_inputs(session.get_inputs(), options)
+    feeds = {value.name: feeds[value.name] for value in session.get_inputs()}
+    names = [value.name for value in session.get_outputs()]
+    np.savez(FOLDER / "inputs.npz", **{str(i): value for i, value in enumerate(feeds.values())})
+    np.savez(FOLDER / "reference.npz", **{str(i): value for i, value in enumerate(session.run(names, feeds))})
+    info = {"flops": 0, "parameters": 0, "inputs": list(feeds), "outputs": names, "options": list(options)}
+    (FOLDER / "info.json").write_text(json.dumps(info))
+
+
+def random_inputs(inputs, options):
+    """Numbers, or zeros and ones, of the sizes that --shape gives; a dimension that stays free is 1."""
+    random, shapes = np.random.default_rng(0), {}
+    for name, _, sizes in (text.partition("=") for text in options if text != "--shape"):
+        shapes[name] = [1 if size == "?" else int(size) for size in sizes.split("x")]
+    feeds = {}
+    for value in inputs:
+        shape = shapes.get(value.name, [size if isinstance(size, int) else 1 for size in value.shape])
+        kind = {"float": np.float32, "double": np.float64, "float16": np.float16, "bool": np.bool_}.get(value.type[7:-1])
+        feeds[value.name] = (random.integers(0, 2, shape).astype(kind or value.type[7:-1]) if kind in (None, np.bool_)
+                             else random.standard_normal(shape).astype(kind))
+    return feeds
+
+
 FOLDER.mkdir(parents=True, exist_ok=True)
-{"keras": export_keras, "tf": export_tf, "litert": export_litert, "torch": export_torch}[STEP]()
+{"keras": export_keras, "tf": export_tf, "litert": export_litert, "torch": export_torch, "onnx": export_onnx}[STEP]()

@@ -6,8 +6,10 @@ the import too. All compute in float32 and are told the number of threads; what 
 import ctypes
 import glob
 import importlib.util
+import json
 import os
 import pathlib
+import sys
 
 
 class Peer:
@@ -28,6 +30,13 @@ class Peer:
     def load(self, inputs):
         """Loads the model; returns a function of no arguments that runs it on `inputs` and returns the output."""
         raise NotImplementedError
+
+    def load_onnx(self, inputs):
+        """The same for a model that is an ONNX file: `inputs` are in its order, and what runs it returns its outputs."""
+        raise NotImplementedError(f"{self.title} reads no ONNX files")
+
+    def info(self):
+        return json.loads((self.folder / "info.json").read_text())
 
     def model_files(self):
         return []
@@ -76,6 +85,24 @@ class Sylvite(Peer):
             return output
         return run
 
+    def load_onnx(self, inputs):
+        sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "tests/conformance/onnx"))
+        import library as binding
+        import numpy as np
+
+        model = binding.Library(self.library(), "model", self.threads)
+        order = self.info()["inputs"]
+        arguments, outputs = model.bind([inputs[order.index(name)] for name in model.input_names])
+        names = self.info()["outputs"]
+        outputs = [np.asarray(outputs[model.output_names.index(name)]) for name in names]
+        function = model.function("run")
+
+        def run():
+            if function(*arguments):
+                raise RuntimeError(model.function("last_error")(model.model).decode())
+            return outputs
+        return run
+
     def library(self):
         return self.folder / "sylvite" / "libmodel.so"
 
@@ -119,6 +146,31 @@ class OnnxRuntime(Peer):
             return output
         return run
 
+    def load_onnx(self, inputs):
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = self.threads, 1
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+        session = onnxruntime.InferenceSession(str(self.folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
+        binding, info = session.io_binding(), self.info()
+        self.inputs = [onnxruntime.OrtValue.ortvalue_from_numpy(value) for value in inputs]
+        for name, value in zip(info["inputs"], self.inputs):
+            binding.bind_ortvalue_input(name, value)
+        for name in info["outputs"]:
+            binding.bind_output(name, "cpu")
+        session.run_with_iobinding(binding)
+        self.outputs = binding.get_outputs()  # of the sizes that these inputs give
+        if all(len(value.shape()) == len(declared.shape) for value, declared in zip(self.outputs, session.get_outputs())):
+            for name, value in zip(info["outputs"], self.outputs):
+                binding.bind_ortvalue_output(name, value)
+        results = [lambda i=i: binding.get_outputs()[i].numpy() for i in range(len(self.outputs))]
+
+        def run():
+            session.run_with_iobinding(binding)
+            return results
+        return run
+
     def model_files(self):
         return [self.folder / "model.onnx"]
 
@@ -149,6 +201,27 @@ class OpenVino(Peer):
         def run():
             infer({}, share_outputs=True, decode_strings=False)
             return output
+        return run
+
+    def load_onnx(self, inputs):
+        import openvino
+
+        core = openvino.Core()
+        model = core.read_model(self.folder / "model.onnx")
+        places = {name: port for port in model.inputs for name in port.get_names()}
+        names = self.info()["inputs"]
+        model.reshape({places[name]: list(value.shape) for name, value in zip(names, inputs)})
+        compiled = core.compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": self.threads, "NUM_STREAMS": 1,
+                                                     "INFERENCE_PRECISION_HINT": "f32"})
+        request = compiled.create_infer_request()
+        for name, value in zip(names, inputs):
+            request.set_tensor(name, openvino.Tensor(value))
+        infer = super(type(request), request).infer
+        results = [lambda name=name: request.get_tensor(name).data for name in self.info()["outputs"]]
+
+        def run():
+            infer({}, share_outputs=True, decode_strings=False)
+            return results
         return run
 
     def model_files(self):

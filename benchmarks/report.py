@@ -45,7 +45,8 @@ class Session:
 
     def percent_of_peak(self, result):
         flops = self.session["models"][result["model"]]["flops"] * result["batch"]
-        return 100 * flops / result["min_ms"] / 1e6 / (self.session["machine"]["peak_gflops"] * result["threads"])
+        peak = self.session["machine"]["peak_gflops"] * result["threads"]
+        return f"{100 * flops / result['min_ms'] / 1e6 / peak:.0f} %" if flops else "-"  # of ONNX files it is not counted
 
 
 def unique(values):
@@ -75,7 +76,7 @@ def summary_rows(session, batch, threads):
                         if peer not in OURS and session.get(model, batch, threads, peer))
         if not ours or not ranked:
             continue
-        yield [model, number(ours["min_ms"]), f"{session.percent_of_peak(ours):.0f} %", title(ranked[0][1]), number(ranked[0][0]),
+        yield [model, number(ours["min_ms"]), session.percent_of_peak(ours), title(ranked[0][1]), number(ranked[0][0]),
                f"**{session.relative(model, batch, threads, 'sylvite'):.2f}**",
                f"{session.relative(model, batch, threads, 'sylvite', 'median_ms'):.2f}"]
 
@@ -130,7 +131,8 @@ def page(session, plot_name):
             ("Time to first result, s: import, load and first run in a process that has started; PyTorch compiles here. In brackets, "
              "`sylvite compile` from a cold cache.",
              lambda result: number(result["first_result_s"]) + (f" ({number(result['compile_s'])})" if result.get("compile_s") else "")),
-            ("Largest difference from Keras's output (on TensorFlow), of its largest value.", lambda result: f"{result['error']:.0e}")):
+            ("Largest difference from the reference (Keras on TensorFlow; for ONNX files ONNX Runtime), of its largest value.",
+             lambda result: f"{result['error']:.0e}")):
         yield ""
         yield caption
         yield ""
@@ -143,10 +145,10 @@ def page(session, plot_name):
     yield ""
     yield "## How it is measured"
     yield ""
-    yield ("Float32 throughout, the same weights (random, seeded), the same inputs. % of peak counts two operations per multiply-add of "
-           "convolutions and matrix products, whatever the algorithm, so Winograd's can pass 100 %. With one thread the time of a call is "
-           "the smaller of wall and processor time, which other programs on the machine do not lengthen; with several threads it is wall "
-           "time. Relative times divide by the best peer's minimum, or median, on the same model.")
+    yield ("Float32 throughout, the same weights (random and seeded, those of ONNX files trained), the same inputs. % of peak counts two "
+           "operations per multiply-add of convolutions and matrix products, whatever the algorithm, so Winograd's can pass 100 %. With "
+           "one thread the time of a call is the smaller of wall and processor time, which other programs on the machine do not lengthen; with "
+           "several threads it is wall time. Relative times divide by the best peer's minimum, or median, on the same model.")
     yield ""
     yield from table(["peer", "how it runs"], ([title(name), peers.PEERS[name].note] for name in session.peers))
     yield ""

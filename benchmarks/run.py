@@ -3,6 +3,8 @@
 
     benchmarks/run.py                                        everything: environments, models, measurements (hours)
     benchmarks/run.py --models ResNet-50 --peers sylvite,onnxruntime --threads 1
+    benchmarks/run.py --models onnx --peers sylvite,onnxruntime,openvino --page onnx.md       trained models (tests/conformance/onnx)
+    benchmarks/run.py --models net.onnx --shape x=1x3x64x64 --peers sylvite,onnxruntime       any ONNX file, on random inputs
 
 Needs only Python's standard library: each peer lives in a virtual environment of its own, which this program makes from
 requirements/*.txt, under build/benchmarks, where the models and everything else that it writes are too.
@@ -46,6 +48,7 @@ class Workplace:
 
     def __init__(self, arguments):
         self.folder, self.sylvite, self.keep = arguments.folder, arguments.sylvite, arguments.keep_libraries
+        self.shapes = [word for shape in arguments.shape for word in ("--shape", shape)]
         self.compile_seconds = {}
 
     def python(self, environment):
@@ -69,16 +72,25 @@ class Workplace:
                 raise Failure(f"{name} failed: {path}\n{path.read_text()[-2000:]}")
 
     def model(self, name):
-        return self.folder / "models" / name
+        return self.folder / "models" / pathlib.PurePath(name).name
+
+    def is_onnx(self, name):
+        """Whether a model is an ONNX file, by its path or as a name of tests/conformance/onnx/models.py."""
+        return name not in MODELS
+
+    def onnx_models(self):
+        command = f"import runpy; print(*runpy.run_path({str(ROOT / 'tests/conformance/onnx/models.py')!r})['MODELS'])"
+        return subprocess.run([self.python("onnx"), "-c", command], check=True, capture_output=True, text=True).stdout.split()
 
     def export(self, step, name, batch):
         """Runs a step of export.py unless what it writes is there."""
         folder = self.model(name)
-        written = {"keras": "info.json", "tf": "frozen.json", "litert": f"batch{batch}.tflite", "torch": "model.onnx"}[step]
+        written = {"keras": "info.json", "onnx": "info.json", "tf": "frozen.json", "litert": f"batch{batch}.tflite",
+                   "torch": "model.onnx"}[step]
         if not (folder / written).exists():
             print(f"{name}: export for {step}", flush=True)
-            python = self.python("torch" if step == "torch" else "tensorflow")
-            self.log(f"export-{step}-{name}", python, HERE / "export.py", step, folder, name, batch)
+            python = self.python(step if step in ("torch", "onnx") else "tensorflow")
+            self.log(f"export-{step}-{folder.name}", python, HERE / "export.py", step, folder, name, batch, *self.shapes)
 
     def compile(self, name, peer):
         """Compiles a model with Sylvite, once in a session, from a cold cache; returns the seconds that it took.
@@ -91,8 +103,10 @@ class Workplace:
             if self.keep and (folder / "libmodel.so").exists():
                 return None
             with tempfile.TemporaryDirectory(dir=self.folder) as cache:
-                self.log(f"compile-{peer}-{name}", "env", f"SYLVITE_CACHE_DIR={cache}", self.sylvite, "compile",
-                         self.model(name) / "model.keras", "-o", folder, "--name", "model", *peers.PEERS[peer].options)
+                options = json.loads((self.model(name) / "info.json").read_text()).get("options", [])
+                file = "model.onnx" if self.is_onnx(name) else "model.keras"
+                self.log(f"compile-{peer}-{folder.parent.name}", "env", f"SYLVITE_CACHE_DIR={cache}", self.sylvite, "compile",
+                         self.model(name) / file, "-o", folder, "--name", "model", *options, *peers.PEERS[peer].options)
             self.compile_seconds[name, peer] = time.monotonic() - started
         return self.compile_seconds[name, peer]
 
@@ -101,7 +115,8 @@ class Worker:
     """A worker.py process in a session of its own."""
 
     def __init__(self, workplace, settings):
-        log = workplace.folder / "logs" / "{peer}-{model}-{batch}-{threads}.log".format(**settings)
+        log = workplace.folder / "logs" / "{peer}-{model}-{batch}-{threads}.log".format(
+            **{**settings, "model": pathlib.PurePath(settings["model"]).name})
         log.parent.mkdir(parents=True, exist_ok=True)
         self.started = time.monotonic()
         command = [str(workplace.python(peers.PEERS[settings["peer"]].environment)), str(HERE / "worker.py"), json.dumps(settings)]
@@ -140,7 +155,7 @@ class Worker:
 def load(workplace, settings):
     """Prepares the files of a peer and starts its worker; returns it, stopped, and its first answer."""
     name, peer = settings["model"], peers.PEERS[settings["peer"]]
-    for step in ("keras", *peer.steps):
+    for step in ["onnx"] if settings["onnx"] else ["keras", *peer.steps]:
         workplace.export(step, name, settings["batch"])
     costs = {}
     if issubclass(peer, peers.Sylvite):
@@ -156,7 +171,8 @@ def measure(workplace, model, batch, threads, arguments):
     results, workers = {}, {}
     try:
         for name in arguments.peers:
-            settings = {"peer": name, "model": model, "batch": batch, "threads": threads, "folder": str(workplace.model(model))}
+            settings = {"peer": name, "model": model, "batch": batch, "threads": threads, "folder": str(workplace.model(model)),
+                        "onnx": workplace.is_onnx(model)}
             try:
                 workers[name], answer = load(workplace, settings)
             except Failure as failure:
@@ -239,7 +255,8 @@ def session(workplace, arguments, results_file):
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # so that workers, stopped ones too, end with this program
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--models", type=listed(), default=MODELS, help="comma-separated; default: all")
+    parser.add_argument("--models", type=listed(), default=MODELS, help="comma-separated; default: those of Keras; onnx: all ONNX files")
+    parser.add_argument("--shape", action="append", default=[], help="sizes of an input of an ONNX file: x=1x3x64x64")
     parser.add_argument("--peers", type=listed(), default=list(peers.PEERS), help="comma-separated; default: all")
     parser.add_argument("--batches", type=listed(int), default=[1], help="batch sizes, comma-separated")
     parser.add_argument("--threads", type=listed(int), default=[1, 2], help="thread counts, comma-separated")
@@ -256,7 +273,10 @@ def main():
     results_file = arguments.folder / "results.json"
     arguments.folder.mkdir(parents=True, exist_ok=True)
     if not arguments.report_only:
-        session(Workplace(arguments), arguments, results_file)
+        workplace = Workplace(arguments)
+        if arguments.models == ["onnx"]:
+            arguments.models = workplace.onnx_models()
+        session(workplace, arguments, results_file)
     report.write(json.loads(results_file.read_text()), arguments.page)
 
 

@@ -53,20 +53,28 @@ def main():
     import peers
 
     folder, batch = SETTINGS["folder"], SETTINGS["batch"]
-    with np.load(os.path.join(folder, "reference.npz")) as reference:
-        rows = np.arange(batch) % len(reference["x"])
-        inputs, expected = reference["x"][rows], reference["y"][rows]
     peer = peers.PEERS[SETTINGS["peer"]](folder, batch, threads)
-    if peer.channels_first and inputs.ndim == 4:
-        inputs = inputs.transpose(0, 3, 1, 2)
-    inputs = np.ascontiguousarray(inputs)
+    if SETTINGS["onnx"]:
+        with np.load(os.path.join(folder, "inputs.npz")) as arrays:
+            inputs = [arrays[str(i)] for i in range(len(arrays))]
+        with np.load(os.path.join(folder, "reference.npz")) as arrays:
+            expected = [arrays[str(i)] for i in range(len(arrays))]
+    else:
+        with np.load(os.path.join(folder, "reference.npz")) as reference:
+            rows = np.arange(batch) % len(reference["x"])
+            inputs, expected = reference["x"][rows], [reference["y"][rows]]
+        if peer.channels_first and inputs.ndim == 4:
+            inputs = inputs.transpose(0, 3, 1, 2)
+        inputs = np.ascontiguousarray(inputs)
 
     started = time.perf_counter()
-    run = peer.load(inputs)
+    run = peer.load_onnx(inputs) if SETTINGS["onnx"] else peer.load(inputs)
     output = run()
     first_result = time.perf_counter() - started
-    output = np.asarray(output() if callable(output) else output)
-    error = float(np.abs(output.reshape(expected.shape) - expected).max() / np.abs(expected).max())
+    outputs = output if SETTINGS["onnx"] else [np.asarray(output() if callable(output) else output)]
+    outputs = [np.asarray(value() if callable(value) else value, np.float64) for value in outputs]
+    error = max(float(np.abs(have.reshape(want.shape) - want).max() / max(np.abs(want).max(), 1e-30))
+                for have, want in zip(outputs, expected) if want.size)
     answer(first_result_s=first_result, error=error, **peer.deploy_bytes())
     for line in sys.stdin:
         answer(samples=measure(run, json.loads(line)["seconds"]), peak_memory=peak_memory())

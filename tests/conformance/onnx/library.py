@@ -55,11 +55,11 @@ class Library:
             self.function("destroy")(self.model)
             self.model = None
 
-    def run(self, arrays):
-        """The outputs for `arrays`, one per input, in the model's order."""
+    def bind(self, arrays):
+        """The arguments of NAME_run for `arrays`, one per input in the model's order, and the arrays that it will fill."""
         dims = (ctypes.c_int64 * max(self.info.dim_count, 1))()
         pointers = (ctypes.c_void_p * max(len(self.inputs), 1))()
-        keep = []
+        pointers.keep = []
         for i, (tensor, array) in enumerate(zip(self.inputs, arrays, strict=True)):
             array = np.asarray(array, order="C")  # unlike ascontiguousarray, keeps scalars
             if array.dtype != dtype_of(tensor.dtype) or array.ndim != tensor.rank:
@@ -71,7 +71,7 @@ class Library:
                     raise ValueError(f"input {tensor.name.decode()}: dimension {axis} is {size}, not {declared}")
                 if declared < 0:
                     dims[-1 - declared] = size
-            keep.append(array)
+            pointers.keep.append(array)
             pointers[i] = array.ctypes.data
         outputs, results = (ctypes.c_void_p * len(self.outputs))(), []
         for i, tensor in enumerate(self.outputs):
@@ -80,6 +80,11 @@ class Library:
                 raise RuntimeError(self.function("last_error")(None).decode())
             results.append(np.empty(tuple(shape[:tensor.rank]), dtype_of(tensor.dtype)))
             outputs[i] = results[-1].ctypes.data
-        if self.function("run")(self.model, pointers, dims, outputs):
+        return (self.model, pointers, dims, outputs), results
+
+    def run(self, arrays):
+        """The outputs for `arrays`, one per input, in the model's order."""
+        arguments, results = self.bind(arrays)
+        if self.function("run")(*arguments):
             raise RuntimeError(self.function("last_error")(self.model).decode())
         return results
