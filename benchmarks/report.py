@@ -145,10 +145,11 @@ def page(session, plot_name):
     yield ""
     yield "## How it is measured"
     yield ""
-    yield ("Float32 throughout, the same weights (random and seeded, those of ONNX files trained), the same inputs. % of peak counts two "
-           "operations per multiply-add of convolutions and matrix products, whatever the algorithm, so Winograd's can pass 100 %. With "
-           "one thread the time of a call is the smaller of wall and processor time, which other programs on the machine do not lengthen; with "
-           "several threads it is wall time. Relative times divide by the best peer's minimum, or median, on the same model.")
+    yield ("Float32 throughout, the same weights (random and seeded, those of ONNX files trained), the same inputs. % of peak "
+           "counts two operations per multiply-add of convolutions and matrix products, whatever the algorithm, so Winograd's "
+           "can pass 100 %. With one thread the time of a call is the smaller of wall and processor time, which other programs "
+           "on the machine do not lengthen; with several threads it is wall time. Relative times divide by the best peer's "
+           "minimum, or median, on the same model.")
     yield ""
     yield from table(["peer", "how it runs"], ([title(name), peers.PEERS[name].note] for name in session.peers))
     yield ""

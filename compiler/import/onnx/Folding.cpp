@@ -32,7 +32,9 @@ int64_t positionOf(ArrayRef<int64_t> index, ArrayRef<int64_t> shape) {
   return position;
 }
 
-void foldElements(NodeBuilder &b, Type type, FoldFunction function) {
+void foldElements(NodeBuilder &b, Type type, FoldFunction function, unsigned least) {
+  if (b.failed() || b.numInputs() < least)
+    return; // reported when the op is built
   SmallVector<const Scalars *> inputs;
   SmallVector<Dims> shapes;
   size_t rank = 0;

@@ -15,8 +15,8 @@ namespace sylvite::onnx {
 using FoldFunction = llvm::function_ref<std::optional<Scalar>(llvm::ArrayRef<Scalar>)>;
 
 /// Gives the node the elements that `function` computes from those of all inputs, broadcast, as `type`. Does nothing
-/// when an input is not known, or `function` gives none.
-void foldElements(NodeBuilder &b, Type type, FoldFunction function);
+/// when an input is not known, there are fewer than `least`, or `function` gives none.
+void foldElements(NodeBuilder &b, Type type, FoldFunction function, unsigned least = 1);
 
 /// Gives the node the elements of input 0 at `positions`, as a tensor of `shape`.
 void foldMovement(NodeBuilder &b, llvm::ArrayRef<int64_t> shape,

@@ -629,7 +629,7 @@ template <Order kind> static std::optional<bool> compare(double x, double y) {
 }
 template <Order kind> static void foldComparison(NodeBuilder &b) {
   Type i1 = IntegerType::get(b.state.context, 1);
-  if (b.opset < 7)
+  if (b.opset < 7 || b.numInputs() < 2)
     return;
   foldBoth(
       b, i1,
@@ -663,7 +663,7 @@ template <bool isAnd> static void foldLogic(NodeBuilder &b) {
     if (!x || !y)
       return std::nullopt;
     return integerScalar(b.expr(isAnd ? *x && *y : *x || *y));
-  });
+  }, 2);
 }
 static void foldWhere(NodeBuilder &b) {
   foldElements(b, b.type(1u), [&](ArrayRef<Scalar> v) -> std::optional<Scalar> {
@@ -671,7 +671,7 @@ static void foldWhere(NodeBuilder &b) {
     if (condition)
       return *condition ? v[1] : v[2];
     return std::nullopt;
-  });
+  }, 3);
 }
 static void foldNegate(NodeBuilder &b) {
   foldBoth(
