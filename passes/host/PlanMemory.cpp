@@ -328,7 +328,7 @@ void FunctionPlanner::place(Value value) {
   auto call = dyn_cast<halide::CallOp>(op);
   if (Value overwritten = call ? findOverwritten(call) : Value()) {
     Place at = inArena.lookup(overwritten);
-    classes[free].allocations[at.allocation].end = last;
+    classes[at.free].allocations[at.allocation].end = last; // of the owner, whose product may stand in another order
     inArena[value] = at;
     return;
   }

@@ -66,9 +66,10 @@ case("node_cycle", parse("g (float[2] x) => (float[2] b) { a = Add (x, b)  b = R
      "node 'a' (Add): its input 'b' is made by no node before it", "cannot have a cycle")
 case("node_missing_input", parse("g (float[2] x) => (float[2] y) { y = Add (x, z) }"),
      "node 'y' (Add): its input 'z' is made by no node before it")
-for kind, rest in (("Equal", ""), ("And", ""), ("Where", ", k")):
-    case(f"known_too_few_inputs_{kind}", parse("g (float[2] x) => (float[2] y) <bool[2] k = {1, 0}> { z = %s (k%s)  y = Relu (x) }"
-                                               % (kind, rest)), f"node 'z' ({kind}): its input {2 if rest else 1} is missing")
+for kind, inputs in (("Equal", "k"), ("And", "k"), ("Where", "k, k")):
+    body = "g (float[2] x) => (float[2] y) <bool[2] k = {1, 0}> { z = KIND (INPUTS)  y = Relu (x) }"
+    case(f"known_too_few_inputs_{kind}", parse(body.replace("KIND", kind).replace("INPUTS", inputs)),
+         f"node 'z' ({kind}): its input {inputs.count('k')} is missing")
 case("node_too_few_inputs", parse("g (float[2] x) => (float[2] y) { y = Add (x) }"),
      "node 'y' (Add): its input 1 is missing")
 case("node_two_results_of_one_name", parse("g (float[2] x) => (float[2] y) { y = Relu (x) y = Exp (x) }"),
