@@ -209,6 +209,8 @@ static RecurrentNode readNode(NodeBuilder &b, CellKind kind, bool isQuantized) {
     b.refuse("hidden_size", "the " + Twine(node.units) + " of the recurrence weights");
   if (!node.batchFirst)
     node.x = b.transpose(node.x, {1, 0, 2});
+  if (b.failed())
+    return node;
   AffineExpr directions = b.expr(node.directions), units = b.expr(node.units), rows = b.expr(node.gates * node.units),
              items = b.shape(node.x)[0], steps = b.shape(node.x)[1], features = b.expr(b.extent(node.x, 2));
   expectShape(b, node.w, "weights", {directions, rows, features});
