@@ -82,7 +82,8 @@ def Simplify : Pass<"nn-simplify", "::mlir::ModuleOp"> {
 
 defvar MachineOptions = [
   Option<"vectorWidth", "vector-width", "unsigned", "8", "32-bit lanes of a vector register">,
-  Option<"vectorRegisters", "vector-registers", "unsigned", "16", "Vector registers">
+  Option<"vectorRegisters", "vector-registers", "unsigned", "16", "Vector registers">,
+  Option<"l2Bytes", "l2-bytes", "unsigned", "512 << 10", "Bytes of a core's second cache">
 ];
 
 def PlanContractions : Pass<"nn-plan-contractions", "::mlir::func::FuncOp"> {

@@ -72,6 +72,10 @@ std::optional<KernelTarget> KernelTarget::parse(const std::string &text, std::st
                                      target.has_feature(Halide::Target::AVX512_Skylake)
                                  ? 32
                                  : 16;
+    if (target.has_feature(Halide::Target::AVX512_SapphireRapids))
+      result.l2Bytes = 2 << 20;
+    else if (target.has_feature(Halide::Target::AVX512_Skylake))
+      result.l2Bytes = 1 << 20;
     // to_string() spells the features after arch-bits-os.
     std::string rest = result.name;
     for (int skip = 0; skip < 3; ++skip) {

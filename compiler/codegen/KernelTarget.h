@@ -21,6 +21,8 @@ struct KernelTarget {
   /// Bytes in a vector register, and how many registers there are.
   unsigned vectorBytes = 16;
   unsigned vectorRegisters = 16;
+  /// Bytes of a core's second cache: what the smallest server processor with the target's features has.
+  unsigned l2Bytes = 512 << 10;
 
   bool hasFeature(const std::string &feature) const;
   /// float32 lanes of a vector.

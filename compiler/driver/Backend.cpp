@@ -23,7 +23,7 @@ LogicalResult sylvite::lowerToPipelines(ModuleOp module, const BackendOptions &o
     options.configure(passes);
   const KernelTarget &target = options.kernels.target;
   passes.addPass(createLowerToHalide());
-  passes.addPass(createSchedule(ScheduleOptions{target.floatLanes(), target.vectorRegisters}));
+  passes.addPass(createSchedule(ScheduleOptions{target.floatLanes(), target.vectorRegisters, target.l2Bytes}));
   return passes.run(module);
 }
 

@@ -159,8 +159,8 @@ LogicalResult Compilation::importAndFuse(bool evaluate) {
   passes.addPass(createSimplify());
   passes.addPass(createCSEPass());
   const KernelTarget &target = backend.kernels.target;
-  passes.addNestedPass<func::FuncOp>(createPlanContractions(
-      PlanContractionsOptions{target.floatLanes(), target.vectorRegisters, options.exact}));
+  passes.addNestedPass<func::FuncOp>(createPlanContractions(PlanContractionsOptions{
+      target.floatLanes(), target.vectorRegisters, target.l2Bytes, options.exact}));
   passes.addNestedPass<func::FuncOp>(createLoopInvariantCodeMotionPass());
   passes.addNestedPass<func::FuncOp>(createExpandPadding());
   passes.addNestedPass<func::FuncOp>(createFuse());

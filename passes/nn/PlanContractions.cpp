@@ -378,7 +378,7 @@ struct SinkReshape : OpRewritePattern<MapOp> {
 struct PlanContractions : sylvite::impl::PlanContractionsBase<PlanContractions> {
   using PlanContractionsBase::PlanContractionsBase;
   void runOnOperation() override {
-    Machine machine{vectorWidth * 4, vectorRegisters};
+    Machine machine{vectorWidth * 4, vectorRegisters, l2Bytes};
     MLIRContext *context = &getContext();
     RewritePatternSet patterns(context);
     patterns.add<PointwiseConv>(context, /*benefit=*/2);

@@ -15,7 +15,7 @@ namespace sylvite {
 struct Machine {
   unsigned vectorBytes;     ///< size of a vector register
   unsigned vectorRegisters; ///< how many there are
-  int64_t l2Bytes = 512 << 10; ///< per core; where a target has more, blocks are smaller than they could be
+  int64_t l2Bytes; ///< of a core's second cache
   unsigned lanes(mlir::Type elementType) const {
     return std::max(1u, vectorBytes * 8 / elementType.getIntOrFloatBitWidth());
   }

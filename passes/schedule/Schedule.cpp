@@ -187,7 +187,7 @@ struct Schedule : sylvite::impl::ScheduleBase<Schedule> {
   using ScheduleBase::ScheduleBase;
 
   void runOnOperation() override {
-    Machine machine{vectorWidth * 4, vectorRegisters};
+    Machine machine{vectorWidth * 4, vectorRegisters, l2Bytes};
     static constexpr bool (*families[])(PipelineView &, const Machine &) = {
         scheduleAttention, scheduleCell, scheduleWinograd, scheduleOuterProducts, scheduleContraction,
         scheduleChannelReduction, scheduleRowReduction, scheduleJoin, schedulePointwise, scheduleDefault};
