@@ -57,10 +57,11 @@ LayerBuilder::LayerBuilder(ModuleState &state, const Call &call, OpBuilder &buil
 //===----------------------------------------------------------------------===//
 
 InFlightDiagnostic LayerBuilder::error() {
-  if (hasFailed)
-    return InFlightDiagnostic();
+  InFlightDiagnostic diagnostic = emitLayerError(builder.getContext(), layer);
+  if (hasFailed) // one error is enough
+    diagnostic.abandon();
   hasFailed = true;
-  return emitLayerError(builder.getContext(), layer);
+  return diagnostic;
 }
 
 void LayerBuilder::refuse(StringRef key, const Twine &supported) {

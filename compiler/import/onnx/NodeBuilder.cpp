@@ -35,10 +35,11 @@ NodeBuilder::NodeBuilder(ModelState &state, const Node &node, int64_t opset, Arr
 //===----------------------------------------------------------------------===//
 
 InFlightDiagnostic NodeBuilder::error() {
-  if (hasFailed)
-    return InFlightDiagnostic();
+  InFlightDiagnostic diagnostic = emitError(UnknownLoc::get(state.context)) << describe(node) << ": ";
+  if (hasFailed) // one error is enough
+    diagnostic.abandon();
   hasFailed = true;
-  return emitError(UnknownLoc::get(state.context)) << describe(node) << ": ";
+  return diagnostic;
 }
 
 bool NodeBuilder::requireSize(AffineExpr dim, int64_t size, StringRef why) {
