@@ -302,8 +302,10 @@ static void bidirectional(LayerBuilder &b) {
   ArrayRef<Value> initial(states);
   size_t half = initial.size() / 2;
   Walked y = walkLayer(first, x, initial.take_front(half), mask, walk);
-  Walked z = walkLayer(second, x, initial.drop_front(half), mask, back);
   b.finish(first);
+  if (b.failed()) // one error is enough
+    return;
+  Walked z = walkLayer(second, x, initial.drop_front(half), mask, back);
   b.finish(second);
   if (b.failed())
     return;

@@ -323,6 +323,8 @@ one("bidirectional_merge_mode", [4, 2], layer("Bidirectional", "b", layer=LSTM, 
     "attribute 'merge_mode' is \"max\"; supported: \"concat\", \"sum\", \"ave\", \"mul\", null")
 one("bidirectional_of_dense", [4, 2], layer("Bidirectional", "b", layer=layer("Dense", "d", units=2)),
     "layer 'b' (Bidirectional)", "supported: a layer of class LSTM, GRU, SimpleRNN, RNN")
+one("bidirectional_without_units", [4, 2], layer("Bidirectional", "b", layer=layer("LSTM", "r")),
+    "layer 'b/forward_layer' (LSTM): attribute 'units' is missing")
 case("recurrent_initial_states", functional([input_layer([4, 2]), input_layer([3], "h"), called(LSTM, (
     [tensor("x")], {"initial_state": [tensor("h")]}))], ["x", "h"], ["r"]), "layer 'r' (LSTM)",
      "it is called with 1 initial states; supported: 2")
