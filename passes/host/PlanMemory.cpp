@@ -17,6 +17,7 @@
 //===----------------------------------------------------------------------===//
 #include "passes/Passes.h"
 #include "passes/host/Arena.h"
+#include "passes/host/Tensors.h"
 
 #include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/MapVector.h"
@@ -32,10 +33,6 @@ using namespace sylvite;
 
 /// Alignment of a tensor in the arena: a cache line, which is also the widest vector.
 static constexpr int64_t arenaAlignment = 64;
-
-static int64_t bytesPerElement(Type type) {
-  return llvm::divideCeil(type.isIndex() ? 64 : type.getIntOrFloatBitWidth(), 8);
-}
 
 namespace {
 
@@ -94,12 +91,6 @@ private:
   Value offsetOf(Place place, unsigned copy = 0) { return offsets.lookup({place.free, place.allocation + copy}); }
   /// Constant part and product of free dimensions of the size of `value` in bytes.
   std::pair<int64_t, AffineExpr> sizeOf(Value value);
-  /// Follows reshapes to the value that they are views of.
-  static Value viewed(Value value) {
-    while (auto reshape = value.getDefiningOp<nn::ReshapeOp>())
-      value = reshape.getInput();
-    return value;
-  }
   /// Whether `value` is what a loop has carried to its end.
   static bool isCarried(Value value) {
     auto scan = value.getDefiningOp<nn::ScanOp>();
@@ -199,11 +190,7 @@ LogicalResult FunctionPlanner::computeShapes(Block &block) {
         return failure();
       shapes[reshape] = *shape;
     } else if (auto call = dyn_cast<halide::CallOp>(op)) {
-      SmallVector<AffineExpr> free; // what the symbols of the call's shape stand for
-      for (Value input : call.getInputs())
-        for (auto [i, dim] : llvm::enumerate(cast<RankedTensorType>(input.getType()).getShape()))
-          if (ShapedType::isDynamic(dim))
-            free.push_back(shapes.lookup(input)[i]);
+      SmallVector<AffineExpr> free = freeDims(call, shapes);
       auto map = call->getAttrOfType<AffineMapAttr>("shape");
       if (!map || map.getValue().getNumSymbols() != free.size())
         return call.emitError("internal error: a call without a shape");
@@ -343,7 +330,8 @@ static bool readsOnlyItsPlace(halide::PipelineOp pipeline, StringRef input) {
   // Funcs that depend on the input, each of their elements on one place.
   llvm::StringSet<> dependent;
   dependent.insert(input);
-  auto readsDependent = [&](Region &body, ValueRange place, bool &elsewhere) {
+  bool elsewhere = false;
+  auto readsDependent = [&](Region &body, ValueRange place) {
     bool reads = false;
     body.walk([&](halide::AtOp at) {
       if (!dependent.contains(at.getFunc()))
@@ -353,13 +341,12 @@ static bool readsOnlyItsPlace(halide::PipelineOp pipeline, StringRef input) {
     });
     return reads;
   };
-  bool elsewhere = false;
   for (Operation &op : pipeline.getRegion().front()) {
     if (auto func = dyn_cast<halide::FuncOp>(op)) {
-      if (readsDependent(func.getBody(), func.getVarArguments(), elsewhere))
+      if (readsDependent(func.getBody(), func.getVarArguments()))
         dependent.insert(func.getSymName());
     } else if (auto update = dyn_cast<halide::UpdateOp>(op)) {
-      elsewhere |= readsDependent(update.getBody(), {}, elsewhere) || dependent.contains(update.getFunc());
+      elsewhere |= readsDependent(update.getBody(), {}) || dependent.contains(update.getFunc());
     }
   }
   // Vectors that overlap would compute an element twice.
@@ -397,8 +384,6 @@ static bool mayWriteOver(halide::CallOp call, function_ref<bool(Value)> isOld) {
 
 /// The owner of memory that the result of `call` is written over: an input of its size which nothing reads later.
 Value FunctionPlanner::findOverwritten(halide::CallOp call) {
-  if (call.getNumResults() != 1)
-    return {};
   Value result = call.getResult(0);
   for (Value input : call.getInputs()) {
     Value owner = viewed(input);

@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 #include "dialects/nn/NN.h"
 #include "passes/Passes.h"
+#include "passes/host/Tensors.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/IRMapping.h"
@@ -55,11 +56,6 @@ private:
     int64_t saved = 0, traffic = 0;
   };
 
-  static Value viewed(Value value) {
-    while (auto reshape = value.getDefiningOp<nn::ReshapeOp>())
-      value = reshape.getInput();
-    return value;
-  }
   LogicalResult computeShapes(Operation *op);
   int64_t bytesOf(Value value);
   /// Numbers the ops, finds the uses of each value, and what is placed elsewhere than in the arena.
@@ -102,11 +98,7 @@ LogicalResult Rematerializer::computeShapes(Operation *op) {
       return failure();
     shapes[reshape] = *shape;
   } else if (auto call = dyn_cast<halide::CallOp>(op)) {
-    SmallVector<AffineExpr> free;
-    for (Value input : call.getInputs())
-      for (auto [i, size] : llvm::enumerate(cast<RankedTensorType>(input.getType()).getShape()))
-        if (ShapedType::isDynamic(size))
-          free.push_back(shapes.lookup(input)[i]);
+    SmallVector<AffineExpr> free = freeDims(call, shapes);
     nn::ShapeExpr shape;
     for (AffineExpr dim : call->getAttrOfType<AffineMapAttr>("shape").getValue().getResults())
       shape.push_back(simplifyAffineExpr(dim.replaceSymbols(free), 0, free.size()));
@@ -124,7 +116,7 @@ LogicalResult Rematerializer::computeShapes(Operation *op) {
 }
 
 int64_t Rematerializer::bytesOf(Value value) {
-  int64_t bytes = std::max<int64_t>(1, getElementTypeOrSelf(value.getType()).getIntOrFloatBitWidth() / 8);
+  int64_t bytes = bytesPerElement(getElementTypeOrSelf(value.getType()));
   for (AffineExpr dim : shapes.lookup(value))
     if (auto size = dyn_cast<AffineConstantExpr>(dim))
       bytes *= size.getValue();
@@ -250,7 +242,7 @@ void Rematerializer::recompute(const Candidate &candidate) {
   redirect(redirect, candidate.value, fresh);
   ++count;
   traffic += candidate.traffic;
-  int64_t elements = bytesOf(fresh) / std::max<int64_t>(1, getElementTypeOrSelf(fresh.getType()).getIntOrFloatBitWidth() / 8);
+  int64_t elements = bytesOf(fresh) / bytesPerElement(getElementTypeOrSelf(fresh.getType()));
   flops += elements * call->getAttrOfType<IntegerAttr>("flops_per_element").getInt();
   for (Attribute layer : call->getAttrOfType<ArrayAttr>("layers"))
     layers.insert(cast<StringAttr>(layer).getValue());
@@ -289,8 +281,8 @@ LogicalResult Rematerializer::run() {
   remark::passed(function.getLoc(), remark::RemarkOpts::name("Rematerialize").category("memory"))
       << remark::add("{0}: {1} computed twice ({2}): for {3} items {4} live at once in place of {5}, for {6} more "
                      "memory traffic and {7:f3} GFLOP more in a call",
-                     function.getName(), count == 1 ? "1 value is" : std::to_string(count) + " values are", names, batch, megabytes(bytes), megabytes(before), megabytes(traffic),
-                     flops / 1e9);
+                     function.getName(), count == 1 ? "1 value is" : std::to_string(count) + " values are", names, batch,
+                     megabytes(bytes), megabytes(before), megabytes(traffic), flops / 1e9);
   return success();
 }
 
