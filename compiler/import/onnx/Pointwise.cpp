@@ -431,14 +431,26 @@ static void identity(NodeBuilder &b) {
     b.result(b.inputTensor(0));
 }
 
-/// Dropout keeps everything in inference.
+/// The ratio of a Dropout that acts in training alone; zero where it keeps everything.
+static double dropoutRatio(NodeBuilder &b) {
+  constexpr double otherwise = 0.5;
+  if (b.opset < 12)
+    return b.number("ratio", otherwise);
+  bool isTraining = b.has(2) && b.constant(2, "training mode") != 0;
+  // A ratio that is known at run time only is the application's own way to switch training on.
+  double ratio = !b.has(1) ? otherwise : isTraining || b.known(1) ? b.constantNumber(1, "ratio") : 0;
+  if (isTraining && ratio != 0)
+    b.error() << "its training mode is true and its ratio " << ratio << "; supported: inference, or a ratio of 0";
+  return ratio;
+}
+
+/// Dropout keeps everything in inference. In training it draws, unless its mask is read, which then is that of inference.
 static void dropout(NodeBuilder &b) {
-  b.ignore({"ratio", "seed", "is_test", "consumed_inputs"});
-  if (b.opset >= 12 && b.has(2)) {
-    bool isTraining = b.constant(2, "training mode") != 0;
-    double ratio = isTraining && b.has(1) ? b.constantNumber(1, "ratio") : isTraining ? 0.5 : 0;
-    if (ratio != 0)
-      b.error() << "its training mode is true and its ratio " << ratio << "; supported: inference, or a ratio of 0";
+  b.ignore({"seed", "is_test", "consumed_inputs"});
+  double ratio = dropoutRatio(b);
+  if (ratio > 0 && ratio < 1 && b.isFloat(0) && !b.known(0u) && !b.wants(1)) {
+    b.result(b.make<nn::DropoutOp>(b.value(0), nn::DropoutKind::Plain, APFloat(ratio), ArrayRef<int64_t>()));
+    return;
   }
   b.result(b.input(0));
   if (b.wants(1) && b.input(0)) {

@@ -13,9 +13,9 @@ import sys
 
 import numpy as np
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from check_training import Trainer  # noqa: E402
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from sylvite import Failure, Library  # noqa: E402
+from trainer import Trainer, run_main  # noqa: E402
 
 ITEMS, STEPS = 32, 3
 
@@ -72,7 +72,4 @@ def main(model, directory, fraction, *options):
 
 
 if __name__ == "__main__":
-    try:
-        main(*sys.argv[1:])
-    except Failure as failure:
-        sys.exit(str(failure))
+    run_main(main)

@@ -9,10 +9,9 @@ import sys
 
 import numpy as np
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from check_training import Trainer, read_safetensors, write_safetensors  # noqa: E402
 from sylvite import Failure, Library, sylvite  # noqa: E402
+from trainer import Trainer, read_safetensors, run_main, write_safetensors  # noqa: E402
 
 ITEMS = 4000
 SIGMAS = 5
@@ -29,9 +28,11 @@ def gradients_of(library, directory, inputs, weights):
 
 def check_case(case, reference, directory):
     directory.mkdir(parents=True, exist_ok=True)
-    model = directory / "model.keras"
-    model.write_bytes(bytes(reference[f"{case}/model"]))
-    library = Library(model, directory, "--train")
+    contents = bytes(reference[f"{case}/model"])
+    is_keras = contents.startswith(b"PK")
+    model = directory / ("model.keras" if is_keras else "model.onnx")
+    model.write_bytes(contents)
+    library = Library(model, directory, "--train", *([] if is_keras else ["--loss", "mean_squared_error", "--optimizer", "sgd"]))
     shape = tuple(reference[f"{case}/shape"])
     entry = next(entry for entry in library.info["entries"] if entry["name"] == "gradients")
     target_shape = tuple(size if isinstance(size, int) else None for size in entry["inputs"][1]["shape"])[1:]
@@ -82,7 +83,4 @@ def main(path, directory):
 
 
 if __name__ == "__main__":
-    try:
-        main(*sys.argv[1:])
-    except Failure as failure:
-        sys.exit(str(failure))
+    run_main(main)

@@ -10,6 +10,7 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from sylvite import Failure, Library, compare  # noqa: E402
+from trainer import run_main  # noqa: E402
 
 
 def main(model, path, directory):
@@ -53,7 +54,4 @@ def main(model, path, directory):
 
 
 if __name__ == "__main__":
-    try:
-        main(*sys.argv[1:])
-    except Failure as failure:
-        sys.exit(f"error: {failure}")
+    run_main(main)

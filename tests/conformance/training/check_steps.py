@@ -7,9 +7,9 @@ import sys
 
 import numpy as np
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from check_training import Trainer  # noqa: E402
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from sylvite import Failure, Library, compare  # noqa: E402
+from trainer import Trainer, run_main  # noqa: E402
 
 RTOL, ATOL = 1e-4, 1e-5
 
@@ -60,7 +60,4 @@ def main(path, directory):
 
 
 if __name__ == "__main__":
-    try:
-        main(*sys.argv[1:])
-    except Failure as failure:
-        sys.exit(str(failure))
+    run_main(main)

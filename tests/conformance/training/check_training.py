@@ -6,84 +6,27 @@ The reference holds a batch, Keras's gradients for it (jax.value_and_grad), and 
 steps on that batch and the weights after them; `meta` is JSON with the loss, the names of the variables and the
 configuration of each optimizer.
 """
-import ctypes
 import json
 import pathlib
-import struct
 import sys
 
 import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from sylvite import Failure, Library, compare, sylvite  # noqa: E402
+from trainer import Trainer, run_main  # noqa: E402
 
 STEPS = 5
 NOISE = 1e-5  # relative to the largest gradient
 KINDS = {"momentum": "sgd"}  # the reference's names for optimizers that are not Keras's
 AT_REST = ("name", "loss_scale_factor", "gradient_accumulation_steps", "use_ema", "ema_momentum",
            "ema_overwrite_frequency")
-DTYPES = {"F32": np.dtype("float32"), "F64": np.dtype("float64"), "I64": np.dtype("int64"), "I32": np.dtype("int32"),
-          "BOOL": np.dtype("bool")}
-
-
-def read_safetensors(path):
-    data = pathlib.Path(path).read_bytes()
-    (length,) = struct.unpack("<Q", data[:8])
-    header = json.loads(data[8:8 + length])
-    arrays = {}
-    for name, entry in header.items():
-        if name != "__metadata__":
-            begin, end = (8 + length + offset for offset in entry["data_offsets"])
-            arrays[name] = np.frombuffer(data[begin:end], DTYPES[entry["dtype"]]).reshape(entry["shape"])
-    return arrays
-
-
-def write_safetensors(path, arrays):
-    header, offset = {}, 0
-    names = {dtype: name for name, dtype in DTYPES.items()}
-    for name, array in arrays.items():
-        header[name] = {"dtype": names[array.dtype], "shape": list(array.shape), "data_offsets": [offset, offset + array.nbytes]}
-        offset += array.nbytes
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    pathlib.Path(path).write_bytes(struct.pack("<Q", len(text)) + text + b"".join(array.tobytes() for array in arrays.values()))
 
 
 def optimizer_option(name, config):
     options = ",".join(f"{key}={str(value).lower() if isinstance(value, bool) else value}"
                        for key, value in config.items() if value is not None and key not in AT_REST)
     return f"{KINDS.get(name, name)}:{options}"
-
-
-class Trainer:
-    """A library, loaded to call its train_step."""
-
-    def __init__(self, library):
-        self.functions, self.prefix = ctypes.CDLL(str(library.path)), library.path.stem.removeprefix("lib")
-        create = self.function("create")
-        create.restype = self.function("last_error").restype = ctypes.c_void_p
-        self.model = ctypes.c_void_p(create(None))
-
-    def function(self, name):
-        return getattr(self.functions, f"{self.prefix}_{name}")
-
-    def step(self, *inputs):
-        """The loss of a batch: inputs, targets, sample weights."""
-        loss = ctypes.c_float()
-        arrays = [np.ascontiguousarray(array) for array in inputs]
-        status = self.function("train_step")(self.model, *[ctypes.c_void_p(array.ctypes.data) for array in arrays],
-                                             ctypes.c_int64(len(arrays[0])), ctypes.byref(loss))
-        if status != 0:
-            raise Failure(f"train_step returns {status}")
-        return loss.value
-
-    def save(self, path):
-        if self.function("save")(self.model, str(path).encode()) != 0:
-            raise Failure("save fails")
-        return read_safetensors(path)
-
-    def close(self):
-        self.function("destroy")(self.model)
 
 
 def largest_gradient(reference):
@@ -165,7 +108,4 @@ def main(model, path, directory):
 
 
 if __name__ == "__main__":
-    try:
-        main(*sys.argv[1:])
-    except Failure as failure:
-        sys.exit(str(failure))
+    run_main(main)

@@ -1,9 +1,9 @@
 """Makes dropout.npz: models that drop inside recurrent and attention layers, and what their loss is expected to be.
 
-KERAS_BACKEND=jax python make_dropout.py OUTPUT_DIRECTORY
+KERAS_BACKEND=jax python make_dropout.py OUTPUT_DIRECTORY      (needs the package onnx)
 
 Keras draws other numbers, so the values that check_dropout.py compares with are not steps of Keras but expectations, worked out
-below for layers that are linear. `CASE/model` is a .keras file; `CASE/loss` what the mean squared error from zero of a
+below for layers that are linear. `CASE/model` is a .keras file, or an ONNX file; `CASE/loss` what the mean squared error from zero of a
 batch of ones is expected to be, if there is a formula, and `CASE/deviation` the standard deviation of an item's.
 """
 import itertools
@@ -15,6 +15,7 @@ import tempfile
 os.environ.setdefault("KERAS_BACKEND", "jax")
 import keras
 import numpy as np
+from onnx import TensorProto, helper, numpy_helper
 
 arrays = {}
 layers = keras.layers
@@ -31,6 +32,10 @@ def keep(case, shape, layer, values=None):
         path = pathlib.Path(directory) / "model.keras"
         model.save(path)
         arrays[f"{case}/model"] = np.frombuffer(path.read_bytes(), np.uint8)
+    describe(case, shape, values)
+
+
+def describe(case, shape, values):
     arrays[f"{case}/shape"] = np.array(shape)
     if values is not None:
         value, chance = (np.array(list(part)) for part in zip(*values))
@@ -66,6 +71,18 @@ def attention(x):
 
 keep("attention", (STEPS, UNITS), attention,
      [(sum(k for k, _ in each) / 3, np.prod([p for _, p in each])) for each in itertools.product(masks(0.25), repeat=3)])
+
+# A Dropout node of ONNX, whose ratio is an operand.
+graph = helper.make_graph(
+    [helper.make_node("Dropout", ["x", "ratio"], ["kept"], name="dropout"),
+     helper.make_node("MatMul", ["kept", "weights"], ["y"], name="dense")],
+    "dropout", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", UNITS])],
+    [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", UNITS])],
+    [numpy_helper.from_array(np.float32(0.3), "ratio"), numpy_helper.from_array(np.eye(UNITS, dtype=np.float32), "weights")])
+network = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+network.ir_version = 8
+arrays["onnx/model"] = np.frombuffer(network.SerializeToString(), np.uint8)
+describe("onnx", (UNITS,), masks(0.3))
 
 # No formula: these are for finite differences.
 keep("lstm", (STEPS, 5), layers.LSTM(UNITS, dropout=0.3, recurrent_dropout=0.4, name="lstm"))
