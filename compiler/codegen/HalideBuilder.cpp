@@ -2,6 +2,7 @@
 // HalideBuilderScalars.cpp, schedules in HalideBuilderSchedule.cpp. All are compiled with
 // exceptions, which every public function catches; MLIR headers are never included.
 #include "compiler/codegen/HalideBuilderImpl.h"
+#include "compiler/codegen/SpreadPrefetches.h"
 
 #include <limits>
 #include <mutex>
@@ -322,7 +323,7 @@ HalideBuilder::Expr HalideBuilder::extent(const std::string &buffer, int64_t dim
 // Code
 //===----------------------------------------------------------------------===//
 
-void HalideBuilder::compile(KernelOutput kind, const std::string &symbol, const std::string &target,
+void HalideBuilder::compile(HalideOutput kind, const std::string &symbol, const std::string &target,
                             const std::string &path) {
   impl->guard([&] {
     if (impl->outputFunc.empty())
@@ -330,11 +331,10 @@ void HalideBuilder::compile(KernelOutput kind, const std::string &symbol, const 
     std::vector<Halide::Argument> arguments;
     for (const std::string &input : impl->inputs)
       arguments.push_back(impl->buffers.at(input).param);
-    Halide::OutputFileType type = kind == KernelOutput::Object ? Halide::OutputFileType::object
-                                  : kind == KernelOutput::Assembly
-                                      ? Halide::OutputFileType::assembly
-                                      : Halide::OutputFileType::stmt;
+    Halide::OutputFileType type =
+        kind == HalideOutput::Bitcode ? Halide::OutputFileType::bitcode : Halide::OutputFileType::stmt;
     Halide::Pipeline pipeline(impl->func(impl->outputFunc).func);
+    pipeline.add_custom_lowering_pass(new SpreadPrefetches); // which the pipeline deletes
     // With the argv wrapper, without Halide's metadata: the library describes itself.
     Halide::Target machine(target);
     Halide::Module module = pipeline.compile_to_module(arguments, symbol, machine,

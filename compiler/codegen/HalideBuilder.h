@@ -111,7 +111,7 @@ enum class CompareOp : uint8_t {
   UnsignedGreaterEqual
 };
 
-enum class KernelOutput : uint8_t { Object, Assembly, Statement };
+enum class HalideOutput : uint8_t { Bitcode, Statement };
 
 /// How loops treat a partial last tile; the order of halide::TailStrategy in the dialect.
 enum class Tail : uint8_t {
@@ -235,10 +235,10 @@ public:
 
   //===--- Code -----------------------------------------------------------===//
 
-  /// Compiles the pipeline for a Halide target string into the file `path`. The object defines
-  /// `symbol`, `symbol_argv` (int (void **arguments)) and `symbol_metadata`; arguments are the
-  /// inputs in order, then the output buffers.
-  void compile(KernelOutput kind, const std::string &symbol, const std::string &target,
+  /// Compiles the pipeline for a Halide target string to optimized LLVM bitcode, or to a statement, in the file
+  /// `path`. The bitcode defines `symbol` and `symbol_argv` (int (void **arguments)); arguments are the inputs in
+  /// order, then the output buffers.
+  void compile(HalideOutput kind, const std::string &symbol, const std::string &target,
                const std::string &path);
 
 private:

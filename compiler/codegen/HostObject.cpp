@@ -3,18 +3,14 @@
 // or its arguments on to the runtime. Then optimizes the module and emits it.
 #include "compiler/codegen/HostObject.h"
 
+#include "compiler/codegen/MachineCode.h"
 #include "compiler/codegen/Weights.h"
 #include "runtime/program.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/IR/IRBuilder.h"
-#include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/IR/Verifier.h"
-#include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
-#include "llvm/Support/TargetSelect.h"
-#include "llvm/Target/TargetMachine.h"
-#include <mutex>
 
 using namespace llvm;
 
@@ -442,29 +438,6 @@ Error Exporter::run() {
 // Code
 //===----------------------------------------------------------------------===//
 
-static Expected<std::unique_ptr<TargetMachine>> createTargetMachine(const Triple &triple) {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    InitializeAllTargetInfos();
-    InitializeAllTargets();
-    InitializeAllTargetMCs();
-    InitializeAllAsmPrinters();
-  });
-  std::string reason;
-  const Target *target = TargetRegistry::lookupTarget(triple, reason);
-  if (!target)
-    return createStringError("no code generator for " + triple.str() + ": " + reason);
-  // The host program computes addresses and calls kernels: the architecture's baseline serves.
-  TargetOptions targetOptions;
-  targetOptions.FunctionSections = true;
-  targetOptions.DataSections = true;
-  std::unique_ptr<TargetMachine> machine(
-      target->createTargetMachine(triple, "generic", "", targetOptions, Reloc::PIC_));
-  if (!machine)
-    return createStringError("no code generator for " + triple.str());
-  return machine;
-}
-
 Error finishHostModule(Module &host, const LibraryDescription &description,
                        const LibraryOptions &options) {
   Expected<TargetInfo> target = parseTarget(description.target);
@@ -504,16 +477,8 @@ Error emitHost(Module &host, HostFormat format, raw_ostream &out) {
   Expected<std::unique_ptr<TargetMachine>> machine = createTargetMachine(host.getTargetTriple());
   if (!machine)
     return machine.takeError();
-  SmallVector<char, 0> code;
-  raw_svector_ostream stream(code);
-  legacy::PassManager passes;
-  if ((*machine)->addPassesToEmitFile(passes, stream, nullptr,
-                                      format == HostFormat::Assembly ? CodeGenFileType::AssemblyFile
-                                                                     : CodeGenFileType::ObjectFile))
-    return createStringError("internal error: the code generator cannot write this kind of file");
-  passes.run(host);
-  out << StringRef(code.data(), code.size());
-  return Error::success();
+  return emitMachineCode(host, **machine,
+                         format == HostFormat::Assembly ? CodeGenFileType::AssemblyFile : CodeGenFileType::ObjectFile, out);
 }
 
 } // namespace sylvite

@@ -5,10 +5,12 @@
 // what does not fit its checksum is compiled anew and replaced.
 #include "compiler/codegen/KernelCompiler.h"
 
+#include "compiler/codegen/MachineCode.h"
 #include "compiler/codegen/Translate.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/Config/llvm-config.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
@@ -80,8 +82,8 @@ void writeCache(const KernelOptions &options, StringRef hash, StringRef object) 
     llvm::sys::fs::remove(temporary);
 }
 
-/// Runs Halide on one pipeline and gives what it wrote. Halide writes files only.
-std::optional<TranslationError> runHalide(halide::PipelineOp pipeline, KernelOutput kind,
+/// Compiles one pipeline: Halide to bitcode, which it writes to files only, and LLVM to code.
+std::optional<TranslationError> compilePipeline(halide::PipelineOp pipeline, KernelOutput kind,
                                           const std::string &prefix, const std::string &symbol,
                                           const KernelOptions &options, std::string &result,
                                           std::vector<std::string> &warnings) {
@@ -89,13 +91,12 @@ std::optional<TranslationError> runHalide(halide::PipelineOp pipeline, KernelOut
   std::optional<TranslationError> error = translatePipeline(pipeline, builder);
   if (error)
     return error;
-  StringRef extension = kind == KernelOutput::Object     ? "o"
-                        : kind == KernelOutput::Assembly ? "s"
-                                                         : "stmt";
+  HalideOutput wanted = kind == KernelOutput::Statement ? HalideOutput::Statement : HalideOutput::Bitcode;
   SmallString<128> path;
-  if (std::error_code code = llvm::sys::fs::createTemporaryFile("sylvite", extension, path))
+  if (std::error_code code = llvm::sys::fs::createTemporaryFile(
+          "sylvite", wanted == HalideOutput::Bitcode ? "bc" : "stmt", path))
     return TranslationError{pipeline.getLoc(), "no temporary file: " + code.message()};
-  builder.compile(kind, symbol, targetString(options), path.str().str());
+  builder.compile(wanted, symbol, targetString(options), path.str().str());
   if (builder.failed()) {
     llvm::sys::fs::remove(path);
     return TranslationError{pipeline.getLoc(), builder.error()};
@@ -107,6 +108,13 @@ std::optional<TranslationError> runHalide(halide::PipelineOp pipeline, KernelOut
   warnings = builder.warnings();
   if (result.empty())
     return TranslationError{pipeline.getLoc(), "Halide wrote no code to " + path.str().str()};
+  if (wanted == HalideOutput::Statement)
+    return std::nullopt;
+  llvm::Expected<std::string> code = compileKernelBitcode(
+      result, kind == KernelOutput::Assembly ? llvm::CodeGenFileType::AssemblyFile : llvm::CodeGenFileType::ObjectFile);
+  if (!code)
+    return TranslationError{pipeline.getLoc(), llvm::toString(code.takeError())};
+  result = std::move(*code);
   return std::nullopt;
 }
 
@@ -128,7 +136,7 @@ void runJob(Job &job, const KernelOptions &options) {
   }
   auto start = std::chrono::steady_clock::now();
   std::string prefix = "k" + job.hash.substr(0, 12) + "_";
-  job.error = runHalide(job.pipeline, KernelOutput::Object, prefix, job.kernel->symbol, options,
+  job.error = compilePipeline(job.pipeline, KernelOutput::Object, prefix, job.kernel->symbol, options,
                         job.kernel->object, job.warnings);
   job.kernel->seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -169,6 +177,7 @@ std::string sylvite::kernelHash(halide::PipelineOp pipeline, const KernelOptions
   llvm::raw_string_ostream stream(text);
   stream << SYLVITE_CODEGEN_REVISION << '\n'
          << halideVersion() << '\n'
+         << LLVM_VERSION_STRING << '\n'
          << targetString(options) << '\n';
   OpPrintingFlags flags;
   flags.useLocalScope().enableDebugInfo(false);
@@ -236,7 +245,7 @@ FailureOr<std::string> sylvite::printKernel(halide::PipelineOp pipeline, KernelO
                                             const KernelOptions &options) {
   std::string text;
   std::vector<std::string> warnings;
-  std::optional<TranslationError> error = runHalide(
+  std::optional<TranslationError> error = compilePipeline(
       pipeline, kind, /*prefix=*/"", pipeline.getSymName().str(), options, text, warnings);
   report(pipeline, warnings);
   if (!error)

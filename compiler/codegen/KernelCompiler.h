@@ -27,6 +27,8 @@ struct KernelOptions {
   std::function<void(size_t done, size_t total, llvm::StringRef pipeline)> progress;
 };
 
+enum class KernelOutput : uint8_t { Object, Assembly, Statement };
+
 struct CompiledKernel {
   /// The object defines `int SYMBOL_argv(void **arguments)`: halide_buffer_t pointers of the inputs
   /// in order, then of the outputs. The name is of the content, so equal kernels share it.

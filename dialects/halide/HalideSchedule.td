@@ -140,7 +140,8 @@ def Halide_PrefetchOp : Halide_Directive<"prefetch"> {
   let description = [{
     `halide.prefetch @f stage 1, @w at "r" offset 256`: each iteration of the loop asks for what the
     256th after it reads of the input. Beyond the loop's end that is whatever lies there in memory, or
-    nothing.
+    nothing. Where the next loop around it reads the same again in each of its n iterations, each asks for every n-th
+    part.
   }];
   let arguments = !con(StageArgs, (ins FlatSymbolRefAttr:$input, StrAttr:$var, I64Attr:$offset));
   let assemblyFormat = "$func (`stage` $stage^)? `,` $input `at` $var `offset` $offset attr-dict";

@@ -1,0 +1,70 @@
+#include "compiler/codegen/MachineCode.h"
+
+#include "llvm/Bitcode/BitcodeReader.h"
+#include "llvm/IR/IntrinsicInst.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/TargetSelect.h"
+#include <mutex>
+
+using namespace llvm;
+
+namespace sylvite {
+
+Expected<std::unique_ptr<TargetMachine>> createTargetMachine(const Triple &triple) {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    InitializeAllTargetInfos();
+    InitializeAllTargets();
+    InitializeAllTargetMCs();
+    InitializeAllAsmPrinters();
+  });
+  std::string reason;
+  const Target *target = TargetRegistry::lookupTarget(triple, reason);
+  if (!target)
+    return createStringError("no code generator for " + triple.str() + ": " + reason);
+  TargetOptions options;
+  options.FunctionSections = true;
+  options.DataSections = true;
+  options.MCOptions.AsmVerbose = true;
+  std::unique_ptr<TargetMachine> machine(target->createTargetMachine(triple, "generic", "", options, Reloc::PIC_));
+  if (!machine)
+    return createStringError("no code generator for " + triple.str());
+  return machine;
+}
+
+Error emitMachineCode(Module &module, TargetMachine &machine, CodeGenFileType type, raw_ostream &out) {
+  SmallVector<char, 0> code;
+  raw_svector_ostream stream(code);
+  legacy::PassManager passes;
+  if (machine.addPassesToEmitFile(passes, stream, nullptr, type))
+    return createStringError("internal error: the code generator cannot write this kind of file");
+  passes.run(module);
+  out << StringRef(code.data(), code.size());
+  return Error::success();
+}
+
+Expected<std::string> compileKernelBitcode(StringRef bitcode, CodeGenFileType type) {
+  LLVMContext context;
+  Expected<std::unique_ptr<Module>> module = parseBitcodeFile(MemoryBufferRef(bitcode, "kernel"), context);
+  if (!module)
+    return module.takeError();
+  constexpr unsigned locality = 2, intoSecondCache = 2;
+  for (Function &function : **module)
+    if (function.getIntrinsicID() == Intrinsic::prefetch)
+      for (User *prefetch : function.users())
+        cast<CallInst>(prefetch)->setArgOperand(locality, ConstantInt::get(Type::getInt32Ty(context), intoSecondCache));
+  Expected<std::unique_ptr<TargetMachine>> machine = createTargetMachine((*module)->getTargetTriple());
+  if (!machine)
+    return machine.takeError();
+  (*machine)->setOptLevel(CodeGenOptLevel::Aggressive);
+  (*module)->setDataLayout((*machine)->createDataLayout());
+  std::string code;
+  raw_string_ostream out(code);
+  if (Error error = emitMachineCode(**module, **machine, type, out))
+    return error;
+  return code;
+}
+
+} // namespace sylvite
