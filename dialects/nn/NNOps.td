@@ -570,7 +570,8 @@ def NN_AttentionOp : NN_TensorOp<"attention", [IsolatedFromAbove, SingleBlock]> 
     broadcast to the scores as the operands of `nn.map` do, and yields the score that the softmax takes: scale,
     masks and biases are in it. Keys stand as columns. No tensor of scores is in memory: rows of them live
     while their part of the result is computed. `nn-plan-contractions` makes this op, of two products and a
-    softmax, when gradients are no longer asked for.
+    softmax, when gradients are no longer asked for. It decides how many columns the panels have in which a head
+    lays out its keys and its values, as the register tile of the target asks for it.
 
     Constraints:
     - (attention_c1) query, key and value have rank two or more and one element type;
@@ -590,7 +591,9 @@ def NN_AttentionOp : NN_TensorOp<"attention", [IsolatedFromAbove, SingleBlock]> 
     ```
   }];
   let arguments = (ins NN_FloatTensor:$query, NN_FloatTensor:$key, NN_FloatTensor:$value,
-                       Variadic<NN_Tensor>:$modifiers);
+                       Variadic<NN_Tensor>:$modifiers,
+                       DefaultValuedAttr<ConfinedAttr<I64Attr, [IntPositive]>, "16">:$key_panel,
+                       DefaultValuedAttr<ConfinedAttr<I64Attr, [IntPositive]>, "16">:$value_panel);
   let results = (outs NN_FloatTensor:$result);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{

@@ -1,12 +1,11 @@
 //===- Attention.cpp - attention to halide ---------------------------------===//
 //
 // Scores, their softmax and the sum of the values, each a func: the schedule computes them for a few rows of the result
-// at a time. Keys and values are read from panels, `attentionPanel` columns wide, that a head makes of them once: in these
+// at a time. Keys and values are read from panels, as wide as the op says, that a head makes of them once: in these
 // panels a register tile's loads are contiguous, and keys beyond the last one fill up the last panel.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/lower/Lowering.h"
-#include "passes/schedule/CostModel.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -15,27 +14,26 @@
 using namespace mlir;
 using namespace sylvite;
 
-static constexpr int64_t panelWidth = attentionPanel;
-
 /// `matrix` (..., K, N) as panels (..., N / width, K, N mod width); the last one repeats the last column.
-static halide::FuncOp makePanels(GroupLowering &lowering, Location loc, StringRef name, Value matrix, unsigned rank) {
+static halide::FuncOp makePanels(GroupLowering &lowering, Location loc, StringRef name, Value matrix, unsigned rank,
+                                 int64_t width) {
   RankedTensorType type = lowering.typeOf(matrix);
   unsigned columnDim = type.getRank() - 1;
   return lowering.createFunc(loc, name, rank + 1, type.getElementType(), [&](OpBuilder &b, Location loc, ValueRange point) {
     IndexBuilder index(b, loc);
     ValueRange batch = point.take_front(rank - 2);
-    Value column = index.add(index.mul(point[rank - 2], panelWidth), point[rank]);
-    if (type.isDynamicDim(columnDim) || type.getDimSize(columnDim) % panelWidth)
+    Value column = index.add(index.mul(point[rank - 2], width), point[rank]);
+    if (type.isDynamicDim(columnDim) || type.getDimSize(columnDim) % width)
       column = index.minimum(column, index.add(lowering.extent(b, loc, matrix, columnDim), -1));
     halide::YieldOp::create(b, loc, lowering.at(b, loc, matrix, matrixIndices(index, type, batch, point[rank - 1], column)));
   });
 }
 
-static Value atPanel(OpBuilder &b, Location loc, GroupLowering &lowering, halide::FuncOp panels, ValueRange batch, Value row,
-                     Value column) {
+static Value atPanel(OpBuilder &b, Location loc, GroupLowering &lowering, halide::FuncOp panels, int64_t width,
+                     ValueRange batch, Value row, Value column) {
   IndexBuilder index(b, loc);
   SmallVector<Value> indices(batch);
-  indices.append({index.floorDiv(column, panelWidth), row, index.mod(column, panelWidth)});
+  indices.append({index.floorDiv(column, width), row, index.mod(column, width)});
   return lowering.at(b, loc, panels, indices);
 }
 
@@ -44,8 +42,8 @@ static LogicalResult lowerAttention(nn::AttentionOp op, GroupLowering &lowering)
   RankedTensorType query = lowering.typeOf(op.getQuery()), key = lowering.typeOf(op.getKey()), type = lowering.typeOf(op);
   unsigned rank = type.getRank();
   Type element = type.getElementType();
-  int64_t numKeys = key.getShape().back();
-  bool fillsPanels = ShapedType::isDynamic(numKeys) || numKeys % panelWidth == 0;
+  int64_t numKeys = key.getShape().back(), keyPanel = op.getKeyPanel(), valuePanel = op.getValuePanel();
+  bool fillsPanels = ShapedType::isDynamic(numKeys) || numKeys % keyPanel == 0;
 
   auto constantFunc = [&](StringRef name, unsigned rank, double value) {
     return lowering.createFunc(loc, name, rank, element, [&](OpBuilder &b, Location loc, ValueRange) {
@@ -55,7 +53,7 @@ static LogicalResult lowerAttention(nn::AttentionOp op, GroupLowering &lowering)
   // Rows of whole panels, with scores that weigh nothing at the end, unless the number of keys is free.
   halide::ReductionBound numScores =
       ShapedType::isDynamic(numKeys) ? lowering.extentBound(op.getKey(), key.getRank() - 1)
-                                     : halide::ReductionBound(llvm::alignTo(numKeys, panelWidth));
+                                     : halide::ReductionBound(llvm::alignTo(numKeys, keyPanel));
   auto reduceRows = [&](StringRef name, halide::FuncOp scores, double initial,
                         function_ref<Value(OpBuilder &, Location, Value, Value)> combine) {
     halide::FuncOp total = constantFunc(name, rank - 1, initial);
@@ -68,7 +66,7 @@ static LogicalResult lowerAttention(nn::AttentionOp op, GroupLowering &lowering)
     return total;
   };
 
-  halide::FuncOp keys = makePanels(lowering, loc, "keys", op.getKey(), rank);
+  halide::FuncOp keys = makePanels(lowering, loc, "keys", op.getKey(), rank, keyPanel);
   halide::FuncOp products = constantFunc("products", rank, 0);
   halide::UpdateOp::create(
       lowering.builder, loc, products,
@@ -82,7 +80,7 @@ static LogicalResult lowerAttention(nn::AttentionOp op, GroupLowering &lowering)
           row = index.minimum(row, index.add(lowering.extent(b, loc, op.getQuery(), dim), -1));
         yieldProductSum(b, loc, lowering.at(b, loc, products, point),
                         lowering.at(b, loc, op.getQuery(), matrixIndices(index, query, batch, row, k)),
-                        atPanel(b, loc, lowering, keys, batch, k, point.back()));
+                        atPanel(b, loc, lowering, keys, keyPanel, batch, k, point.back()));
       });
   halide::FuncOp scores = lowering.createFunc(loc, "scores", rank, element, [&](OpBuilder &b, Location loc, ValueRange point) {
     IndexBuilder index(b, loc);
@@ -120,7 +118,7 @@ static LogicalResult lowerAttention(nn::AttentionOp op, GroupLowering &lowering)
       reduceRows("row_sum", weights, 0, [](OpBuilder &b, Location loc, Value x, Value y) -> Value {
         return arith::AddFOp::create(b, loc, x, y);
       });
-  halide::FuncOp values = makePanels(lowering, loc, "values", op.getValue(), rank);
+  halide::FuncOp values = makePanels(lowering, loc, "values", op.getValue(), rank, valuePanel);
   halide::FuncOp weighted = constantFunc("weighted", rank, 0);
   halide::UpdateOp::create(lowering.builder, loc, weighted,
                            halide::ReductionVariable{"rj", 0, lowering.extentBound(op.getKey(), key.getRank() - 1)},
@@ -130,7 +128,7 @@ static LogicalResult lowerAttention(nn::AttentionOp op, GroupLowering &lowering)
                              weight.back() = vars.back();
                              yieldProductSum(b, loc, lowering.at(b, loc, weighted, point),
                                              lowering.at(b, loc, weights, weight),
-                                             atPanel(b, loc, lowering, values, batch, vars.back(), point.back()));
+                                             atPanel(b, loc, lowering, values, valuePanel, batch, vars.back(), point.back()));
                            });
   lowering.defineFunc(op, "attention", [&](OpBuilder &b, Location loc, ValueRange point) {
     Value sum = lowering.at(b, loc, total, point.drop_back());

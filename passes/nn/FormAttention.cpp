@@ -7,6 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "passes/nn/Utils.h"
+#include "passes/schedule/CostModel.h"
 
 #include "dialects/nn/TensorBuilder.h"
 
@@ -23,7 +24,8 @@ namespace {
 constexpr int64_t fewestRows = 4;
 
 struct FormAttention : OpRewritePattern<MatmulOp> {
-  using OpRewritePattern::OpRewritePattern;
+  FormAttention(MLIRContext *context, const Machine &machine)
+      : OpRewritePattern(context, /*benefit=*/3), machine(machine) {}
 
   LogicalResult matchAndRewrite(MatmulOp op, PatternRewriter &rewriter) const override {
     auto softmax = op.getLhs().getDefiningOp<SoftmaxOp>();
@@ -70,7 +72,7 @@ struct FormAttention : OpRewritePattern<MatmulOp> {
         if (i != position)
           modifiers.push_back(operand);
     auto attention = AttentionOp::create(rewriter, rewriter.getFusedLoc({products.getLoc(), op.getLoc()}),
-                                         products.getLhs(), key, value, modifiers);
+                                         products.getLhs(), key, value, modifiers, panelOf(products), panelOf(op));
     Block *body = rewriter.createBlock(&attention.getBody());
     Value score = body->addArgument(scalarType(type), attention.getLoc());
     for (Value modifier : modifiers)
@@ -92,6 +94,16 @@ struct FormAttention : OpRewritePattern<MatmulOp> {
   }
 
 private:
+  /// The columns of `product` that a register tile has.
+  int64_t panelOf(MatmulOp product) const {
+    auto lhs = cast<RankedTensorType>(product.getLhs().getType());
+    RankedTensorType type = product.getType();
+    auto orMany = [](int64_t size) { return ShapedType::isDynamic(size) ? 1024 : size; };
+    int64_t columns = orMany(type.getShape().back()), depth = orMany(lhs.getShape().back()),
+            lanes = std::min<int64_t>(machine.lanes(type.getElementType()), llvm::PowerOf2Ceil(columns));
+    return lanes * chooseTile(attentionProduct(columns, type.getDimSize(type.getRank() - 2), depth, lanes), machine).vectors;
+  }
+
   /// Whether `value` is made by maps, which nothing else reads, of a product.
   static bool leadsToProducts(Value value) {
     Operation *op = value.getDefiningOp();
@@ -103,6 +115,8 @@ private:
              return operand.getType() == value.getType() && leadsToProducts(operand);
            });
   }
+
+  const Machine &machine;
 };
 
 /// A kernel reads its right side along its rows: one that data flow through is transposed before.
@@ -122,7 +136,7 @@ struct TransposeRhs : OpRewritePattern<MatmulOp> {
 
 } // namespace
 
-void sylvite::populateFormAttention(RewritePatternSet &patterns) {
-  patterns.add<FormAttention>(patterns.getContext(), /*benefit=*/3);
+void sylvite::populateFormAttention(RewritePatternSet &patterns, const Machine &machine) {
+  patterns.add<FormAttention>(patterns.getContext(), machine);
   patterns.add<TransposeRhs>(patterns.getContext());
 }

@@ -137,9 +137,14 @@ bool isReadThrough(Operation *op) {
          (isa_and_nonnull<MapOp>(user) || (isa_and_nonnull<ReshapeOp>(user) && isReadThrough(user)));
 }
 
-/// Whether `op` is a transpose that only an attention beside it reads, from wherever its elements are.
+/// Whether `op` only says where an attention, which alone reads it, finds its elements: a transpose, a slice, and what drops
+/// a dimension of that.
 bool isReadByAttention(Operation *op) {
-  return isa<TransposeOp>(op) && isa_and_nonnull<AttentionOp>(onlyUserBeside(op));
+  auto reshape = dyn_cast<ReshapeOp>(op);
+  if (reshape ? !changesUnitsOnly(reshape) || !reshape.getInput().getDefiningOp<SliceOp>() : !isa<TransposeOp, SliceOp>(op))
+    return false;
+  Operation *user = onlyUserBeside(op);
+  return user && (isa<AttentionOp>(user) || isReadByAttention(user));
 }
 
 /// Whether `op` only reorders what `attention` computes, in vectors that stay as they are.
@@ -255,8 +260,9 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
             group.insert(group.begin(), map);
       if (isa<AttentionOp>(op)) {
         for (Value operand : op.getOperands())
-          if (Operation *transpose = operand.getDefiningOp(); transpose && isReadByAttention(transpose))
-            group.push_back(transpose);
+          for (Operation *source = operand.getDefiningOp(); source && isReadByAttention(source);
+               source = source->getOperand(0).getDefiningOp())
+            group.push_back(source);
         if (Operation *user = onlyUserBeside(&op); reordersAttention(user))
           group.push_back(user);
       }

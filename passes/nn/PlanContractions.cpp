@@ -78,6 +78,12 @@ template <typename Op> struct PlanPattern : OpRewritePattern<Op> {
   const Machine &machine;
 };
 
+/// From one element of the last dimension but one to the next; zero where the size is free.
+int64_t bytesOfRow(RankedTensorType type) {
+  int64_t elements = type.getShape().back();
+  return ShapedType::isDynamic(elements) ? 0 : elements * type.getElementTypeBitWidth() / 8;
+}
+
 bool isZero(ArrayRef<int64_t> values) {
   return llvm::all_of(values, [](int64_t value) { return value == 0; });
 }
@@ -125,7 +131,7 @@ struct PackMatmul : PlanPattern<MatmulOp> {
       weights = TransposeOp::create(rewriter, op.getLoc(), weights, ArrayRef<int64_t>{1, 0});
     int64_t depth = typeOf(weights).getDimSize(0), columns = typeOf(weights).getDimSize(1);
     int64_t rows = lhs.getShape()[lhs.getRank() - 2], lanes = lanesOf(weights, columns);
-    Tile tile = chooseTile({columns, rows, depth, lanes, Weights::Packed}, machine);
+    Tile tile = chooseTile({columns, rows, depth, lanes, Weights::Packed, /*taps=*/0, bytesOfRow(lhs)}, machine);
     remarkTile(op.getLoc(), tile, /*flatten=*/false);
     Value packed = packChannels(rewriter, op.getLoc(), weights, tile.vectors * lanes);
     rewriter.replaceOpWithNewOp<PackedMatmulOp>(op, op.getType(), op.getLhs(), packed,
@@ -172,7 +178,8 @@ struct PackConv : PlanPattern<ConvOp> {
     ArrayRef<int64_t> spatial = op.getType().getShape().drop_front().drop_back();
     int64_t lanes = lanesOf(op.getFilter(), groupFilters);
     int64_t depth = ShapedType::getNumElements(filter.getShape().drop_back());
-    Contraction byRow{groupFilters, spatial.back(), depth, lanes, Weights::Packed};
+    Contraction byRow{groupFilters, spatial.back(), depth, lanes, Weights::Packed, /*taps=*/0,
+                      bytesOfRow(typeOf(input)) * op.getStrides().back()};
     Tile tile = chooseTile(byRow, machine);
     bool flatten = false;
     if (numSpatial > 1 && !ShapedType::isDynamicShape(spatial)) {
@@ -232,7 +239,8 @@ struct Winograd : PlanPattern<ConvOp> {
             channels = filter.getDimSize(2), filters = filter.getDimSize(3);
     int64_t lanes = lanesOf(op.getFilter(), filters);
     WinogradPlan plan = planWinograd({height, width, channels, filters, lanes}, machine);
-    Contraction direct{filters, height * width, 9 * channels, lanes, Weights::Packed};
+    Contraction direct{filters, height * width, 9 * channels, lanes, Weights::Packed, /*taps=*/0,
+                       bytesOfRow(typeOf(op.getInput()))};
     double directCycles = overlapped(estimateCycles(direct, chooseTile(direct, machine)),
                                      estimateWeightCycles(4.0 * 9 * channels * filters));
     auto compare = [&](remark::detail::InFlightRemark remark) {
@@ -387,7 +395,7 @@ struct PlanContractions : sylvite::impl::PlanContractionsBase<PlanContractions> 
     patterns.add<PackConv, PackGates, PackMatmul>(context, machine);
     populateSplitTransposedConvs(patterns);
     patterns.add<SinkReshape>(context);
-    populateFormAttention(patterns);
+    populateFormAttention(patterns, machine);
     TransposeOp::getCanonicalizationPatterns(patterns, context);
     ReshapeOp::getCanonicalizationPatterns(patterns, context);
     GreedyRewriteConfig config;

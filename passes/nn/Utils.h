@@ -13,6 +13,8 @@
 
 namespace sylvite {
 
+struct Machine;
+
 /// Whether `value` is computed from parameters alone, by nn ops.
 bool dependsOnParametersOnly(mlir::Value value);
 
@@ -33,8 +35,8 @@ mlir::Value padSpatial(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value
 /// Makes of the recurrent layers of `function` what nn-expand-recurrent does; in training they drop what they say.
 void expandRecurrent(mlir::func::FuncOp function, bool inTraining);
 
-/// Patterns that make nn.attention of products and a softmax.
-void populateFormAttention(mlir::RewritePatternSet &patterns);
+/// Patterns that make nn.attention of products and a softmax, for `machine`, which outlives them.
+void populateFormAttention(mlir::RewritePatternSet &patterns, const Machine &machine);
 
 /// Patterns that move transposes below the ops that read them, until they cancel.
 void populateSinkTransposes(mlir::RewritePatternSet &patterns);

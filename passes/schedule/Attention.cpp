@@ -7,6 +7,8 @@
 //===----------------------------------------------------------------------===//
 #include "passes/schedule/Scheduling.h"
 
+#include <numeric>
+
 using namespace mlir;
 using namespace sylvite;
 
@@ -43,22 +45,31 @@ bool sylvite::scheduleAttention(PipelineView &view, const Machine &machine) {
   if (rank < 2 || weighted.getRank() != rank || maximum.getRank() != rank - 1 || total.getRank() != rank - 1 ||
       !llvm::all_of(view.reductions, [&](halide::FuncOp func) { return view.singleUpdate(func) && func != view.output; }))
     return false;
-  // What each step reads of the one before.
+  // What each step reads of the one before, and the width of the panels that a product reads.
   auto readIn = [&](halide::UpdateOp update, unsigned rank) {
-    halide::FuncOp found;
+    halide::AtOp found;
     update.getBody().walk([&](halide::AtOp at) {
-      if (auto func = view.pipeline.lookupFunc(at.getFunc()); func && func != view.pipeline.lookupFunc(update.getFunc()))
-        if (func.getRank() == rank)
-          found = func;
+      if (auto func = view.pipeline.lookupFunc(at.getFunc());
+          func && func != update.getFuncOp() && func.getRank() == rank)
+        found = at;
     });
     return found;
   };
-  halide::FuncOp scores = readIn(view.singleUpdate(maximum), rank), weights = readIn(view.singleUpdate(total), rank),
-                 keys = readIn(view.singleUpdate(products), rank + 1), values = readIn(view.singleUpdate(weighted), rank + 1),
-                 attention;
+  auto funcReadIn = [&](halide::UpdateOp update, unsigned rank) {
+    halide::AtOp at = readIn(update, rank);
+    return at ? view.pipeline.lookupFunc(at.getFunc()) : nullptr;
+  };
+  auto panelsReadIn = [&](halide::UpdateOp update) {
+    halide::AtOp at = readIn(update, rank + 1);
+    return at ? panelWidth(at, update.getVarArguments().back()) : 0;
+  };
+  halide::FuncOp scores = funcReadIn(view.singleUpdate(maximum), rank), weights = funcReadIn(view.singleUpdate(total), rank),
+                 keys = funcReadIn(view.singleUpdate(products), rank + 1),
+                 values = funcReadIn(view.singleUpdate(weighted), rank + 1), attention;
+  int64_t keyPanel = panelsReadIn(view.singleUpdate(products)), valuePanel = panelsReadIn(view.singleUpdate(weighted));
   for (halide::FuncOp func : view.funcs)
     func.walk([&](halide::AtOp at) { attention = at.getFunc() == weighted.getSymName() ? func : attention; });
-  if (!scores || !weights || !keys || !values || !attention)
+  if (!scores || !weights || !keyPanel || !valuePanel || !attention)
     return false;
   StringRef row = outputVariable(view, attention, rank - 2), column = outputVariable(view, attention, rank - 1);
   SmallVector<StringRef> vars = view.output.getVarNames();
@@ -66,19 +77,21 @@ bool sylvite::scheduleAttention(PipelineView &view, const Machine &machine) {
     return false;
 
   Type element = view.outputType.getElementType();
-  int64_t lanes = std::min<int64_t>(machine.lanes(element), attentionPanel), panel = attentionPanel;
+  int64_t keyLanes = std::gcd<int64_t>(machine.lanes(element), keyPanel),
+          valueLanes = std::gcd<int64_t>(machine.lanes(element), valuePanel);
   int64_t width = view.outputType.getShape().back();
   int64_t rows = view.outputType.getShape()[llvm::find(vars, row) - vars.begin()];
   if (ShapedType::isDynamic(width))
     return false;
-  Tile tile = chooseTile({panel, rows, /*depth=*/64, lanes, Weights::Packed}, machine, panel / lanes);
+  int64_t vectors = std::max(keyPanel / keyLanes, valuePanel / valueLanes);
+  Tile tile = chooseTile(attentionProduct(vectors * keyLanes, rows, /*depth=*/64, keyLanes), machine, vectors);
 
   ScheduleWriter write(view.pipeline);
   StringRef out = view.output.getSymName();
   auto names = [](halide::FuncOp func) { return func.getVarNames(); };
   // A tile of the result.
-  write.split(out, 0, column, "co", "ci", panel, width % panel ? halide::TailStrategy::GuardWithIf
-                                                              : tailFor(width, panel));
+  write.split(out, 0, column, "co", "ci", valuePanel,
+              width % valuePanel ? halide::TailStrategy::GuardWithIf : tailFor(width, valuePanel));
   write.split(out, 0, row, "xo", "xi", tile.rows, tailFor(rows, tile.rows));
   SmallVector<StringRef> heads, order{"ci", "xi", "co", "xo"};
   for (StringRef var : llvm::reverse(vars))
@@ -86,22 +99,27 @@ bool sylvite::scheduleAttention(PipelineView &view, const Machine &machine) {
       heads.push_back(var);
   order.append(heads);
   write.reorder(out, 0, order);
-  write.vectorize(out, 0, "ci", lanes);
+  write.vectorize(out, 0, "ci", valueLanes);
   write.unroll(out, 0, "ci");
   write.unroll(out, 0, "xi");
   StringRef head = write.parallelFused(out, 0, heads);
 
-  for (halide::FuncOp panels : {keys, values}) {
+  for (auto [panels, width, lanes] : {std::tuple(keys, keyPanel, keyLanes), {values, valuePanel, valueLanes}}) {
     if (head.empty())
       write.computeRoot(panels.getSymName());
     else
       write.computeAt(panels.getSymName(), out, head);
-    write.boundExtent(panels.getSymName(), names(panels).back(), panel);
+    write.boundExtent(panels.getSymName(), names(panels).back(), width);
     write.vectorize(panels.getSymName(), 0, names(panels).back(), lanes);
   }
 
+  // The number of keys that a row is reduced over; zero where it is free.
+  auto endOf = [&](halide::FuncOp reduction) {
+    auto end = dyn_cast<IntegerAttr>(view.singleUpdate(reduction).getEnds().getValue().front());
+    return end ? end.getInt() : 0;
+  };
   // A register tile of a product, in the loop `at` of `consumer`.
-  auto registerTile = [&](halide::FuncOp func, StringRef consumer, StringRef at) {
+  auto registerTile = [&](halide::FuncOp func, int64_t panel, int64_t lanes, StringRef consumer, StringRef at) {
     StringRef name = func.getSymName(), c = names(func)[rank - 1], x = names(func)[rank - 2];
     write.computeAt(name, consumer, at);
     write.boundExtent(name, c, panel);
@@ -117,26 +135,28 @@ bool sylvite::scheduleAttention(PipelineView &view, const Machine &machine) {
   StringRef scoresName = scores.getSymName(), scoreColumn = names(scores)[rank - 1], scoreRow = names(scores)[rank - 2];
   write.computeAt(scoresName, out, "xo");
   write.boundExtent(scoresName, scoreRow, tile.rows);
-  write.split(scoresName, 0, scoreColumn, "jo", "ji", panel, halide::TailStrategy::RoundUp);
+  write.split(scoresName, 0, scoreColumn, "jo", "ji", keyPanel, halide::TailStrategy::RoundUp);
   write.reorder(scoresName, 0, {"ji", scoreRow, "jo"});
-  write.vectorize(scoresName, 0, "ji", lanes);
+  write.vectorize(scoresName, 0, "ji", keyLanes);
   write.unroll(scoresName, 0, "ji");
   write.unroll(scoresName, 0, scoreRow);
-  registerTile(products, scoresName, "jo");
-  registerTile(weighted, out, "co");
+  registerTile(products, keyPanel, keyLanes, scoresName, "jo");
+  registerTile(weighted, valuePanel, valueLanes, out, "co");
 
   write.computeAt(weights.getSymName(), out, "xo");
-  write.vectorize(weights.getSymName(), 0, names(weights)[rank - 1], lanes, halide::TailStrategy::RoundUp);
+  write.vectorize(weights.getSymName(), 0, names(weights)[rank - 1], keyLanes, halide::TailStrategy::RoundUp);
 
   for (halide::FuncOp reduction : {maximum, total}) {
     StringRef name = reduction.getSymName();
     halide::UpdateOp update = view.singleUpdate(reduction);
     write.computeAt(name, out, "xo");
-    auto end = dyn_cast<IntegerAttr>(update.getEnds().getValue().front());
-    if (!end) // a free number of keys
+    int64_t keys = endOf(reduction);
+    if (!keys)
       continue;
-    int64_t parts = std::min<int64_t>(end.getInt(), 2 * panel);
-    parts = end.getInt() % parts ? panel : parts;
+    // As many independent vectors, up to four, as divide a row.
+    int64_t parts = 4 * keyLanes;
+    while (keys % parts)
+      parts /= 2;
     std::string partial = (name + "_lanes").str();
     write.split(name, 1, update.getReductionNames().front(), "ro", "ri", parts);
     write.rfactor(name, 1, {"ri"}, {"lane"}, partial);
@@ -144,7 +164,7 @@ bool sylvite::scheduleAttention(PipelineView &view, const Machine &machine) {
     for (int64_t stage : {0, 1}) {
       if (stage == 1)
         write.reorder(partial, 1, {"lane", "ro"});
-      write.vectorize(partial, stage, "lane", lanes);
+      write.vectorize(partial, stage, "lane", keyLanes);
       write.unroll(partial, stage, "lane");
     }
     write.atomic(name, 1);

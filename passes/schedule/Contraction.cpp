@@ -21,29 +21,47 @@ struct Operands {
   int64_t block = 0; ///< channels in a block of packed weights, or zero
   StringRef weightsName, input;
   unsigned rows = 0;          ///< the output dimension whose positions share the weights
+  int64_t positionBytes = 0;  ///< of the input, from one position to the next; zero where that is not known
 };
 } // namespace
 
-/// The block when the last index of `at` is `channel mod block` and another is `channel / block`.
-static int64_t blockOf(halide::AtOp at, Value channel) {
-  auto rest = at.getIndices().back().getDefiningOp<arith::RemUIOp>();
-  APInt block;
-  if (!rest || rest.getLhs() != channel || !matchPattern(rest.getRhs(), m_ConstantInt(&block)))
+/// How much `value` grows with `var`.
+static int64_t growth(Value value, Value var) {
+  if (value == var)
+    return 1;
+  Operation *op = value.getDefiningOp();
+  if (!op)
     return 0;
-  for (Value index : at.getIndices().drop_back())
-    if (auto quotient = index.getDefiningOp<arith::FloorDivSIOp>();
-        quotient && quotient.getLhs() == channel) {
-      APInt divisor;
-      return matchPattern(quotient.getRhs(), m_ConstantInt(&divisor)) && divisor == block
-                 ? block.getSExtValue()
-                 : 0;
-    }
+  APInt factor;
+  if (isa<arith::MulIOp>(op) && matchPattern(op->getOperand(1), m_ConstantInt(&factor)))
+    return growth(op->getOperand(0), var) * factor.getSExtValue();
+  return isa<arith::AddIOp>(op) ? growth(op->getOperand(0), var) + growth(op->getOperand(1), var) : 0;
+}
+
+/// Bytes of the buffer that `at` reads from one element to where `var` is one more; zero where that is not known, or differs at
+/// the ends of rows.
+static int64_t strideBytes(PipelineView &view, halide::AtOp at, Value var) {
+  halide::InputOp input = view.pipeline.lookupInput(at.getFunc());
+  if (!input)
+    return 0;
+  RankedTensorType type = input.getBufferType();
+  if (llvm::count_if(at.getIndices(), [&](Value index) { return dependsOn(index, var); }) != 1)
+    return 0;
+  int64_t bytes = type.getElementTypeBitWidth() / 8;
+  for (auto [index, size] : llvm::reverse(llvm::zip(at.getIndices(), type.getShape()))) {
+    if (dependsOn(index, var))
+      return bytes * growth(index, var);
+    if (ShapedType::isDynamic(size))
+      return 0;
+    bytes *= size;
+  }
   return 0;
 }
 
 /// What `update` reads, or nothing when it is not a sum of products of two reads, contiguous along the
 /// innermost variable.
-static std::optional<Operands> analyzeOperands(halide::UpdateOp update, ArrayRef<int64_t> resultShape) {
+static std::optional<Operands> analyzeOperands(PipelineView &view, halide::UpdateOp update) {
+  ArrayRef<int64_t> resultShape = view.outputType.getShape();
   ValueRange vars = update.getVarArguments();
   Value channel = vars.back();
   SmallVector<halide::AtOp> reads, alongChannels;
@@ -60,11 +78,12 @@ static std::optional<Operands> analyzeOperands(halide::UpdateOp update, ArrayRef
   Operands operands;
   operands.rows = vars.size() - 2;
   operands.weightsName = alongChannels.front().getFunc();
-  operands.input = reads[reads.front() == alongChannels.front()].getFunc();
+  halide::AtOp input = reads[reads.front() == alongChannels.front()];
+  operands.input = input.getFunc();
   if (alongChannels.size() == 2) {
     operands.weights = Weights::PerChannel;
   } else {
-    operands.block = blockOf(alongChannels.front(), channel);
+    operands.block = panelWidth(alongChannels.front(), channel);
     operands.weights = operands.block ? Weights::Packed : Weights::Dense;
     auto weightsDependOn = [&](unsigned dim) {
       return llvm::any_of(alongChannels.front().getIndices(),
@@ -80,6 +99,7 @@ static std::optional<Operands> analyzeOperands(halide::UpdateOp update, ArrayRef
   }
   if (!operands.block && !isDenseAlongInnermost(update))
     return std::nullopt;
+  operands.positionBytes = strideBytes(view, input, vars[operands.rows]);
   return operands;
 }
 
@@ -108,13 +128,15 @@ static bool orderRows(PipelineView &view, const Machine &machine, ScheduleWriter
   StringRef out = view.output.getSymName();
   // A task of a few microseconds, a few tiles at least.
   constexpr int64_t leastCycles = 1 << 13, mostTasks = 8;
-  int64_t leastTiles = std::max<int64_t>(4, 2 * leastCycles / (depth * tile.vectors * tile.rows)),
-          tiles = llvm::divideCeil(shape[operands.rows], tile.rows);
+  int64_t leastTiles = std::max<int64_t>(4, 2 * leastCycles / (depth * tile.vectors * tile.rows));
+  if (operands.rows == 0) // whose size is free
+    return !byRows;
+  int64_t tiles = llvm::divideCeil(shape[operands.rows], tile.rows);
   if (vars.size() < 2) {
     // Blocks that the second cache holds.
     int64_t held = machine.l2Bytes / 2 * tiles / (elements * view.outputType.getElementTypeBitWidth() / 8),
             block = std::max(leastTiles, std::min<int64_t>(held, llvm::divideCeil(tiles, mostTasks)));
-    if (!byRows || operands.rows == 0 || 2 * block > tiles)
+    if (!byRows || 2 * block > tiles)
       return !byRows;
     write.split(out, 0, "xo", "xb", "xo", block,
                 tiles % block ? halide::TailStrategy::GuardWithIf : halide::TailStrategy::RoundUp);
@@ -138,6 +160,38 @@ static bool orderRows(PipelineView &view, const Machine &machine, ScheduleWriter
   return !byRows;
 }
 
+/// The loops of the sums of many tiles of `rows` positions `x`, which stay in memory: tiles one after the other for `part` times
+/// four steps of the innermost reduction, whose weights stay in the first cache, before the next part.
+static void sumInParts(ScheduleWriter &write, halide::UpdateOp update, StringRef x, int64_t rows, int64_t lanes,
+                       int64_t part) {
+  StringRef p = update.getFunc();
+  SmallVector<StringRef> vars = update.getFuncOp().getVarNames(), rvars = update.getReductionNames(), around;
+  StringRef c = vars.back(), innermost = rvars.pop_back_val();
+  for (StringRef var : llvm::reverse(vars))
+    if (var != c && var != x)
+      around.push_back(var);
+  write.split(p, 1, innermost, "ro", "ri", mostWrittenSteps);
+  write.split(p, 1, "ro", "rb", "ro", part);
+  for (int64_t stage : {0, 1}) {
+    write.split(p, stage, x, "xo", "xi", rows, halide::TailStrategy::RoundUp);
+    SmallVector<StringRef> loops{c, "xi"};
+    if (stage == 1)
+      loops.append({"ri", "ro"});
+    loops.push_back("xo");
+    loops.append(around);
+    if (stage == 1) {
+      loops.push_back("rb");
+      loops.append(rvars.rbegin(), rvars.rend());
+    }
+    write.reorder(p, stage, loops);
+    if (lanes > 1)
+      write.vectorize(p, stage, c, lanes);
+    write.unroll(p, stage, c);
+    write.unroll(p, stage, "xi");
+  }
+  write.unroll(p, 1, "ri");
+}
+
 bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
   if (view.reductions.size() != 1 || view.outputType.getRank() < 2)
     return false;
@@ -145,7 +199,7 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
   halide::UpdateOp update = view.singleUpdate(sum);
   if (sum == output || !update || sum.getRank() != output.getRank() || update.hasPredicate())
     return false;
-  auto operands = analyzeOperands(update, view.outputType.getShape());
+  auto operands = analyzeOperands(view, update);
   if (!operands)
     return false;
 
@@ -158,8 +212,8 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
     if (isa<IntegerAttr>(end) && isa<IntegerAttr>(min))
       depth *= cast<IntegerAttr>(end).getInt() - cast<IntegerAttr>(min).getInt();
   int64_t lanes = std::min<int64_t>(machine.lanes(view.outputType.getElementType()), channels);
-  Tile tile = chooseTile({channels, positions, depth, lanes, operands->weights}, machine,
-                         operands->block / lanes);
+  Tile tile = chooseTile({channels, positions, depth, lanes, operands->weights, /*taps=*/0, operands->positionBytes},
+                         machine, operands->block / lanes);
   int64_t width = tile.vectors * lanes;
   // One row leaves registers for several blocks of weights at a time.
   if (operands->block && positions == 1)
@@ -188,13 +242,36 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
     write.vectorize(out, 0, "ci", lanes);
   write.unroll(out, 0, "ci");
   write.unroll(out, 0, "xi");
-  write.parallelFused(out, 0, tasks);
+  StringRef task = write.parallelFused(out, 0, tasks);
+
+  // Steps of the innermost reduction that are written out.
+  constexpr int64_t steps = mostWrittenSteps;
+  SmallVector<StringRef> rvars = update.getReductionNames();
+  auto innermost = rvars.empty() ? IntegerAttr() : dyn_cast<IntegerAttr>(update.getEnds().getValue().back());
+  bool inSteps = operands->block && tile.rows > 1 && innermost && innermost.getInt() % steps == 0 &&
+                 innermost.getInt() > steps;
+  // Weights that fill the caches once come from memory. How often a free number of positions reads them is not known.
+  constexpr int64_t lineBytes = 64;
+  int64_t rowBytes = width * view.outputType.getElementTypeBitWidth() / 8;
+  bool fetchesWeights =
+      inSteps && weightsAreLarger && rowBytes % lineBytes == 0 && !ShapedType::isDynamic(positions);
+
+  // A block's weights that leave the first cache before the next tile reads them again are taken in parts that do not, as long
+  // as the sums of all positions stay there with them.
+  if (fetchesWeights && depth * rowBytes > heldBytes && positions % tile.rows == 0 &&
+      ShapedType::getNumElements(shape.drop_front().drop_back()) * rowBytes <= heldBytes) {
+    int64_t part = heldSteps(innermost.getInt() / steps, steps * rowBytes);
+    write.computeAt(p, out, task);
+    write.boundExtent(p, c, width);
+    sumInParts(write, update, x, tile.rows, lanes, part);
+    write.prefetch(p, 1, operands->weightsName, "ro", part);
+    return true;
+  }
 
   write.computeAt(p, out, "xo");
   write.boundExtent(p, c, width);
   write.boundExtent(p, x, tile.rows);
   SmallVector<StringRef> reduction{c, x};
-  SmallVector<StringRef> rvars = update.getReductionNames();
   // Few sums do not hide the latency of multiply-adds: each is kept in parts, which meet at the end.
   constexpr int64_t parts = 4;
   std::string partial = (p + "_parts").str();
@@ -219,10 +296,8 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
     write.unroll(p, 1, "ri");
     return true;
   }
-  // Four steps at a time. Weights that fill the caches once come from memory: while a block is multiplied, its
-  // place in the next one is fetched.
-  constexpr int64_t steps = mostWrittenSteps;
-  bool inSteps = operands->block && tile.rows > 1 && rvars.size() == 1 && depth % steps == 0 && depth > steps;
+  // Over a window, positions have addresses of their own, and steps that are written out do not pay.
+  inSteps &= rvars.size() == 1;
   if (inSteps) {
     write.split(p, 1, rvars[0], "ro", "ri", steps);
     reduction.append({"ri", "ro"});
@@ -239,8 +314,8 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
   }
   if (inSteps) {
     write.unroll(p, 1, "ri");
-    constexpr int64_t lineBytes = 64;
-    if (weightsAreLarger && width * view.outputType.getElementTypeBitWidth() / 8 == lineBytes)
+    // While a block is multiplied, its place in the next one is fetched.
+    if (fetchesWeights)
       write.prefetch(p, 1, operands->weightsName, "ro", depth / steps);
     return true;
   }

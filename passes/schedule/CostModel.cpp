@@ -9,6 +9,8 @@
 #include "mlir/IR/BuiltinTypes.h"
 #include "llvm/Support/MathExtras.h"
 
+#include <numeric>
+
 using namespace mlir;
 using namespace sylvite;
 
@@ -25,7 +27,7 @@ double sylvite::estimateCycles(const Contraction &contraction, Tile tile) {
   double step = std::max({accumulators / 2.0, operandBytes > firstCacheBytes ? 5.0 : 4.5, 0.6 * loads});
   // A panel of weights that leaves the first cache comes from the second for every tile.
   int64_t panelWidth = tile.vectors * contraction.lanes * 4;
-  if (contraction.depth * panelWidth > firstCacheBytes)
+  if (contraction.streams || contraction.depth * panelWidth > firstCacheBytes)
     step = std::max(step, panelWidth / secondCacheBandwidth);
   // Fewer loads leave room for what else the core does.
   step += 0.02 * loads;
@@ -39,8 +41,23 @@ double sylvite::estimateCycles(const Contraction &contraction, Tile tile) {
   return tiles * (contraction.depth * step + ends);
 }
 
-/// Rows a page apart share a set of the first cache, which holds eight of them.
-static constexpr int64_t mostRows = 8;
+int64_t sylvite::heldSteps(int64_t steps, int64_t stepBytes) {
+  int64_t part = std::clamp<int64_t>(heldBytes / stepBytes, 1, steps);
+  while (steps % part)
+    --part;
+  return part;
+}
+
+/// Lines that a set of the first cache holds. Addresses a page apart share a set.
+static constexpr int64_t cacheWays = 8;
+
+/// The positions of a tile whose inputs the first cache holds at once, while the registers suffice for them.
+static int64_t mostRows(const Contraction &contraction) {
+  constexpr int64_t pageBytes = 4096, most = 14;
+  if (!contraction.positionBytes)
+    return cacheWays;
+  return std::min(most, cacheWays * (pageBytes / std::gcd(pageBytes, contraction.positionBytes)));
+}
 
 Tile sylvite::chooseTile(const Contraction &contraction, const Machine &machine, int64_t vectors) {
   Tile best{std::max<int64_t>(vectors, 1), 1};
@@ -49,7 +66,7 @@ Tile sylvite::chooseTile(const Contraction &contraction, const Machine &machine,
   bool perChannel = contraction.weights == Weights::PerChannel;
   if (perChannel && !ShapedType::isDynamic(contraction.positions) && !vectors) {
     if (contraction.positions <= shortRow) {
-      int64_t tiles = llvm::divideCeil(contraction.positions, mostRows);
+      int64_t tiles = llvm::divideCeil(contraction.positions, cacheWays);
       return {1, static_cast<int64_t>(llvm::divideCeil(contraction.positions, tiles))};
     }
     return {std::min<int64_t>(contraction.channels / contraction.lanes, 2), 4};
@@ -61,7 +78,7 @@ Tile sylvite::chooseTile(const Contraction &contraction, const Machine &machine,
   for (Tile tile{1, 1}; tile.vectors <= std::min<int64_t>(mostVectors, 8); ++tile.vectors) {
     if (vectors && tile.vectors != vectors)
       continue;
-    for (tile.rows = 1; tile.rows <= mostRows; ++tile.rows) {
+    for (tile.rows = 1; tile.rows <= mostRows(contraction); ++tile.rows) {
       if (!ShapedType::isDynamic(contraction.positions) && tile.rows > contraction.positions)
         break;
       int64_t live = tile.vectors * tile.rows + tile.vectors + (perChannel ? 2 : 1);
@@ -83,7 +100,7 @@ static constexpr double cacheBytes = 12, memoryBytes = 5;
 double sylvite::estimateWeightCycles(double bytes) { return bytes / memoryBytes; }
 
 double sylvite::overlapped(double compute, double memory) {
-  return std::max(compute, memory) + 0.3 * std::min(compute, memory);
+  return std::max(compute, memory) + 0.5 * std::min(compute, memory);
 }
 
 WinogradPlan sylvite::planWinograd(const WinogradShape &shape, const Machine &machine, int64_t tile,
@@ -96,24 +113,27 @@ WinogradPlan sylvite::planWinograd(const WinogradShape &shape, const Machine &ma
                     llvm::divideCeil(llvm::divideCeil(shape.width, m), columns);
     // Of a vector of one tile: loads, about as many additions as the matrices have entries, stores.
     double inputCycles = m == 2 ? 50 : 150, outputCycles = m == 2 ? 40 : 150;
-    Contraction product{shape.filters, tiles, shape.channels, shape.lanes, Weights::Packed};
+    Contraction product{shape.filters, tiles, shape.channels, shape.lanes, Weights::Packed, /*taps=*/0,
+                        /*positionBytes=*/4 * shape.channels};
     Tile registerTile = chooseTile(product, machine, vectors);
     double compute = groups * (points * estimateCycles(product, registerTile) +
                                tiles * (inputCycles * llvm::divideCeil(shape.channels, shape.lanes) +
                                         outputCycles * llvm::divideCeil(shape.filters, shape.lanes)));
-    // What does not stay in the second cache: the filters, which every group reads, the transformed input,
-    // which every block of filters reads, the products, which are written and read.
+    // Between the first cache and the second go the filters, which every group reads, the transformed input, which is
+    // written and which every block of filters reads, and the products, which are written and read; what is written
+    // goes both ways. Some of that does not stay in the second cache either.
     int64_t width = registerTile.vectors * shape.lanes;
     double filterBytes = 4.0 * points * shape.channels * shape.filters,
            inputBytes = 4.0 * points * tiles * shape.channels, productBytes = 4.0 * points * tiles * width,
            blocks = llvm::divideCeil(shape.filters, width), streamedBytes = 0;
     if (filterBytes > machine.l2Bytes / 2)
       streamedBytes += (groups - 1) * filterBytes;
-    if (inputBytes > machine.l2Bytes / 2)
+    if (inputBytes + productBytes > machine.l2Bytes * 3 / 4)
       streamedBytes += groups * (blocks + 1) * inputBytes;
     if (productBytes > machine.l2Bytes / 4)
       streamedBytes += groups * blocks * 2 * productBytes;
-    double cycles = overlapped(compute + 0.5 * streamedBytes / cacheBytes,
+    double movedBytes = groups * (filterBytes + (blocks + 2) * inputBytes + 3 * blocks * productBytes);
+    double cycles = overlapped(compute + 0.5 * (movedBytes / secondCacheBandwidth + streamedBytes / cacheBytes),
                                estimateWeightCycles(filterBytes));
     if (cycles < best.cycles)
       best = {m, registerTile, rows, columns, cycles};

@@ -44,16 +44,27 @@ struct Contraction {
   /// Taps of a window at which each position of a tile has an address of its own to compute: none where
   /// the positions of a tile are neighbours in a row, or the taps of a row are written out.
   int64_t taps = 0;
+  /// From the input of a position to that of the next; zero where that is not known.
+  int64_t positionBytes = 0;
+  bool streams = false; ///< a tile reads all weights before the next one reads them again
 };
 
 /// Steps of a reduction that are written out, at most.
 constexpr int64_t mostWrittenSteps = 4;
 
+/// Weights, or sums, that half of the first cache holds while many tiles read them.
+constexpr int64_t heldBytes = 16 << 10;
+
+/// The largest part of `steps` of a reduction, a divisor, whose weights of `stepBytes` each are held; one at least.
+int64_t heldSteps(int64_t steps, int64_t stepBytes);
+
 /// Positions of a row that a depthwise convolution takes in one or two tiles: which of them see padding is then known.
 constexpr int64_t shortRow = 16;
 
-/// Columns of the panels that attention makes of keys and values: two vectors of AVX2, one of AVX-512, four of NEON.
-constexpr int64_t attentionPanel = 16;
+/// One of attention's products: a tile of rows goes through all panels. Rows of scores may be a page apart.
+inline Contraction attentionProduct(int64_t columns, int64_t rows, int64_t depth, int64_t lanes) {
+  return {columns, rows, depth, lanes, Weights::Packed, /*taps=*/0, /*positionBytes=*/0, /*streams=*/true};
+}
 
 /// The estimated cycles of `contraction`, computed in tiles: per step of the reduction the multiply-adds
 /// (two a cycle, four cycles of latency) or the loads, whichever takes longer, and what a tile costs to

@@ -86,6 +86,22 @@ unsigned sylvite::countReadsAlongInnermost(halide::UpdateOp update) {
   return count;
 }
 
+int64_t sylvite::panelWidth(halide::AtOp at, Value column) {
+  auto rest = at.getIndices().back().getDefiningOp<arith::RemUIOp>();
+  APInt width;
+  if (!rest || rest.getLhs() != column || !matchPattern(rest.getRhs(), m_ConstantInt(&width)))
+    return 0;
+  for (Value index : at.getIndices().drop_back())
+    if (auto quotient = index.getDefiningOp<arith::FloorDivSIOp>();
+        quotient && quotient.getLhs() == column) {
+      APInt divisor;
+      return matchPattern(quotient.getRhs(), m_ConstantInt(&divisor)) && divisor == width
+                 ? width.getSExtValue()
+                 : 0;
+    }
+  return 0;
+}
+
 //===----------------------------------------------------------------------===//
 // ScheduleWriter
 //===----------------------------------------------------------------------===//

@@ -39,6 +39,10 @@ bool isDenseAlongInnermost(halide::UpdateOp update);
 /// How many reads of `update` depend on the func's innermost variable, the accumulator apart.
 unsigned countReadsAlongInnermost(halide::UpdateOp update);
 
+/// The width of the panels that `at` reads: its last index is `column mod width`, and another is `column / width`. Zero
+/// where that is not so.
+int64_t panelWidth(halide::AtOp at, mlir::Value column);
+
 /// Appends directives to the schedule of a pipeline. Methods are named as Halide's.
 class ScheduleWriter {
 public:

@@ -64,17 +64,25 @@ bool sylvite::scheduleWinograd(PipelineView &view, const Machine &machine) {
 
   write.computeAt("products", out, "co");
   write.boundExtent("products", "c", width);
+  // Several steps at a time, and as many as the first cache holds the weights of before the next. Where these come from
+  // beyond the second cache, the next ones are fetched meanwhile.
+  int64_t steps = channels % mostWrittenSteps ? 1 : mostWrittenSteps,
+          chunk = heldSteps(channels / steps, steps * width * filter.getElementTypeBitWidth() / 8);
+  write.split("products", 1, "rc", "ro", "ri", steps);
+  write.split("products", 1, "ro", "rb", "ro", chunk);
   for (int64_t stage : {0, 1}) {
     write.split("products", stage, "t", "to", "ti", plan.product.rows, TailStrategy::RoundUp);
-    SmallVector<StringRef> order{"c", "ti", "to", "b", "a"};
-    if (stage == 1)
-      order.insert(order.begin() + 2, "rc");
-    write.reorder("products", stage, order);
+    write.reorder("products", stage,
+                  stage == 0 ? ArrayRef<StringRef>{"c", "ti", "to", "b", "a"}
+                             : ArrayRef<StringRef>{"c", "ti", "ri", "ro", "to", "rb", "b", "a"});
     if (lanes > 1)
       write.vectorize("products", stage, "c", lanes);
     write.unroll("products", stage, "c");
     write.unroll("products", stage, "ti");
   }
+  write.unroll("products", 1, "ri");
+  if (filter.getNumElements() * filter.getElementTypeBitWidth() / 8 > machine.l2Bytes / 2)
+    write.prefetch("products", 1, view.weightsOf(update), "ro", chunk);
 
   write.computeAt("input_points", out, "task");
   write.split("input_points", 0, "c", "co", "ci", inputLanes,

@@ -1,5 +1,6 @@
 // RUN: sylvite-opt %s -split-input-file -pass-pipeline='builtin.module(func.func(nn-plan-contractions))' | FileCheck %s
 // RUN: sylvite-opt %s -split-input-file -pass-pipeline='builtin.module(func.func(nn-plan-contractions,nn-fuse))' | FileCheck %s --check-prefix=FUSED
+// RUN: sylvite-opt %s -split-input-file -pass-pipeline='builtin.module(func.func(nn-plan-contractions{vector-width=16 vector-registers=32},nn-fuse))' | FileCheck %s --check-prefix=AVX512
 
 // Two products with a softmax between them are attention; keys are columns, and their transposes are one. What happens
 // to the scores on the way is the region.
@@ -7,7 +8,8 @@
 // CHECK: %[[Q:.*]] = nn.transpose %arg0 [0, 2, 1, 3]
 // CHECK: %[[V:.*]] = nn.transpose %arg2 [0, 2, 1, 3]
 // CHECK: %[[K:.*]] = nn.transpose %arg1 [0, 2, 3, 1] : (tensor<?x20x4x8xf32>) -> tensor<?x4x8x20xf32>
-// CHECK: nn.attention %[[Q]], %[[K]], %[[V]] scores(%arg3) : {{.*}} {
+// Panels are as wide as a register tile of so many columns: 20 keys fill 24 of three vectors.
+// CHECK: nn.attention %[[Q]], %[[K]], %[[V]] scores(%arg3) {key_panel = 24 : i64, value_panel = 8 : i64} : {{.*}} {
 // CHECK-NEXT: ^bb0(%[[S:.*]]: f32, %[[M:.*]]: i1):
 // CHECK: %[[SCALED:.*]] = arith.mulf %[[S]], %{{.*}} : f32
 // CHECK: %[[MASKED:.*]] = arith.select %[[M]], %[[SCALED]], %{{.*}} : f32
@@ -78,4 +80,31 @@ func.func @columns(%q: tensor<20x8xf32>, %k: tensor<20x8xf32>, %v: tensor<20x8xf
   %1 = nn.softmax %0 dims [0] : (tensor<20x20xf32>) -> tensor<20x20xf32>
   %2 = nn.matmul %1, %v : (tensor<20x20xf32>, tensor<20x8xf32>) -> tensor<20x8xf32>
   return %2 : tensor<20x8xf32>
+}
+
+// -----
+
+// Queries, keys and values of one product: slices are read where they are.
+// CHECK-LABEL: func.func @together
+// CHECK: nn.attention
+// FUSED-LABEL: func.func @together
+// FUSED-NEXT: nn.group (%{{.*}} = %arg0)
+// FUSED-COUNT-3: nn.slice
+// FUSED: nn.attention
+// FUSED-NOT: nn.group
+// FUSED: return
+// Wider registers, wider panels.
+// AVX512-LABEL: func.func @together
+// AVX512: nn.attention {{.*}} {key_panel = 32 : i64, value_panel = 32 : i64}
+func.func @together(%qkv: tensor<?x3x64x32xf32>) -> tensor<?x64x32xf32> {
+  %0 = nn.slice %qkv starts [0, 0, 0, 0] sizes [-1, 1, 64, 32] strides [1, 1, 1, 1] : (tensor<?x3x64x32xf32>) -> tensor<?x1x64x32xf32>
+  %1 = nn.slice %qkv starts [0, 1, 0, 0] sizes [-1, 1, 64, 32] strides [1, 1, 1, 1] : (tensor<?x3x64x32xf32>) -> tensor<?x1x64x32xf32>
+  %2 = nn.slice %qkv starts [0, 2, 0, 0] sizes [-1, 1, 64, 32] strides [1, 1, 1, 1] : (tensor<?x3x64x32xf32>) -> tensor<?x1x64x32xf32>
+  %q = nn.reshape %0 from [0, -1, -1] : tensor<?x1x64x32xf32> to tensor<?x64x32xf32>
+  %k = nn.reshape %1 from [0, -1, -1] : tensor<?x1x64x32xf32> to tensor<?x64x32xf32>
+  %v = nn.reshape %2 from [0, -1, -1] : tensor<?x1x64x32xf32> to tensor<?x64x32xf32>
+  %s = nn.matmul %q, %k {transpose_rhs} : (tensor<?x64x32xf32>, tensor<?x64x32xf32>) -> tensor<?x64x64xf32>
+  %p = nn.softmax %s dims [2] : (tensor<?x64x64xf32>) -> tensor<?x64x64xf32>
+  %y = nn.matmul %p, %v : (tensor<?x64x64xf32>, tensor<?x64x32xf32>) -> tensor<?x64x32xf32>
+  return %y : tensor<?x64x32xf32>
 }

@@ -1,7 +1,8 @@
 // RUN: sylvite-opt %s -lower-to-halide -halide-schedule | FileCheck %s
-// RUN: sylvite-opt %s -lower-to-halide -halide-schedule='vector-width=16 vector-registers=32' | FileCheck %s --check-prefix=AVX512
+// RUN: sylvite-opt %s -lower-to-halide -halide-schedule='vector-width=16 vector-registers=32 l2-bytes=2097152' | FileCheck %s --check-prefix=AVX512
 
-// A register tile: of 16 registers, 12 are sums, 2 weights, 1 the input; of 32, 24, 2 and 1.
+// A register tile: of 16 registers, 12 are sums, 2 weights, 1 the input; of 32, 24, 2 and 1. Rows of the input that are not
+// a page apart let it have more positions than a set of the first cache has lines.
 // CHECK-LABEL: halide.pipeline @conv_map {
 // CHECK: halide.schedule {
 // CHECK-NEXT: halide.split @map, "c" into ("co", "ci") by 16 tail round_up
@@ -23,7 +24,7 @@
 // CHECK-NEXT: halide.vectorize @conv stage 1, "c" by 8
 // AVX512-LABEL: halide.pipeline @conv_map {
 // AVX512: halide.split @map, "c" into ("co", "ci") by 32
-// AVX512-NEXT: halide.split @map, "x" into ("xo", "xi") by 8 tail round_up
+// AVX512-NEXT: halide.split @map, "x" into ("xo", "xi") by 12 tail round_up
 func.func @convolution(%x: tensor<?x26x26x8xf32>, %w: tensor<3x3x8x32xf32>, %b: tensor<32xf32>) -> tensor<?x24x24x32xf32> {
   %0 = nn.group (%a = %x, %f = %w, %c = %b) : (tensor<?x26x26x8xf32>, tensor<3x3x8x32xf32>, tensor<32xf32>) -> tensor<?x24x24x32xf32> {
     %1 = nn.conv %a, %f {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x26x26x8xf32>, tensor<3x3x8x32xf32>) -> tensor<?x24x24x32xf32>
@@ -211,6 +212,23 @@ func.func @packed_wide(%x: tensor<?x49x512xf32>, %w: tensor<32x512x16xf32>) -> t
   return %0 : tensor<?x49x512xf32>
 }
 
+// Few positions, many weights: these are taken in parts, which stay in the first cache while all positions are added up.
+// AVX512-LABEL: halide.pipeline @packed_conv {
+// AVX512: halide.reorder @out, ["ci", "xi", "xo", "y", "co", "n"]
+// AVX512: halide.fuse @out, "n", "co" into "task"
+// AVX512: halide.compute_at @conv, @out, "task"
+// AVX512: halide.split @conv stage 1, "rc" into ("ro", "ri") by 4
+// AVX512-NEXT: halide.split @conv stage 1, "ro" into ("rb", "ro") by 32
+// AVX512: halide.reorder @conv stage 1, ["c", "xi", "ri", "ro", "xo", "y", "n", "rb", "rx", "ry"]
+// AVX512: halide.prefetch @conv stage 1, @in1 at "ro" offset 32
+func.func @packed_parts(%x: tensor<?x9x9x512xf32>, %w: tensor<1x16x3x3x512x32xf32>) -> tensor<?x7x7x512xf32> {
+  %0 = nn.group (%a = %x, %f = %w) : (tensor<?x9x9x512xf32>, tensor<1x16x3x3x512x32xf32>) -> tensor<?x7x7x512xf32> {
+    %1 = nn.packed_conv %a, %f {filters = 512 : i64, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>} : (tensor<?x9x9x512xf32>, tensor<1x16x3x3x512x32xf32>) -> tensor<?x7x7x512xf32>
+    nn.yield %1 : tensor<?x7x7x512xf32>
+  }
+  return %0 : tensor<?x7x7x512xf32>
+}
+
 // A depthwise convolution: whole lines of channels, strips of rows.
 // CHECK-LABEL: halide.pipeline @conv_{{[0-9]+}} {
 // CHECK: halide.split @out, "c" into ("co", "ci") by 16 tail round_up
@@ -234,6 +252,10 @@ func.func @depthwise_strips(%x: tensor<?x30x30x32xf32>, %w: tensor<3x3x1x32xf32>
 // CHECK: halide.parallel @winograd, "task"
 // CHECK: halide.compute_at @output_tiles, @winograd, "cv"
 // CHECK: halide.compute_at @products, @winograd, "co"
+// CHECK: halide.reorder @products stage 1, ["c", "ti", "ri", "ro", "to", "rb", "b", "a"]
+// What fills the second cache is fetched ahead.
+// CHECK: halide.prefetch @products stage 1, @in1 at "ro" offset 16
+// AVX512-NOT: halide.prefetch @products
 // CHECK: halide.compute_at @input_points, @winograd, "task"
 // CHECK: halide.compute_at @input_rows, @input_points, "co"
 // CHECK: halide.compute_at @padded, @winograd, "task"
