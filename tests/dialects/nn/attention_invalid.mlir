@@ -125,3 +125,14 @@ func.func @f(%q: tensor<4x8xf32>, %k: tensor<8x5xf32>, %v: tensor<5x8xf32>) {
   }
   return
 }
+
+// -----
+
+func.func @f(%q: tensor<4x8xf32>, %k: tensor<8x5xf32>, %v: tensor<5x8xf32>) {
+  // expected-error @+1 {{attribute 'key_panel' failed to satisfy constraint: 64-bit signless integer attribute whose value is positive}}
+  %0 = nn.attention %q, %k, %v scores () {key_panel = 0 : i64} : (tensor<4x8xf32>, tensor<8x5xf32>, tensor<5x8xf32>) -> tensor<4x8xf32> {
+  ^bb0(%s: f32):
+    nn.yield %s : f32
+  }
+  return
+}
