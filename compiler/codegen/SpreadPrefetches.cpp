@@ -76,9 +76,11 @@ Stmt SpreadPrefetches::visit(const LetStmt *op) {
 }
 
 Stmt SpreadPrefetches::visit(const Block *op) {
+  if (loops.size() < 2)
+    return IRMutator::visit(op);
   Reads reads(lets);
   op->first.accept(&reads);
-  if (!reads.prefetches || reads.doesMore || loops.size() < 2)
+  if (!reads.prefetches || reads.doesMore)
     return IRMutator::visit(op);
   // The loop that moves on, and the next one around it, if that repeats.
   const For *moving = loops.back(), *around = nullptr;

@@ -74,11 +74,12 @@ Tile sylvite::chooseTile(const Contraction &contraction, const Machine &machine,
   int64_t mostVectors = perChannel ? 1
                         : contraction.weights == Weights::Packed
                             ? llvm::divideCeil(contraction.channels, contraction.lanes)
-                            : contraction.channels / contraction.lanes;
+                            : contraction.channels / contraction.lanes,
+          mostPositions = mostRows(contraction);
   for (Tile tile{1, 1}; tile.vectors <= std::min<int64_t>(mostVectors, 8); ++tile.vectors) {
     if (vectors && tile.vectors != vectors)
       continue;
-    for (tile.rows = 1; tile.rows <= mostRows(contraction); ++tile.rows) {
+    for (tile.rows = 1; tile.rows <= mostPositions; ++tile.rows) {
       if (!ShapedType::isDynamic(contraction.positions) && tile.rows > contraction.positions)
         break;
       int64_t live = tile.vectors * tile.rows + tile.vectors + (perChannel ? 2 : 1);

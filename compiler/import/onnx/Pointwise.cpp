@@ -446,7 +446,7 @@ static double dropoutRatio(NodeBuilder &b) {
 
 /// Dropout keeps everything in inference. In training it draws, unless its mask is read, which then is that of inference.
 static void dropout(NodeBuilder &b) {
-  b.ignore({"seed", "is_test", "consumed_inputs"});
+  b.ignore({"ratio", "seed", "is_test", "consumed_inputs"});
   double ratio = dropoutRatio(b);
   if (ratio > 0 && ratio < 1 && b.isFloat(0) && !b.known(0u) && !b.wants(1)) {
     b.result(b.make<nn::DropoutOp>(b.value(0), nn::DropoutKind::Plain, APFloat(ratio), ArrayRef<int64_t>()));

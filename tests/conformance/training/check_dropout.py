@@ -11,7 +11,7 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from sylvite import Failure, Library, sylvite  # noqa: E402
-from trainer import Trainer, read_safetensors, run_main, write_safetensors  # noqa: E402
+from trainer import Trainer, read_safetensors, run_main, write_model, write_safetensors  # noqa: E402
 
 ITEMS = 4000
 SIGMAS = 5
@@ -28,11 +28,9 @@ def gradients_of(library, directory, inputs, weights):
 
 def check_case(case, reference, directory):
     directory.mkdir(parents=True, exist_ok=True)
-    contents = bytes(reference[f"{case}/model"])
-    is_keras = contents.startswith(b"PK")
-    model = directory / ("model.keras" if is_keras else "model.onnx")
-    model.write_bytes(contents)
-    library = Library(model, directory, "--train", *([] if is_keras else ["--loss", "mean_squared_error", "--optimizer", "sgd"]))
+    model = write_model(directory, bytes(reference[f"{case}/model"]))
+    training = [] if model.suffix == ".keras" else ["--loss", "mean_squared_error", "--optimizer", "sgd"]
+    library = Library(model, directory, "--train", *training)
     shape = tuple(reference[f"{case}/shape"])
     entry = next(entry for entry in library.info["entries"] if entry["name"] == "gradients")
     target_shape = tuple(size if isinstance(size, int) else None for size in entry["inputs"][1]["shape"])[1:]

@@ -9,7 +9,7 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from sylvite import Failure, Library, compare  # noqa: E402
-from trainer import Trainer, run_main  # noqa: E402
+from trainer import Trainer, run_main, write_model  # noqa: E402
 
 RTOL, ATOL = 1e-4, 1e-5
 
@@ -27,9 +27,7 @@ def check_variables(what, names, weights, reference, prefix):
 
 def check_case(case, reference, directory):
     directory.mkdir(parents=True, exist_ok=True)
-    content = bytes(reference[f"{case}/model"])
-    model = directory / ("model.keras" if content.startswith(b"PK") else "model.onnx")
-    model.write_bytes(content)
+    model = write_model(directory, bytes(reference[f"{case}/model"]))
     library = Library(model, directory, "--train", *text(reference[f"{case}/options"]).splitlines())
     entries = {entry["name"]: entry for entry in library.info["entries"]}
     names = [tensor["name"] for tensor in entries["train_step"]["inputs"]]

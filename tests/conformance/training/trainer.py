@@ -14,6 +14,13 @@ DTYPES = {"F32": np.dtype("float32"), "F64": np.dtype("float64"), "I64": np.dtyp
           "BOOL": np.dtype("bool")}
 
 
+def write_model(directory, contents):
+    """The file of a model, .keras or .onnx, in `directory`."""
+    path = directory / ("model.keras" if contents.startswith(b"PK") else "model.onnx")
+    path.write_bytes(contents)
+    return path
+
+
 def read_safetensors(path):
     data = pathlib.Path(path).read_bytes()
     (length,) = struct.unpack("<Q", data[:8])
