@@ -3,7 +3,10 @@
 keras:  model.keras, reference.npz (inputs and outputs) and info.json     (environment tensorflow; Sylvite and JAX read these)
 tf:     frozen.pb                                                        (environment tensorflow)
 litert: batchN.tflite                                                    (environment tensorflow)
+module: model.pt                                                         (environment torch)
 torch:  model.pt, model.onnx                                             (environment torch; ONNX Runtime and OpenVINO too)
+training: model.keras, info.json and batchN.npz (batches, and the losses of the first steps) of a model that is trained
+                                                                         (environment tensorflow)
 onnx:   model.onnx, inputs.npz, reference.npz and info.json of a model that is an ONNX file: one of
         tests/conformance/onnx/models.py, or, with the compiler's --shape options behind the batch, any    (environment onnx)
 """
@@ -13,7 +16,7 @@ import pathlib
 import sys
 
 STEP, FOLDER, NAME = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3]
-os.environ["KERAS_BACKEND"] = "torch" if STEP == "torch" else "tensorflow"
+os.environ["KERAS_BACKEND"] = "torch" if STEP in ("module", "torch") else "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np  # noqa: E402
@@ -22,6 +25,7 @@ if STEP != "onnx":
     import keras  # noqa: E402  (after the choice of the backend)
 
 REFERENCE_INPUTS = 2
+BATCHES, REFERENCE_STEPS = 8, 5  # of training
 
 
 def export_keras():
@@ -38,6 +42,30 @@ def export_keras():
     np.savez(FOLDER / "reference.npz", x=inputs, y=outputs)
     info = {"flops": models.flops(model), "parameters": model.count_params()}
     (FOLDER / "info.json").write_text(json.dumps(info))
+
+
+def export_training():
+    import models
+    import trainers
+
+    batch, (build, values, optimizer) = int(sys.argv[4]), models.TRAINED_MODELS[NAME]
+    model = build()
+    models.randomize(model, values)
+    model.save(FOLDER / "model.keras")
+    info = {"flops": models.training_flops(model), "parameters": model.count_params(), "optimizer": optimizer,
+            "options": trainers.compile_options(optimizer)}
+    (FOLDER / "info.json").write_text(json.dumps(info))
+
+    x = models.inputs(model, values, BATCHES * batch)
+    y = np.random.RandomState(3).randint(0, model.output_shape[-1], len(x)).astype(np.int32)
+    model.compile(trainers.keras_optimizer(optimizer), keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=False)
+    losses = []
+    for first in range(0, REFERENCE_STEPS * batch, batch):
+        model.reset_metrics()
+        losses.append(model.train_on_batch(x[first:first + batch], y[first:first + batch]))
+    if not np.isfinite(losses).all():
+        sys.exit(f"{NAME}: the losses are not finite")
+    np.savez(FOLDER / f"batch{batch}.npz", x=x, y=y, losses=losses)
 
 
 def frozen(model, batch):
@@ -64,15 +92,22 @@ def export_litert():
     (FOLDER / f"batch{batch}.tflite").write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([function]).convert())
 
 
-def export_torch():
+def export_module():
     import torch
     import torch_model
 
     module = torch_model.convert(keras.models.load_model(FOLDER / "model.keras", compile=False))
+    torch.save(module, FOLDER / "model.pt")
+    return module
+
+
+def export_torch():
+    import torch
+
+    module = export_module()
     with np.load(FOLDER / "reference.npz") as reference:
         x = reference["x"]
         x = torch.from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2) if x.ndim == 4 else x))
-    torch.save(module, FOLDER / "model.pt")
     torch.onnx.export(module, (x,), FOLDER / "model.onnx", dynamo=False, opset_version=17, input_names=["x"], output_names=["y"],
                       dynamic_axes={"x": {0: "batch"}, "y": {0: "batch"}})
 
@@ -121,4 +156,5 @@ def random_inputs(inputs, options):
 
 
 FOLDER.mkdir(parents=True, exist_ok=True)
-{"keras": export_keras, "tf": export_tf, "litert": export_litert, "torch": export_torch, "onnx": export_onnx}[STEP]()
+{"keras": export_keras, "tf": export_tf, "litert": export_litert, "module": export_module, "torch": export_torch,
+ "training": export_training, "onnx": export_onnx}[STEP]()

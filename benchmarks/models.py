@@ -8,29 +8,36 @@ import numpy as np
 from keras import applications, layers, ops
 
 
-def mnist_cnn():
+def mnist_cnn(activation="softmax"):
     """The network of examples/mnist."""
     return keras.Sequential([
         layers.Input((28, 28, 1)), layers.Conv2D(32, 3, activation="relu"), layers.MaxPooling2D(2), layers.Flatten(),
-        layers.Dense(10, activation="softmax")])
+        layers.Dense(10, activation=activation)])
 
 
-def resnet18():
-    """ResNet-18 as torchvision has it (keras.applications begins at 50)."""
+def mlp():
+    return keras.Sequential([layers.Input((784,)), layers.Dense(512, activation="relu"), layers.Dense(10)])
+
+
+def resnet18(side=224, classes=1000):
+    """ResNet-18 as torchvision has it (keras.applications begins at 50); small images keep their size in the first layer."""
     def convolution(x, filters, size, stride=1):
         x = layers.ZeroPadding2D(size // 2)(x) if size > 1 else x
         return layers.BatchNormalization(epsilon=1e-5)(layers.Conv2D(filters, size, stride, use_bias=False)(x))
 
-    inputs = layers.Input((224, 224, 3))
-    x = layers.ReLU()(convolution(inputs, 64, 7, 2))
-    x = layers.MaxPooling2D(3, 2)(layers.ZeroPadding2D(1)(x))
+    inputs = layers.Input((side, side, 3))
+    if side < 64:
+        x = layers.ReLU()(convolution(inputs, 64, 3))
+    else:
+        x = layers.ReLU()(convolution(inputs, 64, 7, 2))
+        x = layers.MaxPooling2D(3, 2)(layers.ZeroPadding2D(1)(x))
     for filters in (64, 128, 256, 512):
         for block in range(2):
             stride = 2 if block == 0 and filters > 64 else 1
             y = layers.ReLU()(convolution(x, filters, 3, stride))
             y = convolution(y, filters, 3)
             x = layers.ReLU()(layers.Add()([y, convolution(x, filters, 1, stride) if stride > 1 else x]))
-    return keras.Model(inputs, layers.Dense(1000)(layers.GlobalAveragePooling2D()(x)))
+    return keras.Model(inputs, layers.Dense(classes)(layers.GlobalAveragePooling2D()(x)))
 
 
 def application(constructor, side=224):
@@ -41,6 +48,10 @@ def application(constructor, side=224):
 def recurrent(layer):
     """Two layers of 256 units over 64 steps."""
     return lambda: keras.Sequential([layers.Input((64, 256)), layer(256, return_sequences=True), layer(256, return_sequences=True)])
+
+
+def lstm_classifier():
+    return keras.Sequential([layers.Input((64, 64)), layers.LSTM(128), layers.Dense(10)])
 
 
 def attention():
@@ -101,6 +112,15 @@ def vit(blocks=12):
     return keras.Model(inputs, layers.Dense(1000)(layers.GlobalAveragePooling1D()(layers.LayerNormalization(epsilon=1e-5)(x))))
 
 
+def transformer():
+    """A classifier of 64 tokens: four blocks of 256 features."""
+    tokens = layers.Input((64,), dtype="int32")
+    x = embedded(tokens, 1000, 256)
+    for _ in range(4):
+        x = transformer_block(x, 4, before=True)
+    return keras.Model(tokens, layers.Dense(10)(layers.GlobalAveragePooling1D()(layers.LayerNormalization(epsilon=1e-5)(x))))
+
+
 # Name: builder, and the range of the input it expects; a number of tokens for whole numbers.
 MODELS = {
     "VGG-16": (application(applications.VGG16), (-128, 128)),
@@ -119,6 +139,15 @@ MODELS = {
     "BERT-base": (bert, 30522),
     "GPT-2": (gpt2, 50257),
     "ViT-Tiny": (vit, (-1, 1)),
+}
+
+# Those whose training is measured: builder, input and optimizer. Each gives logits of ten classes.
+TRAINED_MODELS = {
+    "MNIST CNN": (lambda: mnist_cnn(activation=None), (0, 1), "adam"),
+    "MLP": (mlp, (0, 1), "adam"),
+    "CIFAR ResNet-18": (lambda: resnet18(32, 10), (-1, 1), "sgd"),
+    "LSTM classifier": (lstm_classifier, (-1, 1), "adam"),
+    "Transformer": (transformer, 1000, "adam"),
 }
 
 
@@ -192,12 +221,20 @@ def flops(model):
     return 2 * sum(multiply_adds(operation) for operation in (getattr(model, "_functional", None) or model).operations)
 
 
+def training_flops(model):
+    """The same for a step of training: two products more for each, but no gradient of an input of numbers."""
+    first = next(filter(multiply_adds, (getattr(model, "_functional", None) or model).operations))
+    of_input = first.input.shape[1] * int(np.prod(first.cell.kernel.shape)) if hasattr(first, "cell") else multiply_adds(first)
+    return 3 * flops(model) - (2 * of_input if model.inputs[0].dtype == "float32" else 0)
+
+
 def multiply_adds(operation):
     if isinstance(operation, keras.Model):
         return flops(operation) // 2
     positions = int(np.prod(operation.output.shape[1:-1])) if hasattr(operation, "output") else 1
     if isinstance(operation, (layers.LSTM, layers.GRU)):
-        return positions * sum(int(np.prod(kernel.shape)) for kernel in (operation.cell.kernel, operation.cell.recurrent_kernel))
+        kernels = (operation.cell.kernel, operation.cell.recurrent_kernel)
+        return operation.input.shape[1] * sum(int(np.prod(kernel.shape)) for kernel in kernels)
     if isinstance(operation, layers.MultiHeadAttention):
         kernels = sum(int(np.prod(weight.shape)) for weight in operation.weights if len(weight.shape) == 3)
         return positions * (kernels + 2 * positions * operation.num_heads * operation.key_dim)

@@ -15,13 +15,15 @@ import sys
 class Peer:
     """One runtime with one model, batch size and number of threads.
 
-    `environment` is the virtual environment it runs in, `steps` what export.py must have written for it, and `channels_first` says that
-    it takes inputs of images as [batch, channels, height, width], as its own users have them.
+    `environment` is the virtual environment it runs in, `steps` what export.py must have written for it, `channels_first` says that
+    it takes inputs of images as [batch, channels, height, width], as its own users have them, and `pinned` that its process gets no
+    more processors than threads.
     """
 
     environment = "onnx"
     steps = ()
     channels_first = False
+    pinned = True
     note = ""
 
     def __init__(self, folder, batch, threads):
@@ -62,9 +64,8 @@ class Sylvite(Peer):
     options = ()
     note = "`sylvite compile` with default options; called through the C ABI with ctypes"
 
-    def load(self, inputs):
-        import numpy as np
-
+    def create(self):
+        """The library, and a handle of its model."""
         library = ctypes.CDLL(str(self.library()))
         library.model_create.restype = ctypes.c_void_p
         library.model_last_error.restype = ctypes.c_char_p
@@ -73,6 +74,12 @@ class Sylvite(Peer):
         handle = library.model_create(None)
         if not handle:
             raise RuntimeError(library.model_last_error(None).decode())
+        return library, handle
+
+    def load(self, inputs):
+        import numpy as np
+
+        library, handle = self.create()
         with np.load(self.folder / "reference.npz") as reference:
             output = np.empty((self.batch, *reference["y"].shape[1:]), np.float32)
         arguments = (ctypes.c_void_p(handle), ctypes.c_void_p(inputs.ctypes.data), ctypes.c_int64(self.batch),
@@ -279,6 +286,9 @@ class TensorFlow(Peer):
     title = "TensorFlow"
     environment = "tensorflow"
     steps = ("tf",)
+    # Its executor spins in a thread of its own while the caller waits, so on one processor it would be measured against itself; its
+    # own settings limit it.
+    pinned = False
     note = "a frozen graph, so that batch normalizations fold, run by a session's callable"
 
     def load(self, inputs):

@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 """Measures Sylvite and its peers on the same models, in one session, and writes results.md and results.svg beside this file.
 
+With --training it measures steps of training, and writes training.md and training.svg.
+
     benchmarks/run.py                                        everything: environments, models, measurements (hours)
     benchmarks/run.py --models ResNet-50 --peers sylvite,onnxruntime --threads 1
+    benchmarks/run.py --training --models MLP --rounds 2
     benchmarks/run.py --models onnx --peers sylvite,onnxruntime,openvino --page onnx.md       trained models (tests/conformance/onnx)
     benchmarks/run.py --models net.onnx --shape x=1x3x64x64 --peers sylvite,onnxruntime       any ONNX file, on random inputs
 
@@ -15,7 +18,6 @@ those that wait are stopped, so that no spinning thread disturbs the one that is
 import argparse
 import contextlib
 import datetime
-import itertools
 import json
 import os
 import pathlib
@@ -31,11 +33,13 @@ import time
 
 import peers
 import report
+import trainers
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
 MODELS = ("VGG-16", "ResNet-18", "ResNet-50", "MobileNetV2", "MobileNetV3", "EfficientNetB0", "DenseNet-121", "InceptionV3",
           "ConvNeXt-Tiny", "MNIST CNN", "LSTM", "GRU", "Attention", "BERT-base", "GPT-2", "ViT-Tiny")
+TRAINED_MODELS = {"MNIST CNN": 128, "MLP": 32, "CIFAR ResNet-18": 32, "LSTM classifier": 32, "Transformer": 16}  # and their batches
 TIMEOUT_SECONDS = 600
 
 
@@ -48,6 +52,8 @@ class Workplace:
 
     def __init__(self, arguments):
         self.folder, self.sylvite, self.keep = arguments.folder, arguments.sylvite, arguments.keep_libraries
+        self.training = arguments.training
+        self.peers = trainers.PEERS if self.training else peers.PEERS
         self.shapes = [word for shape in arguments.shape for word in ("--shape", shape)]
         self.compile_seconds = {}
 
@@ -72,11 +78,11 @@ class Workplace:
                 raise Failure(f"{name} failed: {path}\n{path.read_text()[-2000:]}")
 
     def model(self, name):
-        return self.folder / "models" / pathlib.PurePath(name).name
+        return self.folder / ("training" if self.training else "models") / pathlib.PurePath(name).name
 
-    def is_onnx(self, name):
-        """Whether a model is an ONNX file, by its path or as a name of tests/conformance/onnx/models.py."""
-        return name not in MODELS
+    def form(self, name):
+        """How a model is given: "training", "keras", or "onnx" for a file, by its path or as a name of tests/conformance/onnx/models.py."""
+        return "training" if self.training else "keras" if name in MODELS else "onnx"
 
     def onnx_models(self):
         command = f"import runpy; print(*runpy.run_path({str(ROOT / 'tests/conformance/onnx/models.py')!r})['MODELS'])"
@@ -86,10 +92,10 @@ class Workplace:
         """Runs a step of export.py unless what it writes is there."""
         folder = self.model(name)
         written = {"keras": "info.json", "onnx": "info.json", "tf": "frozen.json", "litert": f"batch{batch}.tflite",
-                   "torch": "model.onnx"}[step]
+                   "module": "model.pt", "torch": "model.onnx", "training": f"batch{batch}.npz"}[step]
         if not (folder / written).exists():
             print(f"{name}: export for {step}", flush=True)
-            python = self.python(step if step in ("torch", "onnx") else "tensorflow")
+            python = self.python({"module": "torch", "torch": "torch", "onnx": "onnx"}.get(step, "tensorflow"))
             self.log(f"export-{step}-{folder.name}", python, HERE / "export.py", step, folder, name, batch, *self.shapes)
 
     def compile(self, name, peer):
@@ -104,9 +110,9 @@ class Workplace:
                 return None
             with tempfile.TemporaryDirectory(dir=self.folder) as cache:
                 options = json.loads((self.model(name) / "info.json").read_text()).get("options", [])
-                file = "model.onnx" if self.is_onnx(name) else "model.keras"
+                file = "model.onnx" if self.form(name) == "onnx" else "model.keras"
                 self.log(f"compile-{peer}-{folder.parent.name}", "env", f"SYLVITE_CACHE_DIR={cache}", self.sylvite, "compile",
-                         self.model(name) / file, "-o", folder, "--name", "model", *options, *peers.PEERS[peer].options)
+                         self.model(name) / file, "-o", folder, "--name", "model", *options, *self.peers[peer].options)
             self.compile_seconds[name, peer] = time.monotonic() - started
         return self.compile_seconds[name, peer]
 
@@ -119,7 +125,7 @@ class Worker:
             **{**settings, "model": pathlib.PurePath(settings["model"]).name})
         log.parent.mkdir(parents=True, exist_ok=True)
         self.started = time.monotonic()
-        command = [str(workplace.python(peers.PEERS[settings["peer"]].environment)), str(HERE / "worker.py"), json.dumps(settings)]
+        command = [str(workplace.python(workplace.peers[settings["peer"]].environment)), str(HERE / "worker.py"), json.dumps(settings)]
         with open(log, "w") as errors:
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, start_new_session=True)
 
@@ -154,8 +160,8 @@ class Worker:
 
 def load(workplace, settings):
     """Prepares the files of a peer and starts its worker; returns it, stopped, and its first answer."""
-    name, peer = settings["model"], peers.PEERS[settings["peer"]]
-    for step in ["onnx"] if settings["onnx"] else ["keras", *peer.steps]:
+    name, peer, form = settings["model"], workplace.peers[settings["peer"]], settings["form"]
+    for step in ["onnx"] if form == "onnx" else [form, *peer.steps]:
         workplace.export(step, name, settings["batch"])
     costs = {}
     if issubclass(peer, peers.Sylvite):
@@ -172,7 +178,7 @@ def measure(workplace, model, batch, threads, arguments):
     try:
         for name in arguments.peers:
             settings = {"peer": name, "model": model, "batch": batch, "threads": threads, "folder": str(workplace.model(model)),
-                        "onnx": workplace.is_onnx(model)}
+                        "form": workplace.form(model)}
             try:
                 workers[name], answer = load(workplace, settings)
             except Failure as failure:
@@ -223,7 +229,7 @@ def versions(workplace, names):
     """Package versions in the environments, of those that matter."""
     wanted = {"onnxruntime", "openvino", "torch", "tensorflow-cpu", "tensorflow_cpu", "ai-edge-litert", "jax", "keras"}
     found = {}
-    for environment in {peers.PEERS[name].environment for name in names}:
+    for environment in {workplace.peers[name].environment for name in names}:
         command = [str(workplace.python(environment)), "-m", "pip", "list", "--format=freeze"]
         packages = [line.split("==") for line in subprocess.run(command, capture_output=True, text=True).stdout.split()]
         found.update((name, version) for name, version in packages if name in wanted)
@@ -236,13 +242,16 @@ def listed(kind=str):
 
 def session(workplace, arguments, results_file):
     """Measures what the arguments ask for and keeps results.json up to date."""
-    record = {"machine": machine(), "versions": versions(workplace, arguments.peers), "results": [], "models": {}}
+    record = {"machine": machine(), "versions": versions(workplace, arguments.peers), "training": arguments.training, "results": [],
+              "models": {}}
     if arguments.append and results_file.exists():
         earlier = json.loads(results_file.read_text())
         record = {**earlier, "machine": record["machine"], "versions": {**earlier["versions"], **record["versions"]}}
     record["machine"]["peak_gflops"] = fma_peak(arguments.folder)
     key = lambda result: [result[field] for field in ("peer", "model", "batch", "threads")]
-    for model, batch, threads in itertools.product(arguments.models, arguments.batches, arguments.threads):
+    batches = lambda model: arguments.batches or [TRAINED_MODELS[model] if arguments.training else 1]
+    cases = [(model, batch, threads) for model in arguments.models for batch in batches(model) for threads in arguments.threads]
+    for model, batch, threads in cases:
         new = measure(workplace, model, batch, threads, arguments)
         replaced = [key(result) for result in new]
         record["results"] = [result for result in record["results"] if key(result) not in replaced] + new
@@ -255,29 +264,33 @@ def session(workplace, arguments, results_file):
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # so that workers, stopped ones too, end with this program
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--models", type=listed(), default=MODELS, help="comma-separated; default: those of Keras; onnx: all ONNX files")
+    parser.add_argument("--training", action="store_true", help="measure steps of training instead of inference")
+    parser.add_argument("--models", type=listed(), help="comma-separated; default: those of Keras; onnx: all ONNX files")
     parser.add_argument("--shape", action="append", default=[], help="sizes of an input of an ONNX file: x=1x3x64x64")
-    parser.add_argument("--peers", type=listed(), default=list(peers.PEERS), help="comma-separated; default: all")
-    parser.add_argument("--batches", type=listed(int), default=[1], help="batch sizes, comma-separated")
+    parser.add_argument("--peers", type=listed(), help="comma-separated; default: all")
+    parser.add_argument("--batches", type=listed(int), help="batch sizes, comma-separated; default: 1, in training the model's own")
     parser.add_argument("--threads", type=listed(int), default=[1, 2], help="thread counts, comma-separated")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each peer")
     parser.add_argument("--seconds", type=float, default=0.5, help="length of a turn; at least one run")
     parser.add_argument("--sylvite", type=pathlib.Path, default=ROOT / "build/bin/sylvite", help="the compiler")
     parser.add_argument("--keep-libraries", action="store_true", help="do not compile again what is compiled")
-    parser.add_argument("--folder", type=pathlib.Path, default=ROOT / "build/benchmarks", help="environments, models, logs, results.json")
-    parser.add_argument("--page", type=pathlib.Path, default=HERE / "results.md", help="the page; the plot goes beside it")
-    parser.add_argument("--append", action="store_true", help="add to results.json instead of starting over")
-    parser.add_argument("--report-only", action="store_true", help="write page and plot from results.json")
+    parser.add_argument("--folder", type=pathlib.Path, default=ROOT / "build/benchmarks", help="environments, models, logs, results")
+    parser.add_argument("--page", type=pathlib.Path, help="the page, by default results.md or training.md; the plot goes beside it")
+    parser.add_argument("--append", action="store_true", help="add to the results that are there instead of starting over")
+    parser.add_argument("--report-only", action="store_true", help="write page and plot from the results that are there")
     arguments = parser.parse_args()
 
-    results_file = arguments.folder / "results.json"
+    name = "training" if arguments.training else "results"
+    results_file = arguments.folder / f"{name}.json"
     arguments.folder.mkdir(parents=True, exist_ok=True)
     if not arguments.report_only:
         workplace = Workplace(arguments)
+        arguments.models = arguments.models or list(TRAINED_MODELS if arguments.training else MODELS)
+        arguments.peers = arguments.peers or list(workplace.peers)
         if arguments.models == ["onnx"]:
             arguments.models = workplace.onnx_models()
         session(workplace, arguments, results_file)
-    report.write(json.loads(results_file.read_text()), arguments.page)
+    report.write(json.loads(results_file.read_text()), arguments.page or HERE / f"{name}.md")
 
 
 if __name__ == "__main__":

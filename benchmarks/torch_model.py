@@ -29,14 +29,15 @@ ACTIVATIONS = {"relu": functional.relu, "relu6": functional.relu6, "gelu": funct
 
 
 class Recurrent(nn.Module):
-    """The sequence of outputs of nn.LSTM or nn.GRU."""
+    """The outputs of nn.LSTM or nn.GRU, all or the last."""
 
-    def __init__(self, module):
+    def __init__(self, module, all_outputs):
         super().__init__()
-        self.module = module
+        self.module, self.all_outputs = module, all_outputs
 
     def forward(self, x):
-        return self.module(x)[0]
+        outputs = self.module(x)[0]
+        return outputs if self.all_outputs else outputs[:, -1]
 
 
 class SelfAttention(nn.Module):
@@ -158,7 +159,7 @@ class Converter:
         return self.module(layer, nn.AvgPool2d(layer.pool_size, layer.strides, [low for low, _ in sides], count_include_pad=False), x)
 
     def BatchNormalization(self, layer, x):
-        module = nn.BatchNorm2d(layer.moving_mean.shape[0], eps=layer.epsilon)
+        module = nn.BatchNorm2d(layer.moving_mean.shape[0], eps=layer.epsilon, momentum=1 - layer.momentum)
         assign(module, weight=layer.gamma, bias=layer.beta, running_mean=layer.moving_mean, running_var=layer.moving_variance)
         return self.module(layer, module, self.first(x))
 
@@ -287,16 +288,16 @@ class Converter:
 
     def recurrent(self, layer, kind, gates, x):
         """`gates`: Keras's gates in the order in which PyTorch has them."""
-        assert layer.return_sequences and not layer.go_backwards
+        assert not layer.go_backwards
         order = lambda weights: np.concatenate([np.split(weights, len(gates), -1)[gate] for gate in gates], -1)
         kernel, bias = array(layer.cell.kernel), order(array(layer.cell.bias))
         input_bias, recurrent_bias = bias if bias.ndim == 2 else (bias, np.zeros_like(bias))
         module = kind(kernel.shape[0], layer.units, batch_first=True)
         assign(module, weight_ih_l0=order(kernel).T, weight_hh_l0=order(array(layer.cell.recurrent_kernel)).T,
                bias_ih_l0=input_bias, bias_hh_l0=recurrent_bias)
-        name = layer.name
-        self.root.add_module(name, Recurrent(module))
-        return self.graph.call_module(name, (x,))
+        module.bias_hh_l0.requires_grad_(bias.ndim == 2)  # where Keras has one bias, one is trained
+        self.root.add_module(layer.name, Recurrent(module, layer.return_sequences))
+        return self.graph.call_module(layer.name, (x,))
 
     def pointwise(self, function, *inputs):
         """Takes what Keras's layers do, a list, and what its operations do, two values of which the second may be a number."""

@@ -10,6 +10,13 @@ import time
 import traceback
 
 SETTINGS = json.loads(sys.argv[1])
+os.environ["OMP_NUM_THREADS"] = str(SETTINGS["threads"])
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+import numpy as np  # noqa: E402  (after the number of threads is set)
+import peers  # noqa: E402
+import trainers  # noqa: E402
+
 ANSWERS = os.fdopen(os.dup(1), "w")
 SAMPLE_SECONDS = 2e-4  # calls shorter than this are timed several at once
 
@@ -39,43 +46,65 @@ def measure(run, seconds):
     return samples
 
 
+def difference(value, expected):
+    """The largest, of what is the largest of those expected."""
+    value, expected = np.asarray(value, np.float64), np.asarray(expected)
+    return float(np.abs(value.reshape(expected.shape) - expected).max() / max(np.abs(expected).max(), 1e-30)) if expected.size else 0
+
+
+def laid_out(peer, inputs):
+    """`inputs` as the peer takes them."""
+    if peer.channels_first and inputs.ndim == 4:
+        inputs = inputs.transpose(0, 3, 1, 2)
+    return np.ascontiguousarray(inputs)
+
+
+# Of each form of model, what the peer loads, and whether it computes what it should: a function that loads it and returns one that runs
+# it, and one that compares the first result, with what follows, to the reference.
+
+def keras(peer):
+    reference = arrays("reference.npz")
+    rows = np.arange(peer.batch) % len(reference["x"])
+    inputs = laid_out(peer, reference["x"][rows])
+    return (lambda: peer.load(inputs),
+            lambda output, _: difference(output() if callable(output) else output, reference["y"][rows]))
+
+
+def onnx(peer):
+    inputs, expected = (list(arrays(name).values()) for name in ("inputs.npz", "reference.npz"))
+    return (lambda: peer.load_onnx(inputs),
+            lambda outputs, _: max(difference(have() if callable(have) else have, want) for have, want in zip(outputs, expected)))
+
+
+def training(peer):
+    reference = arrays(f"batch{peer.batch}.npz")
+    split = lambda values: np.split(values, len(values) // peer.batch)
+    batches = list(zip(split(laid_out(peer, reference["x"])), split(reference["y"])))
+    losses = reference["losses"]
+    return (lambda: peer.load(batches),
+            lambda first, run: difference([first, *(run() for _ in losses[1:])], losses))
+
+
+def arrays(name):
+    """All arrays of a file; those with numbers for names are in their order."""
+    with np.load(os.path.join(SETTINGS["folder"], name)) as file:
+        return {key: file[key] for key in sorted(file.files, key=lambda key: (len(key), key))}
+
+
 def main():
     os.dup2(2, 1)
-    threads = SETTINGS["threads"]
-    # A hard limit, whatever the peer's own pools think. TensorFlow's executor spins in a thread of its own while the caller waits,
-    # so on one processor it would be measured against itself; its own settings limit it.
-    if SETTINGS["peer"] != "tensorflow":
+    threads, form = SETTINGS["threads"], SETTINGS["form"]
+    kind = (trainers if form == "training" else peers).PEERS[SETTINGS["peer"]]
+    if kind.pinned:  # a hard limit, whatever the peer's own pools think
         os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[-threads:]))
-    os.environ["OMP_NUM_THREADS"] = str(threads)
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
-    import numpy as np
-    import peers
-
-    folder, batch = SETTINGS["folder"], SETTINGS["batch"]
-    peer = peers.PEERS[SETTINGS["peer"]](folder, batch, threads)
-    if SETTINGS["onnx"]:
-        with np.load(os.path.join(folder, "inputs.npz")) as arrays:
-            inputs = [arrays[str(i)] for i in range(len(arrays))]
-        with np.load(os.path.join(folder, "reference.npz")) as arrays:
-            expected = [arrays[str(i)] for i in range(len(arrays))]
-    else:
-        with np.load(os.path.join(folder, "reference.npz")) as reference:
-            rows = np.arange(batch) % len(reference["x"])
-            inputs, expected = reference["x"][rows], [reference["y"][rows]]
-        if peer.channels_first and inputs.ndim == 4:
-            inputs = inputs.transpose(0, 3, 1, 2)
-        inputs = np.ascontiguousarray(inputs)
-
+    peer = kind(SETTINGS["folder"], SETTINGS["batch"], threads)
+    load, compare = {"keras": keras, "onnx": onnx, "training": training}[form](peer)
     started = time.perf_counter()
-    run = peer.load_onnx(inputs) if SETTINGS["onnx"] else peer.load(inputs)
-    output = run()
+    run = load()
+    result = run()
     first_result = time.perf_counter() - started
-    outputs = output if SETTINGS["onnx"] else [np.asarray(output() if callable(output) else output)]
-    outputs = [np.asarray(value() if callable(value) else value, np.float64) for value in outputs]
-    error = max(float(np.abs(have.reshape(want.shape) - want).max() / max(np.abs(want).max(), 1e-30))
-                for have, want in zip(outputs, expected) if want.size)
-    answer(first_result_s=first_result, error=error, **peer.deploy_bytes())
+    answer(first_result_s=first_result, error=compare(result, run), **peer.deploy_bytes())
     for line in sys.stdin:
         answer(samples=measure(run, json.loads(line)["seconds"]), peak_memory=peak_memory())
 
