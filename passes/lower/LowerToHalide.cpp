@@ -231,7 +231,15 @@ static int64_t flopsPerElement(nn::GroupOp group) {
       flops += 2 * 9 * cast<RankedTensorType>(conv.getFilter().getType()).getDimSize(2);
     } else if (auto matmul = dyn_cast<nn::PackedMatmulOp>(op)) {
       auto weights = cast<RankedTensorType>(matmul.getRhs().getType());
-      flops += 2 * weights.getDimSize(1) * (weights.getRank() == 4 ? weights.getDimSize(2) : 1);
+      int64_t each = 2 * weights.getDimSize(1) * (weights.getRank() == 4 ? weights.getDimSize(2) : 1);
+      // Part of a depthwise convolution's kernel, it has elements of its own.
+      if (nn::ConvOp window = findDepthwiseReader(matmul)) {
+        auto itemElements = [](Value value) {
+          return ShapedType::getNumElements(cast<RankedTensorType>(value.getType()).getShape().drop_front());
+        };
+        each = each * itemElements(matmul) / itemElements(window);
+      }
+      flops += each;
     } else if (auto attention = dyn_cast<nn::AttentionOp>(op)) {
       // A score serves all elements of its row of the result.
       ArrayRef<int64_t> query = cast<RankedTensorType>(attention.getQuery().getType()).getShape(),

@@ -3,12 +3,14 @@
 // Decides what becomes one kernel. A kernel is an anchor (an op with a loop nest of its own) with the
 // maps that follow it at register level, or a chain of maps, or a data movement with the maps that feed
 // it. A map reads through slices: the gates of a recurrent cell are slices of one product, and the maps that
-// make the next states of them are one kernel with it. Attention reads and writes through transposes. Chains
-// of contractions stay apart: fusing them gained nothing measurable.
+// make the next states of them are one kernel with it. Attention reads and writes through transposes. A product
+// that a depthwise convolution reads joins it where nn-plan-contractions left its positions in rows. Other chains of
+// contractions stay apart: fusing them gained nothing measurable.
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/nn/Pointwise.h"
 #include "passes/Passes.h"
+#include "passes/nn/Utils.h"
 
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Remarks.h"
@@ -91,8 +93,7 @@ bool readsElementsOnce(Operation *op) {
 /// memory traffic.
 bool readsWindowPerChannel(Operation *op) {
   if (auto conv = dyn_cast<ConvOp>(op))
-    return cast<RankedTensorType>(conv.getFilter().getType()).getShape().drop_back().back() == 1 &&
-           conv.getGroups() > 1;
+    return isDepthwise(conv);
   return isa<MaxPoolOp, AvgPoolOp>(op);
 }
 
@@ -101,6 +102,17 @@ bool isPartOfWindow(Operation *op) {
   auto pad = dyn_cast<PadOp>(op);
   return pad && !ShapedType::isDynamicShape(pad.getType().getShape().drop_front()) &&
          op->hasOneUse() && readsWindowPerChannel(*op->user_begin());
+}
+
+/// The depthwise convolution whose kernel computes the product `op` on the way: each block of its columns is one of channels
+/// there. Null where it is a kernel of its own.
+ConvOp windowOf(Operation *op) {
+  auto product = dyn_cast<PackedMatmulOp>(op);
+  if (!product)
+    return {};
+  ArrayRef<int64_t> weights = cast<RankedTensorType>(product.getRhs().getType()).getShape();
+  bool isWhole = weights.size() == 3 && product.getColumns() % weights.back() == 0;
+  return isWhole ? findDepthwiseReader(product) : ConvOp();
 }
 
 /// Ops that stand outside kernels: they compute nothing, or hold kernels.
@@ -235,12 +247,21 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
   LogicalResult fuse(Block &body) {
     SmallVector<SmallVector<Operation *>> groups;
     SmallPtrSet<Operation *, 32> taken;
+    DenseMap<Operation *, SmallVector<Operation *>> expansions; // what depthwise convolutions compute on the way
     for (Operation &op : body.without_terminator()) {
       if (isView(&op) || taken.contains(&op) || isReadThrough(&op))
         continue;
       if (!isa<NNDialect>(op.getDialect()))
         return op.emitOpError("is not an op that nn-fuse can put into a kernel");
       SmallVector<Operation *> group{&op};
+      if (ConvOp window = windowOf(&op)) {
+        for (Operation *part = &op; isa<PackedMatmulOp, MapOp>(part); part = onlyUserBeside(part)) {
+          expansions[window].push_back(part);
+          taken.insert(part);
+        }
+        continue;
+      }
+      group.append(expansions.lookup(&op));
       if (isPartOfWindow(&op) || isReadByAttention(&op))
         continue;
       if (readsWindowPerChannel(&op))

@@ -66,6 +66,12 @@ static void remarkTile(Location loc, Tile tile, bool flatten) {
 
 namespace {
 
+/// From one element of the last dimension but one to the next; zero where the size is free.
+int64_t bytesOfRow(RankedTensorType type) {
+  int64_t elements = type.getShape().back();
+  return ShapedType::isDynamic(elements) ? 0 : elements * type.getElementTypeBitWidth() / 8;
+}
+
 /// A pattern that knows the machine.
 template <typename Op> struct PlanPattern : OpRewritePattern<Op> {
   PlanPattern(MLIRContext *context, const Machine &machine, PatternBenefit benefit = 1)
@@ -75,14 +81,14 @@ template <typename Op> struct PlanPattern : OpRewritePattern<Op> {
   int64_t lanesOf(Value value, int64_t channels) const {
     return std::min<int64_t>(machine.lanes(typeOf(value).getElementType()), channels);
   }
+  /// The tile of a product of `lhs` with packed weights, `depth` by `columns`.
+  Tile productTile(RankedTensorType lhs, int64_t depth, int64_t columns) const {
+    int64_t lanes = std::min<int64_t>(machine.lanes(lhs.getElementType()), columns);
+    return chooseTile({columns, lhs.getShape()[lhs.getRank() - 2], depth, lanes, Weights::Packed, /*taps=*/0, bytesOfRow(lhs)},
+                      machine);
+  }
   const Machine &machine;
 };
-
-/// From one element of the last dimension but one to the next; zero where the size is free.
-int64_t bytesOfRow(RankedTensorType type) {
-  int64_t elements = type.getShape().back();
-  return ShapedType::isDynamic(elements) ? 0 : elements * type.getElementTypeBitWidth() / 8;
-}
 
 bool isZero(ArrayRef<int64_t> values) {
   return llvm::all_of(values, [](int64_t value) { return value == 0; });
@@ -91,9 +97,10 @@ bool isOne(ArrayRef<int64_t> values) {
   return llvm::all_of(values, [](int64_t value) { return value == 1; });
 }
 
-/// A convolution of one position, stride one: a matrix product over all positions of an image.
-struct PointwiseConv : OpRewritePattern<ConvOp> {
-  using OpRewritePattern::OpRewritePattern;
+/// A convolution of one position, stride one: a matrix product over all positions of an image. They stay in rows where it
+/// becomes part of a depthwise convolution's kernel.
+struct PointwiseConv : PlanPattern<ConvOp> {
+  using PlanPattern::PlanPattern;
   LogicalResult matchAndRewrite(ConvOp op, PatternRewriter &rewriter) const override {
     RankedTensorType input = typeOf(op.getInput()), filter = typeOf(op.getFilter());
     ArrayRef<int64_t> spatial = input.getShape().drop_front().drop_back();
@@ -105,6 +112,11 @@ struct PointwiseConv : OpRewritePattern<ConvOp> {
     int64_t batch = input.getDimSize(0), channels = input.getShape().back(),
             filters = filter.getShape().back();
     Type element = input.getElementType();
+    if (joinsWindow(op)) {
+      Value weights = reshapeTo(rewriter, op.getLoc(), op.getFilter(), {channels, filters});
+      rewriter.replaceOpWithNewOp<MatmulOp>(op, op.getInput(), weights);
+      return success();
+    }
     Value rows = ReshapeOp::create(
         rewriter, op.getLoc(), RankedTensorType::get({batch, positions, channels}, element),
         op.getInput(), ArrayRef<int64_t>{0, -1, -1});
@@ -114,6 +126,21 @@ struct PointwiseConv : OpRewritePattern<ConvOp> {
     from[0] = 0;
     rewriter.replaceOpWithNewOp<ReshapeOp>(op, op.getType(), product, from);
     return success();
+  }
+
+private:
+  /// Whether a depthwise convolution, which alone reads `op`, had better compute it a strip at a time.
+  bool joinsWindow(ConvOp op) const {
+    ConvOp window = findDepthwiseReader(op);
+    if (!window || !dependsOnParametersOnly(op.getFilter()))
+      return false;
+    RankedTensorType input = typeOf(op.getInput()), filter = typeOf(window.getFilter());
+    int64_t columns = op.getType().getShape().back(),
+            block = productTile(input, input.getShape().back(), columns).vectors * lanesOf(op, columns),
+            rowBytes = op.getType().getDimSize(2) * block * (input.getElementTypeBitWidth() / 8);
+    return columns % block == 0 && planStrip({window.getType().getDimSize(1), window.getStrides()[0], filter.getDimSize(0),
+                                              rowBytes, columns / block},
+                                             machine);
   }
 };
 
@@ -130,8 +157,8 @@ struct PackMatmul : PlanPattern<MatmulOp> {
     if (op.getTransposeRhs())
       weights = TransposeOp::create(rewriter, op.getLoc(), weights, ArrayRef<int64_t>{1, 0});
     int64_t depth = typeOf(weights).getDimSize(0), columns = typeOf(weights).getDimSize(1);
-    int64_t rows = lhs.getShape()[lhs.getRank() - 2], lanes = lanesOf(weights, columns);
-    Tile tile = chooseTile({columns, rows, depth, lanes, Weights::Packed, /*taps=*/0, bytesOfRow(lhs)}, machine);
+    int64_t lanes = lanesOf(weights, columns);
+    Tile tile = productTile(lhs, depth, columns);
     remarkTile(op.getLoc(), tile, /*flatten=*/false);
     Value packed = packChannels(rewriter, op.getLoc(), weights, tile.vectors * lanes);
     rewriter.replaceOpWithNewOp<PackedMatmulOp>(op, op.getType(), op.getLhs(), packed,
@@ -389,7 +416,7 @@ struct PlanContractions : sylvite::impl::PlanContractionsBase<PlanContractions> 
     Machine machine{vectorWidth * 4, vectorRegisters, l2Bytes};
     MLIRContext *context = &getContext();
     RewritePatternSet patterns(context);
-    patterns.add<PointwiseConv>(context, /*benefit=*/2);
+    patterns.add<PointwiseConv>(context, machine, /*benefit=*/2);
     if (!exact)
       patterns.add<Winograd>(context, machine, /*benefit=*/2);
     patterns.add<PackConv, PackGates, PackMatmul>(context, machine);

@@ -48,6 +48,31 @@ bool sylvite::isConstant(Value value, const llvm::StringSet<> &updated) {
   return dependsOnlyOn(value, [&](GetOp get) { return !updated.contains(get.getParameter()); });
 }
 
+bool sylvite::isDepthwise(ConvOp conv) {
+  return conv.getGroups() > 1 &&
+         cast<RankedTensorType>(conv.getFilter().getType()).getShape().drop_back().back() == 1;
+}
+
+ConvOp sylvite::findDepthwiseReader(Value value) {
+  ArrayRef<int64_t> shape = cast<RankedTensorType>(value.getType()).getShape();
+  if (shape.size() != 4 || ShapedType::isDynamicShape(shape.drop_front()))
+    return {};
+  Block *block = value.getParentBlock();
+  auto onlyUser = [&]() -> Operation * {
+    return value.hasOneUse() && value.user_begin()->getBlock() == block ? *value.user_begin() : nullptr;
+  };
+  bool isMapped = false;
+  for (MapOp map; (map = dyn_cast_or_null<MapOp>(onlyUser())) && map.getType().getShape() == shape; value = map)
+    isMapped = true;
+  if (auto pad = dyn_cast_or_null<PadOp>(onlyUser()))
+    value = pad;
+  auto conv = dyn_cast_or_null<ConvOp>(onlyUser());
+  bool isWindow = conv && isMapped && conv.getInput() == value && isDepthwise(conv) &&
+                  conv.getType().getShape().back() == shape.back() &&
+                  llvm::all_of(conv.getDilations(), [](int64_t dilation) { return dilation == 1; });
+  return isWindow ? conv : ConvOp();
+}
+
 std::string sylvite::structureOf(Operation *op) {
   std::string text;
   llvm::raw_string_ostream os(text);

@@ -6,6 +6,8 @@
 #ifndef SYLVITE_PASSES_NN_UTILS_H
 #define SYLVITE_PASSES_NN_UTILS_H
 
+#include "dialects/nn/NN.h"
+
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/PatternMatch.h"
@@ -31,6 +33,13 @@ std::string structureOf(mlir::Operation *op);
 /// `value`, `(N, spatial..., C)`, with zeros around its spatial dimensions; itself where there are none to add.
 mlir::Value padSpatial(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value,
                        llvm::ArrayRef<int64_t> low, llvm::ArrayRef<int64_t> high);
+
+/// Whether `conv` is depthwise: each filter has a channel of its own, and vectors run along channels.
+bool isDepthwise(nn::ConvOp conv);
+
+/// The depthwise convolution, without dilation, for which alone `value`, `(N, height, width, C)`, is computed: maps of its
+/// shape, one at least, and padding lead there. Null where there is none, or where sizes other than the batch are free.
+nn::ConvOp findDepthwiseReader(mlir::Value value);
 
 /// Makes of the recurrent layers of `function` what nn-expand-recurrent does; in training they drop what they say.
 void expandRecurrent(mlir::func::FuncOp function, bool inTraining);

@@ -124,13 +124,7 @@ bool sylvite::scheduleAttention(PipelineView &view, const Machine &machine) {
     write.computeAt(name, consumer, at);
     write.boundExtent(name, c, panel);
     write.boundExtent(name, x, tile.rows);
-    for (int64_t stage : {0, 1}) {
-      if (stage == 1)
-        write.reorder(name, 1, {c, x, view.singleUpdate(func).getReductionNames().front()});
-      write.vectorize(name, stage, c, lanes);
-      write.unroll(name, stage, c);
-      write.unroll(name, stage, x);
-    }
+    write.registerTile(name, c, x, lanes, view.singleUpdate(func).getReductionNames());
   };
   StringRef scoresName = scores.getSymName(), scoreColumn = names(scores)[rank - 1], scoreRow = names(scores)[rank - 2];
   write.computeAt(scoresName, out, "xo");

@@ -271,7 +271,6 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
   write.computeAt(p, out, "xo");
   write.boundExtent(p, c, width);
   write.boundExtent(p, x, tile.rows);
-  SmallVector<StringRef> reduction{c, x};
   // Few sums do not hide the latency of multiply-adds: each is kept in parts, which meet at the end.
   constexpr int64_t parts = 4;
   std::string partial = (p + "_parts").str();
@@ -298,20 +297,12 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
   }
   // Over a window, positions have addresses of their own, and steps that are written out do not pay.
   inSteps &= rvars.size() == 1;
+  SmallVector<StringRef> reductions(rvars.rbegin(), rvars.rend());
   if (inSteps) {
     write.split(p, 1, rvars[0], "ro", "ri", steps);
-    reduction.append({"ri", "ro"});
-  } else {
-    reduction.append(rvars.rbegin(), rvars.rend());
+    reductions = {"ri", "ro"};
   }
-  for (int64_t stage : {0, 1}) {
-    if (stage == 1)
-      write.reorder(p, 1, reduction);
-    if (lanes > 1)
-      write.vectorize(p, stage, c, lanes);
-    write.unroll(p, stage, c);
-    write.unroll(p, stage, x);
-  }
+  write.registerTile(p, c, x, lanes, reductions);
   if (inSteps) {
     write.unroll(p, 1, "ri");
     // While a block is multiplied, its place in the next one is fetched.
@@ -319,15 +310,8 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
       write.prefetch(p, 1, operands->weightsName, "ro", depth / steps);
     return true;
   }
-  // Short inner loops are written out: over the channels of an image, and per channel over a row of the
-  // window, whose positions share inputs, or the whole window while registers hold what is shared.
-  int64_t written = 1, mostWritten = operands->weights == Weights::PerChannel ? 9 : mostWrittenSteps;
-  for (size_t i = rvars.size(); i-- > 0;) {
-    auto end = dyn_cast<IntegerAttr>(update.getEnds()[i]);
-    if (!end || written * end.getInt() > mostWritten)
-      break;
-    written *= end.getInt();
-    write.unroll(p, 1, rvars[i]);
-  }
+  // Short inner loops are written out: over the channels of an image, and per channel over a row of the window, whose
+  // positions share inputs, or the whole window.
+  write.unrollShort(update, operands->weights == Weights::PerChannel ? mostWrittenTaps : mostWrittenSteps);
   return true;
 }

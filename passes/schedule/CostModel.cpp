@@ -95,6 +95,23 @@ Tile sylvite::chooseTile(const Contraction &contraction, const Machine &machine,
   return best;
 }
 
+int64_t sylvite::planStrip(const ExpandedWindow &window, const Machine &machine) {
+  constexpr int64_t fewestTasks = 8;
+  // An even number of tasks, so that two cores end together.
+  int64_t strips = llvm::divideCeil(fewestTasks, window.blocks);
+  strips += window.blocks * strips % 2;
+  // A quarter more rows than without strips, at most, and no more than the cache holds.
+  int64_t twice = std::max<int64_t>(window.window - window.stride, 0),
+          fewest = std::max<int64_t>(llvm::divideCeil(4 * twice, window.stride), 1),
+          strip = std::min(window.height, std::max<int64_t>(fewest, llvm::divideCeil(window.height, strips))),
+          held = (machine.l2Bytes / 2 / window.rowBytes - window.window) / window.stride + 1;
+  if (strip > held)
+    strip = held;
+  if (strip < std::min(fewest, window.height))
+    return 0;
+  return llvm::divideCeil(window.height, llvm::divideCeil(window.height, strip)); // all of one size, if they can be
+}
+
 // Bytes a cycle that a core reads from the last cache and from memory, while it computes.
 static constexpr double cacheBytes = 12, memoryBytes = 5;
 

@@ -52,6 +52,9 @@ struct Contraction {
 /// Steps of a reduction that are written out, at most.
 constexpr int64_t mostWrittenSteps = 4;
 
+/// Taps of a depthwise window that are written out, at most: registers hold what its positions share.
+constexpr int64_t mostWrittenTaps = 9;
+
 /// Weights, or sums, that half of the first cache holds while many tiles read them.
 constexpr int64_t heldBytes = 16 << 10;
 
@@ -74,6 +77,18 @@ double estimateCycles(const Contraction &contraction, Tile tile);
 /// The tile with the least estimate among those whose registers suffice; of `vectors` registers of
 /// channels, if that is given.
 Tile chooseTile(const Contraction &contraction, const Machine &machine, int64_t vectors = 0);
+
+/// A depthwise convolution over an image that is expanded, block of channels by block, on the way.
+struct ExpandedWindow {
+  int64_t height;         ///< rows of the result
+  int64_t stride, window; ///< rows of the image, from one of the result to the next and for each
+  int64_t rowBytes;       ///< of a block of channels of a row of the image
+  int64_t blocks;         ///< of channels
+};
+
+/// Rows of the result for which a task expands its part of the image, which stays in its core's second cache. Zero where too
+/// many rows of the image would be expanded twice.
+int64_t planStrip(const ExpandedWindow &window, const Machine &machine);
 
 /// A 3x3 convolution of stride one: `height` by `width` positions of `filters` from `channels`.
 struct WinogradShape {

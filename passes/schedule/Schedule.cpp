@@ -184,6 +184,32 @@ StringRef ScheduleWriter::parallelFused(StringRef func, int64_t stage, ArrayRef<
   return fused;
 }
 
+void ScheduleWriter::registerTile(StringRef func, StringRef c, StringRef x, int64_t lanes,
+                                  ArrayRef<StringRef> reductions) {
+  SmallVector<StringRef> loops{c, x};
+  loops.append(reductions.begin(), reductions.end());
+  for (int64_t stage : {0, 1}) {
+    if (stage == 1)
+      reorder(func, 1, loops);
+    if (lanes > 1)
+      vectorize(func, stage, c, lanes);
+    unroll(func, stage, c);
+    unroll(func, stage, x);
+  }
+}
+
+void ScheduleWriter::unrollShort(halide::UpdateOp update, int64_t most) {
+  SmallVector<StringRef> vars = update.getReductionNames();
+  int64_t written = 1;
+  for (size_t i = vars.size(); i-- > 0;) {
+    auto end = dyn_cast<IntegerAttr>(update.getEnds()[i]);
+    if (!end || written * end.getInt() > most)
+      break;
+    written *= end.getInt();
+    unroll(update.getFunc(), 1, vars[i]);
+  }
+}
+
 //===----------------------------------------------------------------------===//
 // The pass
 //===----------------------------------------------------------------------===//
@@ -205,8 +231,8 @@ struct Schedule : sylvite::impl::ScheduleBase<Schedule> {
   void runOnOperation() override {
     Machine machine{vectorWidth * 4, vectorRegisters, l2Bytes};
     static constexpr bool (*families[])(PipelineView &, const Machine &) = {
-        scheduleAttention, scheduleCell, scheduleWinograd, scheduleOuterProducts, scheduleContraction,
-        scheduleChannelReduction, scheduleRowReduction, scheduleJoin, schedulePointwise, scheduleDefault};
+        scheduleAttention, scheduleCell, scheduleWinograd, scheduleOuterProducts, scheduleExpandedWindow,
+        scheduleContraction, scheduleChannelReduction, scheduleRowReduction, scheduleJoin, schedulePointwise, scheduleDefault};
     for (auto pipeline : getOperation().getOps<halide::PipelineOp>()) {
       if (pipeline.getSchedule())
         continue;

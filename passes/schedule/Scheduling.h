@@ -76,6 +76,13 @@ public:
   llvm::StringRef parallelFused(llvm::StringRef func, int64_t stage,
                                 llvm::ArrayRef<llvm::StringRef> vars);
 
+  /// A sum as a register tile of channels `c` by positions `x`: vectors of `lanes` channels, all written out, inside of the
+  /// loops `reductions` of the update, innermost first.
+  void registerTile(llvm::StringRef func, llvm::StringRef c, llvm::StringRef x, int64_t lanes,
+                    llvm::ArrayRef<llvm::StringRef> reductions);
+  /// Writes the innermost reductions of `update` out, as long as they are not more than `most` terms together.
+  void unrollShort(halide::UpdateOp update, int64_t most);
+
 private:
   mlir::OpBuilder b;
   mlir::Location loc;
@@ -90,6 +97,7 @@ bool scheduleAttention(PipelineView &view, const Machine &machine);
 bool scheduleCell(PipelineView &view, const Machine &machine);
 bool scheduleWinograd(PipelineView &view, const Machine &machine);
 bool scheduleOuterProducts(PipelineView &view, const Machine &machine);
+bool scheduleExpandedWindow(PipelineView &view, const Machine &machine);
 bool scheduleContraction(PipelineView &view, const Machine &machine);
 bool scheduleChannelReduction(PipelineView &view, const Machine &machine);
 bool scheduleRowReduction(PipelineView &view, const Machine &machine);

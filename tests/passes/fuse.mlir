@@ -250,3 +250,41 @@ func.func @gated(%h: tensor<?x8xf32>, %w: tensor<1x8x2x8xf32>, %v: tensor<1x8x8x
   }
   return %next : tensor<?x8xf32>
 }
+
+// A depthwise convolution computes on the way what it alone reads: the product, the map after it, the padding.
+// CHECK-LABEL: func.func @expanded
+// CHECK: nn.group
+// CHECK-NEXT: nn.packed_matmul
+// CHECK-NEXT: nn.map
+// CHECK: nn.pad
+// CHECK-NEXT: nn.conv
+// CHECK-NOT: nn.group
+// CHECK: return
+// A last block of channels that is not full, or no map between: two kernels.
+// CHECK-LABEL: func.func @not_expanded
+// CHECK-COUNT-4: nn.group
+func.func @expanded(%x: tensor<?x14x14x8xf32>, %w: tensor<2x8x16xf32>, %d: tensor<3x3x1x32xf32>) -> tensor<?x14x14x32xf32> {
+  %0 = nn.packed_matmul %x, %w {columns = 32 : i64} : (tensor<?x14x14x8xf32>, tensor<2x8x16xf32>) -> tensor<?x14x14x32xf32>
+  %1 = nn.map (%0) : (tensor<?x14x14x32xf32>) -> tensor<?x14x14x32xf32> {
+  ^bb0(%e: f32):
+    %z = arith.constant 0.0 : f32
+    %m = arith.maximumf %e, %z : f32
+    nn.yield %m : f32
+  }
+  %2 = nn.pad %1 low [0, 1, 1, 0] high [0, 1, 1, 0] : (tensor<?x14x14x32xf32>) -> tensor<?x16x16x32xf32>
+  %3 = nn.conv %2, %d {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>, groups = 32 : i64} : (tensor<?x16x16x32xf32>, tensor<3x3x1x32xf32>) -> tensor<?x14x14x32xf32>
+  return %3 : tensor<?x14x14x32xf32>
+}
+func.func @not_expanded(%x: tensor<?x16x16x8xf32>, %w: tensor<2x8x16xf32>, %d: tensor<3x3x1x24xf32>, %e: tensor<3x3x1x32xf32>) -> (tensor<?x14x14x24xf32>, tensor<?x14x14x32xf32>) {
+  %0 = nn.packed_matmul %x, %w {columns = 24 : i64} : (tensor<?x16x16x8xf32>, tensor<2x8x16xf32>) -> tensor<?x16x16x24xf32>
+  %1 = nn.map (%0) : (tensor<?x16x16x24xf32>) -> tensor<?x16x16x24xf32> {
+  ^bb0(%a: f32):
+    %z = arith.constant 0.0 : f32
+    %m = arith.maximumf %a, %z : f32
+    nn.yield %m : f32
+  }
+  %2 = nn.conv %1, %d {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>, groups = 24 : i64} : (tensor<?x16x16x24xf32>, tensor<3x3x1x24xf32>) -> tensor<?x14x14x24xf32>
+  %3 = nn.packed_matmul %x, %w {columns = 32 : i64} : (tensor<?x16x16x8xf32>, tensor<2x8x16xf32>) -> tensor<?x16x16x32xf32>
+  %4 = nn.conv %3, %e {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>, groups = 32 : i64} : (tensor<?x16x16x32xf32>, tensor<3x3x1x32xf32>) -> tensor<?x14x14x32xf32>
+  return %2, %4 : tensor<?x14x14x24xf32>, tensor<?x14x14x32xf32>
+}

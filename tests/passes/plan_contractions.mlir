@@ -108,3 +108,42 @@ func.func @gates(%h: tensor<?x96xf32>) -> tensor<4x?x96xf32> {
   %0 = nn.matmul %h, %w : (tensor<?x96xf32>, tensor<4x96x96xf32>) -> tensor<4x?x96xf32>
   return %0 : tensor<4x?x96xf32>
 }
+
+// -----
+
+// What only a depthwise convolution reads stays in rows of positions: it is computed in strips of them.
+// CHECK-LABEL: func.func @expanded
+// CHECK: %[[PRODUCT:.*]] = nn.packed_matmul %arg0, %{{.*}} {columns = 96 : i64} : (tensor<?x56x56x16xf32>, tensor<{{.*}}x16x{{.*}}xf32>) -> tensor<?x56x56x96xf32>
+// CHECK-NEXT: %[[MAPPED:.*]] = nn.map(%[[PRODUCT]])
+// CHECK: nn.conv %[[MAPPED]]
+// A second reader wants all of it in memory.
+// CHECK-LABEL: func.func @read_twice
+// CHECK: nn.packed_matmul {{.*}} -> tensor<?x3136x96xf32>
+nn.parameter @w : tensor<1x1x16x96xf32>
+nn.parameter @d : tensor<3x3x1x96xf32>
+func.func @expanded(%x: tensor<?x56x56x16xf32>) -> tensor<?x28x28x96xf32> {
+  %w = nn.get @w : tensor<1x1x16x96xf32>
+  %d = nn.get @d : tensor<3x3x1x96xf32>
+  %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x56x56x16xf32>, tensor<1x1x16x96xf32>) -> tensor<?x56x56x96xf32>
+  %1 = nn.map (%0) : (tensor<?x56x56x96xf32>) -> tensor<?x56x56x96xf32> {
+  ^bb0(%e: f32):
+    %z = arith.constant 0.0 : f32
+    %m = arith.maximumf %e, %z : f32
+    nn.yield %m : f32
+  }
+  %2 = nn.conv %1, %d {strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 1, 1>, groups = 96 : i64} : (tensor<?x56x56x96xf32>, tensor<3x3x1x96xf32>) -> tensor<?x28x28x96xf32>
+  return %2 : tensor<?x28x28x96xf32>
+}
+func.func @read_twice(%x: tensor<?x56x56x16xf32>) -> (tensor<?x28x28x96xf32>, tensor<?x56x56x96xf32>) {
+  %w = nn.get @w : tensor<1x1x16x96xf32>
+  %d = nn.get @d : tensor<3x3x1x96xf32>
+  %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x56x56x16xf32>, tensor<1x1x16x96xf32>) -> tensor<?x56x56x96xf32>
+  %1 = nn.map (%0) : (tensor<?x56x56x96xf32>) -> tensor<?x56x56x96xf32> {
+  ^bb0(%e: f32):
+    %z = arith.constant 0.0 : f32
+    %m = arith.maximumf %e, %z : f32
+    nn.yield %m : f32
+  }
+  %2 = nn.conv %1, %d {strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 1, 1>, groups = 96 : i64} : (tensor<?x56x56x96xf32>, tensor<3x3x1x96xf32>) -> tensor<?x28x28x96xf32>
+  return %2, %1 : tensor<?x28x28x96xf32>, tensor<?x56x56x96xf32>
+}

@@ -174,6 +174,16 @@ one("conv2d_channels_first_batch_normalization", (3, 7, 7), lambda: layers.Conv2
     lambda: layers.BatchNormalization(axis=1))
 one("batch_normalization_conv2d_same", (7, 7, 3), layers.BatchNormalization, lambda: layers.Conv2D(6, 3, padding="same"))
 one("batch_normalization_conv2d_valid", (7, 7, 3), layers.BatchNormalization, lambda: layers.Conv2D(6, 3))
+# Expanded on the way to the window, in strips of rows.
+for kernel in (3, 5):
+    for strides in (1, 2):
+        for padding in ("same", "valid"):
+            one(f"inverted_residual_{kernel}_strides_{strides}_{padding}", (37, 11, 8),
+                lambda: layers.Conv2D(48, 1, activation="relu6"),
+                lambda k=kernel, s=strides, p=padding: layers.DepthwiseConv2D(k, s, p, activation="silu"),
+                lambda: layers.Conv2D(2, 1))
+one("inverted_residual_odd_channels", (9, 8, 6), lambda: layers.Conv2D(40, 1),
+    lambda: layers.DepthwiseConv2D(3, padding="same"), lambda: layers.Conv2D(7, 1))
 one("depthwise_conv2d_batch_normalization", (7, 7, 5), lambda: layers.DepthwiseConv2D(3, depth_multiplier=2), *BN_RELU)
 one("separable_conv2d_batch_normalization", (7, 7, 5), lambda: layers.SeparableConv2D(6, 3, use_bias=False), *BN_RELU)
 one("conv2d_transpose_batch_normalization", (5, 5, 4), lambda: layers.Conv2DTranspose(6, 3, strides=2), *BN_RELU)
