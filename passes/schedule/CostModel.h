@@ -95,6 +95,9 @@ struct WinogradShape {
   int64_t height, width, channels, filters, lanes;
 };
 
+/// Groups of Winograd's tiles that keep cores busy; with fewer of them, blocks of filters are tasks too.
+constexpr int64_t fewestGroups = 4;
+
 /// How Winograd's algorithm runs: F(tile x tile, 3x3), products in register tiles, a group of `groupRows`
 /// by `groupColumns` tiles transformed, multiplied and transformed back before the next. A group is part
 /// of one row of tiles, or of whole rows.
@@ -102,11 +105,11 @@ struct WinogradPlan {
   int64_t tile;
   Tile product;
   int64_t groupRows, groupColumns;
-  double cycles;
+  double cycles; ///< of one core
 };
 
-/// The plan with the least estimated cycles: products, transforms, and the transformed filter, which is
-/// read once per group from wherever it fits. Restricted to `tile` and to `vectors` if they are given.
+/// The plan whose time on one core and on two is least together: of products, transforms, and of moving the transformed
+/// filter, which is read once per group from wherever it fits. Restricted to `tile` and to `vectors` if they are given.
 WinogradPlan planWinograd(const WinogradShape &shape, const Machine &machine, int64_t tile = 0,
                           int64_t vectors = 0);
 

@@ -48,8 +48,7 @@ bool sylvite::scheduleWinograd(PipelineView &view, const Machine &machine) {
   int64_t groups = llvm::divideCeil(llvm::divideCeil(height, tile), plan.groupRows) *
                    llvm::divideCeil(llvm::divideCeil(shape[2], tile), plan.groupColumns);
   write.parallelFused(out, 0, {"xg", "yg", n});
-  // Few groups leave cores idle: then blocks of filters are tasks too.
-  bool fewGroups = groups < 4;
+  bool fewGroups = groups < fewestGroups;
   if (fewGroups)
     write.parallel(out, 0, "co");
 
