@@ -6,9 +6,10 @@
  *
  * Each thread begins with a range of chunks of its own, the same part of every loop: what a kernel wrote is
  * then in the cache of the core that reads it in the next, where another core's would come at two fifths of the
- * speed. Who is done takes chunks from the ends of the others' ranges.
+ * speed. It takes half of what is left of it at a time: few claims where iterations are short, and something for others
+ * where they are long. Who is done takes chunks from the ends of the others' ranges.
  *
- * The state of a loop is these ranges, each one word. A thread claims a chunk by changing a range, and reads
+ * The state of a loop is these ranges, each one word. A thread claims chunks by changing a range, and reads
  * the loop's description only after a claim; the description changes only when every claimed chunk is done. So
  * a late worker can neither miss a loop's end nor touch the next one's by mistake. */
 #include "runtime.h"
@@ -71,19 +72,19 @@ struct hook {
   void *state;
 };
 
-/* The unclaimed chunks of a thread: the first in the low half, the one after the last in the high half. On a
- * line of its own, as its thread changes it for every chunk. */
+enum { LINE = 64 }; /* What threads change while others read something else has lines of its own. */
+
+/* The unclaimed chunks of a thread: the first in the low half, the one after the last in the high half. */
 struct range {
-  _Atomic uint64_t chunks;
-  char padding[64 - sizeof(uint64_t)];
+  _Alignas(LINE) _Atomic uint64_t chunks;
 };
 
 static struct {
   /* The loop. */
-  struct range ranges[MAX_THREADS]; /* the caller's first, then one for each worker */
-  _Atomic int64_t unclaimed;        /* chunks in all ranges; zero when there is nothing to do */
-  _Atomic int64_t done;
-  _Atomic int result;
+  struct range ranges[MAX_THREADS];         /* the caller's first, then one for each worker */
+  _Alignas(LINE) _Atomic int64_t unclaimed; /* chunks in all ranges; zero when there is nothing to do */
+  _Alignas(LINE) _Atomic int64_t done;
+  _Alignas(LINE) _Atomic int result;
   int (*task)(void *, int64_t);
   void *data;
   int64_t count, chunk, chunks;
@@ -192,25 +193,30 @@ static bool try_acquire(void) {
 
 static void release(void) { atomic_store_explicit(&pool.busy, false, memory_order_release); }
 
-/* Claims a chunk of range `owner`, its owner's next or else its last one. -1: it has none. */
-static int64_t claim(int owner, bool own) {
+struct claim {
+  int64_t first, count; /* chunks; a count of zero: there were none */
+};
+
+/* Claims chunks of range `owner`: its owner half of what is left, from the front, others the last one. */
+static struct claim claim(int owner, bool own) {
   _Atomic uint64_t *range = &pool.ranges[owner].chunks;
   uint64_t chunks = atomic_load_explicit(range, memory_order_acquire);
   for (;;) {
     uint32_t begin = (uint32_t)chunks, end = (uint32_t)(chunks >> 32);
     if (begin >= end)
-      return -1;
-    uint64_t rest = own ? chunks + 1 : chunks - ((uint64_t)1 << 32);
+      return (struct claim){0, 0};
+    uint32_t taken = own ? (end - begin + 1) / 2 : 1;
+    uint64_t rest = own ? chunks + taken : chunks - ((uint64_t)taken << 32);
     if (atomic_compare_exchange_weak_explicit(range, &chunks, rest, memory_order_acq_rel, memory_order_acquire)) {
-      atomic_fetch_sub_explicit(&pool.unclaimed, 1, memory_order_relaxed);
-      return own ? begin : end - 1;
+      atomic_fetch_sub_explicit(&pool.unclaimed, taken, memory_order_relaxed);
+      return (struct claim){own ? begin : end - taken, taken};
     }
   }
 }
 
-static void run_chunk(struct sylvite_thread *thread, int64_t index) {
-  int64_t begin = index * pool.chunk, chunks = pool.chunks;
-  int64_t end = begin + pool.chunk < pool.count ? begin + pool.chunk : pool.count;
+static void run_chunks(struct sylvite_thread *thread, struct claim claim) {
+  int64_t begin = claim.first * pool.chunk, chunks = pool.chunks;
+  int64_t end = begin + claim.count * pool.chunk < pool.count ? begin + claim.count * pool.chunk : pool.count;
   thread->context = pool.context;
   for (int64_t task = begin; task < end; ++task) {
     if (atomic_load_explicit(&pool.result, memory_order_relaxed) != 0)
@@ -220,7 +226,7 @@ static void run_chunk(struct sylvite_thread *thread, int64_t index) {
     if (result != 0)
       atomic_compare_exchange_strong(&pool.result, &none, result);
   }
-  if (atomic_fetch_add(&pool.done, 1) + 1 == chunks && atomic_load(&pool.caller_sleeps)) {
+  if (atomic_fetch_add(&pool.done, claim.count) + claim.count == chunks && atomic_load(&pool.caller_sleeps)) {
     pthread_mutex_lock(&pool.lock);
     pthread_cond_signal(&pool.finished);
     pthread_mutex_unlock(&pool.lock);
@@ -229,12 +235,12 @@ static void run_chunk(struct sylvite_thread *thread, int64_t index) {
 
 /* Runs the chunks of range `own`, and then those that others have left. */
 static void work(struct sylvite_thread *thread, int own) {
-  for (int64_t chunk; (chunk = claim(own, true)) >= 0;)
-    run_chunk(thread, chunk);
+  for (struct claim next; (next = claim(own, true)).count;)
+    run_chunks(thread, next);
   int ranges = pool.range_count;
   for (int step = 1; step < ranges; ++step)
-    for (int64_t chunk; (chunk = claim((own + step) % ranges, false)) >= 0;)
-      run_chunk(thread, chunk);
+    for (struct claim next; (next = claim((own + step) % ranges, false)).count;)
+      run_chunks(thread, next);
 }
 
 static bool something_to_do(void) {
