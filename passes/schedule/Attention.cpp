@@ -35,6 +35,17 @@ static StringRef outputVariable(PipelineView &view, halide::FuncOp attention, un
   return view.output.getVarNames()[dim];
 }
 
+/// In how many blocks of its rows a head of `flops` is divided. Where heads are few, an even number of tasks keeps cores busy;
+/// each block makes panels of its own of all keys and values.
+static int64_t countBlocks(int64_t heads, double flops) {
+  constexpr int64_t fewestTasks = 4, many = 8;
+  constexpr double leastFlops = 4e6; // beside which the panels are little
+  int64_t blocks = 1;
+  while (heads < many && (heads * blocks < fewestTasks || heads * blocks % 2))
+    ++blocks;
+  return flops / blocks < leastFlops ? 1 : blocks;
+}
+
 bool sylvite::scheduleAttention(PipelineView &view, const Machine &machine) {
   // products, row_max, row_sum, weighted: see passes/lower/Attention.cpp.
   if (view.reductions.size() != 4)
@@ -86,6 +97,11 @@ bool sylvite::scheduleAttention(PipelineView &view, const Machine &machine) {
   int64_t vectors = std::max(keyPanel / keyLanes, valuePanel / valueLanes);
   Tile tile = chooseTile(attentionProduct(vectors * keyLanes, rows, /*depth=*/64, keyLanes), machine, vectors);
 
+  // The number of keys that a row is reduced over; zero where it is free.
+  auto endOf = [&](halide::FuncOp reduction) {
+    auto end = dyn_cast<IntegerAttr>(view.singleUpdate(reduction).getEnds().getValue().front());
+    return end ? end.getInt() : 0;
+  };
   ScheduleWriter write(view.pipeline);
   StringRef out = view.output.getSymName();
   auto names = [](halide::FuncOp func) { return func.getVarNames(); };
@@ -93,31 +109,40 @@ bool sylvite::scheduleAttention(PipelineView &view, const Machine &machine) {
   write.split(out, 0, column, "co", "ci", valuePanel,
               width % valuePanel ? halide::TailStrategy::GuardWithIf : tailFor(width, valuePanel));
   write.split(out, 0, row, "xo", "xi", tile.rows, tailFor(rows, tile.rows));
-  SmallVector<StringRef> heads, order{"ci", "xi", "co", "xo"};
+  SmallVector<StringRef> tasks, order{"ci", "xi", "co", "xo"};
+  int64_t numHeads = 1;
+  bool isFree = ShapedType::isDynamic(rows);
+  for (auto [var, size] : llvm::drop_begin(llvm::zip(vars, view.outputType.getShape())))
+    if (var != row && var != column) {
+      isFree |= ShapedType::isDynamic(size);
+      numHeads *= size;
+    }
+  int64_t tiles = llvm::divideCeil(rows, tile.rows),
+          blocks = isFree ? 1 : countBlocks(numHeads, 4.0 * rows * endOf(maximum) * width);
+  if (blocks > 1) {
+    write.split(out, 0, "xo", "xb", "xo", llvm::divideCeil(tiles, blocks),
+                tiles % blocks ? halide::TailStrategy::GuardWithIf : halide::TailStrategy::RoundUp);
+    tasks.push_back("xb");
+  }
   for (StringRef var : llvm::reverse(vars))
     if (var != row && var != column)
-      heads.push_back(var);
-  order.append(heads);
+      tasks.push_back(var);
+  order.append(tasks);
   write.reorder(out, 0, order);
   write.vectorize(out, 0, "ci", valueLanes);
   write.unroll(out, 0, "ci");
   write.unroll(out, 0, "xi");
-  StringRef head = write.parallelFused(out, 0, heads);
+  StringRef task = write.parallelFused(out, 0, tasks);
 
   for (auto [panels, width, lanes] : {std::tuple(keys, keyPanel, keyLanes), {values, valuePanel, valueLanes}}) {
-    if (head.empty())
+    if (task.empty())
       write.computeRoot(panels.getSymName());
     else
-      write.computeAt(panels.getSymName(), out, head);
+      write.computeAt(panels.getSymName(), out, task);
     write.boundExtent(panels.getSymName(), names(panels).back(), width);
     write.vectorize(panels.getSymName(), 0, names(panels).back(), lanes);
   }
 
-  // The number of keys that a row is reduced over; zero where it is free.
-  auto endOf = [&](halide::FuncOp reduction) {
-    auto end = dyn_cast<IntegerAttr>(view.singleUpdate(reduction).getEnds().getValue().front());
-    return end ? end.getInt() : 0;
-  };
   // A register tile of a product, in the loop `at` of `consumer`.
   auto registerTile = [&](halide::FuncOp func, int64_t panel, int64_t lanes, StringRef consumer, StringRef at) {
     StringRef name = func.getSymName(), c = names(func)[rank - 1], x = names(func)[rank - 2];

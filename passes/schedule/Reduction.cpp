@@ -11,6 +11,55 @@
 using namespace mlir;
 using namespace sylvite;
 
+/// In how many parts of its rows an image is reduced to a value per channel; zero where it is so small, or has so few rows, that
+/// a task had better reduce all of some channels.
+static int64_t countParts(PipelineView &view, halide::UpdateOp update) {
+  constexpr int64_t leastElements = 1 << 16, mostParts = 8;
+  int64_t elements = view.outputType.getShape().back(), rows = 0;
+  if (view.outputType.getRank() != 2 || view.output.getRank() != 2 || update.getMins().size() < 2 || update.hasPredicate())
+    return 0;
+  for (auto [min, end] : llvm::zip(update.getMins(), update.getEnds())) {
+    if (!isa<IntegerAttr>(min) || !isa<IntegerAttr>(end) || cast<IntegerAttr>(min).getInt() != 0)
+      return 0;
+    rows = rows ? rows : cast<IntegerAttr>(end).getInt();
+    elements *= cast<IntegerAttr>(end).getInt();
+  }
+  for (int64_t parts = mostParts; parts > 1; parts -= 2)
+    if (elements >= leastElements && rows % parts == 0)
+      return parts;
+  return 0;
+}
+
+/// A task reduces some rows, which its core wrote in the kernel before, of all channels; their sums meet at the end.
+static void reduceInParts(PipelineView &view, ScheduleWriter &write, halide::UpdateOp update, int64_t parts, int64_t width,
+                          int64_t lanes) {
+  StringRef out = view.output.getSymName(), p = update.getFunc();
+  SmallVector<StringRef> vars = view.output.getVarNames(), rvars = update.getReductionNames();
+  int64_t channels = view.outputType.getShape().back(), rows = cast<IntegerAttr>(update.getEnds().getValue().front()).getInt();
+  write.vectorizeInnermost(out, 0, vars.back(), channels, lanes);
+  write.parallelFused(out, 0, {vars.front()});
+
+  std::string partial = (p + "_parts").str();
+  StringRef c = update.getFuncOp().getVarNames().back();
+  write.split(p, 1, rvars.front(), "ro", "ri", rows / parts);
+  write.rfactor(p, 1, {"ro"}, {"part"}, partial);
+  write.computeAt(partial, out, vars.front());
+  SmallVector<StringRef> loops{"ci"};
+  loops.append(rvars.rbegin(), std::prev(rvars.rend()));
+  loops.append({"ri", "co", "part"});
+  for (int64_t stage : {0, 1}) {
+    write.split(partial, stage, c, "co", "ci", width, channels % width ? halide::TailStrategy::GuardWithIf : halide::TailStrategy::RoundUp);
+    write.reorder(partial, stage, stage == 0 ? ArrayRef<StringRef>{"ci", "co", "part"} : ArrayRef<StringRef>(loops));
+    if (lanes > 1)
+      write.vectorize(partial, stage, "ci", lanes);
+    write.unroll(partial, stage, "ci");
+  }
+  write.parallel(partial, 1, "part");
+  write.computeAt(p, out, vars.front());
+  for (int64_t stage : {0, 1})
+    write.vectorizeInnermost(p, stage, c, channels, lanes);
+}
+
 bool sylvite::scheduleChannelReduction(PipelineView &view, const Machine &machine) {
   if (view.reductions.size() != 1 || view.outputType.getRank() < 1)
     return false;
@@ -26,6 +75,10 @@ bool sylvite::scheduleChannelReduction(PipelineView &view, const Machine &machin
   int64_t lanes = std::min<int64_t>(machine.lanes(view.outputType.getElementType()), channels);
   int64_t width = std::min<int64_t>(4, channels / lanes) * lanes;
   ScheduleWriter write(view.pipeline);
+  if (int64_t parts = countParts(view, update)) {
+    reduceInParts(view, write, update, parts, width, lanes);
+    return true;
+  }
   StringRef out = output.getSymName(), p = total.getSymName();
   SmallVector<StringRef> vars = output.getVarNames();
   StringRef c = vars.pop_back_val();
@@ -92,10 +145,10 @@ bool sylvite::scheduleRowReduction(PipelineView &view, const Machine &machine) {
   int64_t lanes = machine.lanes(view.outputType.getElementType());
   ScheduleWriter write(view.pipeline);
   StringRef out = output.getSymName();
-  StringRef row = vars[kept - 1];
   if (output.getRank() > kept)
     write.vectorizeInnermost(out, 0, vars.back(), view.outputType.getShape().back(), lanes);
-  write.parallelFused(out, 0, {row});
+  SmallVector<StringRef> rows(llvm::reverse(ArrayRef<StringRef>(vars).take_front(kept)));
+  StringRef row = write.parallelFused(out, 0, rows);
 
   for (halide::FuncOp func : view.funcs) {
     StringRef name = func.getSymName();

@@ -84,6 +84,23 @@ func.func @global_pool(%x: tensor<?x7x7x64xf32>) -> tensor<?x64xf32> {
   return %0 : tensor<?x64xf32>
 }
 
+// A large image is reduced in parts of its rows, all channels of each.
+// CHECK-LABEL: halide.pipeline @reduce_{{[0-9]+}} {
+// CHECK: halide.parallel @reduce, "n"
+// CHECK-NEXT: halide.split @total stage 1, "r0" into ("ro", "ri") by 7
+// CHECK-NEXT: halide.rfactor @total stage 1, ["ro"] to ["part"] into @total_parts
+// CHECK-NEXT: halide.compute_at @total_parts, @reduce, "n"
+// CHECK: halide.reorder @total_parts stage 1, ["ci", "r1", "ri", "co", "part"]
+// CHECK: halide.parallel @total_parts stage 1, "part"
+// CHECK-NEXT: halide.compute_at @total, @reduce, "n"
+func.func @global_pool_in_parts(%x: tensor<?x56x56x64xf32>) -> tensor<?x64xf32> {
+  %0 = nn.group (%a = %x) : (tensor<?x56x56x64xf32>) -> tensor<?x64xf32> {
+    %1 = nn.reduce mean %a dims [1, 2] : (tensor<?x56x56x64xf32>) -> tensor<?x64xf32>
+    nn.yield %1 : tensor<?x64xf32>
+  }
+  return %0 : tensor<?x64xf32>
+}
+
 // Everything about a row happens in its task; sums are one per lane.
 // CHECK-LABEL: halide.pipeline @softmax {
 // CHECK: halide.vectorize @softmax, "c" by 8 tail round_up
@@ -139,7 +156,7 @@ func.func @pointwise(%x: tensor<?x4x4x3xf32>) -> tensor<?x4x4x3xf32> {
 }
 
 // What no family takes is computed whole: here the reduction is not over the last dimension.
-// CHECK-LABEL: halide.pipeline @softmax_0 {
+// CHECK-LABEL: halide.pipeline @softmax_{{[0-9]+}} {
 // CHECK: halide.compute_root @row_max
 // CHECK: halide.compute_root @row_sum
 func.func @columns(%x: tensor<?x4x8xf32>) -> tensor<?x4x8xf32> {
@@ -169,6 +186,20 @@ func.func @row_norm(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
   return %0 : tensor<?x64xf32>
 }
 
+// Rows of all images are tasks of one loop.
+// CHECK-LABEL: halide.pipeline @layer_norm_{{[0-9]+}} {
+// CHECK: halide.fuse @layer_norm, "y", "x" into "task"
+// CHECK-NEXT: halide.fuse @layer_norm, "n", "task" into "task"
+// CHECK-NEXT: halide.parallel @layer_norm, "task"
+// CHECK: halide.compute_at @mean, @layer_norm, "task"
+func.func @norm_of_positions(%x: tensor<?x7x7x64xf32>) -> tensor<?x7x7x64xf32> {
+  %0 = nn.group (%a = %x) : (tensor<?x7x7x64xf32>) -> tensor<?x7x7x64xf32> {
+    %1 = nn.layer_norm %a dims [3] epsilon 1.0e-3 : (tensor<?x7x7x64xf32>) -> tensor<?x7x7x64xf32>
+    nn.yield %1 : tensor<?x7x7x64xf32>
+  }
+  return %0 : tensor<?x7x7x64xf32>
+}
+
 // Packed weights are read block by block: blocks do not overlap, so the last one is guarded.
 // CHECK-LABEL: halide.pipeline @packed_matmul {
 // CHECK: halide.at @in1[%{{.*}}, %rk, %{{.*}}]
@@ -183,7 +214,7 @@ func.func @packed(%x: tensor<?x49x64xf32>, %w: tensor<2x64x16xf32>) -> tensor<?x
 }
 
 // An item is larger than the weights: a task is a part of its rows.
-// CHECK-LABEL: halide.pipeline @packed_matmul_1 {
+// CHECK-LABEL: halide.pipeline @packed_matmul_{{[0-9]+}} {
 // CHECK: halide.split @out, "x" into ("xo", "xi") by 6 tail shift_inwards
 // CHECK-NEXT: halide.split @out, "xo" into ("xb", "xo") by 21 tail guard_with_if
 // CHECK-NEXT: halide.reorder @out, ["ci", "xi", "xo", "co", "xb", "n"]
@@ -196,7 +227,7 @@ func.func @packed_rows(%x: tensor<?x784x64xf32>, %w: tensor<2x64x16xf32>) -> ten
 }
 
 // The weights are larger: a task is a block of them.
-// CHECK-LABEL: halide.pipeline @packed_matmul_2 {
+// CHECK-LABEL: halide.pipeline @packed_matmul_{{[0-9]+}} {
 // CHECK: halide.reorder @out, ["ci", "xi", "xo", "co", "n"]
 // CHECK: halide.fuse @out, "n", "co" into "task"
 // CHECK: halide.split @matmul stage 1, "rk" into ("ro", "ri") by 4

@@ -68,3 +68,20 @@ func.func @attention(%q: tensor<?x20x4x16xf32>, %k: tensor<?x4x16x20xf32>, %v: t
   }
   return %0 : tensor<?x20x4x16xf32>
 }
+
+// Two heads are four tasks: each takes half of a head's rows, and makes panels of its own.
+// CHECK-LABEL: halide.pipeline @attention_{{[0-9]+}} {
+// CHECK: halide.split @attention, "x" into ("xo", "xi") by
+// CHECK-NEXT: halide.split @attention, "xo" into ("xb", "xo") by
+// CHECK-NEXT: halide.reorder @attention, ["ci", "xi", "co", "xo", "xb", "y", "n"]
+// CHECK: halide.compute_at @keys, @attention, "task"
+func.func @few_heads(%q: tensor<?x2x256x64xf32>, %k: tensor<?x2x64x256xf32>, %v: tensor<?x2x256x64xf32>) -> tensor<?x2x256x64xf32> {
+  %0 = nn.group (%a = %q, %b = %k, %c = %v) : (tensor<?x2x256x64xf32>, tensor<?x2x64x256xf32>, tensor<?x2x256x64xf32>) -> tensor<?x2x256x64xf32> {
+    %y = nn.attention %a, %b, %c scores () : (tensor<?x2x256x64xf32>, tensor<?x2x64x256xf32>, tensor<?x2x256x64xf32>) -> tensor<?x2x256x64xf32> {
+    ^bb0(%s: f32):
+      nn.yield %s : f32
+    }
+    nn.yield %y : tensor<?x2x256x64xf32>
+  }
+  return %0 : tensor<?x2x256x64xf32>
+}

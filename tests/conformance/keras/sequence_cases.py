@@ -257,6 +257,9 @@ self_attention("mha_axes_1x2", shape=(3, 4, 6), attention_axes=(1, 2))
 
 # More than a panel of keys, tiles that end within one, and features that end within a vector.
 self_attention("mha_long", shape=(37, 8), key_dim=20)
+# Few heads, whose rows are divided among the tasks.
+self_attention("mha_many_rows_one_head", dict(use_causal_mask=True), shape=(203, 4), num_heads=1, key_dim=96)
+self_attention("mha_many_rows_three_heads", shape=(203, 4), num_heads=3, key_dim=64)
 self_attention("mha_long_causal", dict(use_causal_mask=True), shape=(50, 6), key_dim=4)
 self_attention("mha_long_free_length", shape=(None, 8), sizes=(41,), num_heads=3, key_dim=16)
 self_attention("mha_long_one_head", shape=(64, 8), num_heads=1, key_dim=33)
