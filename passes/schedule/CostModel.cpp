@@ -155,8 +155,8 @@ WinogradPlan sylvite::planWinograd(const WinogradShape &shape, const Machine &ma
     double movedBytes = groups * (filterBytes + (blocks + 2) * inputBytes + 3 * blocks * productBytes);
     double cycles = overlapped(compute + 0.5 * (movedBytes / secondCacheBandwidth + streamedBytes / cacheBytes),
                                estimateWeightCycles(filterBytes));
-    // As good for one core as for two: tasks are groups, and blocks of filters where groups are few.
-    double tasks = groups < fewestGroups ? groups * blocks : groups, cost = cycles * (1 + std::ceil(tasks / 2) / tasks);
+    // As good for one core as for two: tasks are groups, or blocks of filters where there is one group.
+    double tasks = groups == 1 ? blocks : groups, cost = cycles * (1 + std::ceil(tasks / 2) / tasks);
     if (cost < leastCost) {
       best = {m, registerTile, rows, columns, cycles};
       leastCost = cost;

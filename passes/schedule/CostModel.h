@@ -95,9 +95,6 @@ struct WinogradShape {
   int64_t height, width, channels, filters, lanes;
 };
 
-/// Groups of Winograd's tiles that keep cores busy; with fewer of them, blocks of filters are tasks too.
-constexpr int64_t fewestGroups = 4;
-
 /// How Winograd's algorithm runs: F(tile x tile, 3x3), products in register tiles, a group of `groupRows`
 /// by `groupColumns` tiles transformed, multiplied and transformed back before the next. A group is part
 /// of one row of tiles, or of whole rows.

@@ -48,8 +48,8 @@ bool sylvite::scheduleWinograd(PipelineView &view, const Machine &machine) {
   int64_t groups = llvm::divideCeil(llvm::divideCeil(height, tile), plan.groupRows) *
                    llvm::divideCeil(llvm::divideCeil(shape[2], tile), plan.groupColumns);
   write.parallelFused(out, 0, {"xg", "yg", n});
-  bool fewGroups = groups < fewestGroups;
-  if (fewGroups)
+  bool isOneGroup = groups == 1; // then blocks of filters are tasks
+  if (isOneGroup)
     write.parallel(out, 0, "co");
 
   for (StringRef name : {"output_tiles", "output_rows"}) {
@@ -91,7 +91,7 @@ bool sylvite::scheduleWinograd(PipelineView &view, const Machine &machine) {
     write.vectorize("input_points", 0, "ci");
   write.unroll("input_points", 0, "b");
   write.unroll("input_points", 0, "a");
-  if (fewGroups)
+  if (isOneGroup)
     write.parallel("input_points", 0, "t");
 
   write.computeAt("input_rows", "input_points", "co");
