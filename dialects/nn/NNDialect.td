@@ -32,7 +32,7 @@ def NN_Dialect : Dialect {
       `nn.get` in the function has the value of before. Such results are no outputs, and stand after all that are.
 
     Attributes of an `nn.parameter`, which `nn-train` reads:
-    - `nn.regularizer = {l1, l2}`: what its elements add to the loss;
+    - `nn.regularizer = {l1, l2}`, or for a matrix `{orthogonal_rows}` or `{orthogonal_columns}`: what it adds to the loss;
     - `nn.constraint = {kind, ...}`: what it is brought to after each step.
 
     The module's attribute `nn.training` says what its model is trained with: losses, metrics, an optimizer. `nn-train`

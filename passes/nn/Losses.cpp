@@ -16,38 +16,6 @@ using namespace sylvite;
 using namespace sylvite::nn;
 
 //===----------------------------------------------------------------------===//
-// Settings
-//===----------------------------------------------------------------------===//
-
-StringRef Settings::text(StringRef name, StringRef otherwise) const {
-  auto text = attributes.getAs<StringAttr>(name);
-  return text ? text.getValue() : otherwise;
-}
-double Settings::number(StringRef name, double otherwise) const {
-  if (auto number = attributes.getAs<FloatAttr>(name))
-    return number.getValueAsDouble();
-  if (auto number = attributes.getAs<IntegerAttr>(name))
-    return number.getInt();
-  return otherwise;
-}
-bool Settings::flag(StringRef name) const {
-  auto flag = attributes.getAs<BoolAttr>(name);
-  return flag ? flag.getValue() : bool(attributes.getAs<UnitAttr>(name));
-}
-Settings Settings::part(StringRef name) const {
-  auto part = attributes.getAs<DictionaryAttr>(name);
-  return Settings(part ? part : DictionaryAttr::get(attributes.getContext()));
-}
-SmallVector<double> Settings::numbers(StringRef name) const {
-  auto array = attributes.getAs<DenseF64ArrayAttr>(name);
-  return array ? SmallVector<double>(array.asArrayRef()) : SmallVector<double>();
-}
-ArrayRef<int64_t> Settings::dims(StringRef name) const {
-  auto array = attributes.getAs<DenseI64ArrayAttr>(name);
-  return array ? array.asArrayRef() : ArrayRef<int64_t>();
-}
-
-//===----------------------------------------------------------------------===//
 // Rows
 //===----------------------------------------------------------------------===//
 

@@ -399,32 +399,6 @@ void Optimizer::update(TensorBuilder &b, ParameterUpdate &update) const {
 }
 
 //===----------------------------------------------------------------------===//
-// Constraints
-//===----------------------------------------------------------------------===//
-
-Value sylvite::constrain(TensorBuilder &b, Settings constraint, Value parameter) {
-  StringRef kind = constraint.kind();
-  if (kind == "non_neg")
-    return b.map(parameter, [](ScalarBuilder &s, Value w) { return s.relu(w); });
-  double least = 0, most = 1, rate = 1;
-  if (kind == "max_norm")
-    most = constraint.number("max_value", 2);
-  else if (kind == "min_max_norm")
-    least = constraint.number("min_value", 0), most = constraint.number("max_value", 1), rate = constraint.number("rate", 1);
-  Value squares = b.reduce(ReduceKind::SumSquare, parameter, constraint.dims("axes"), /*keepDims=*/true);
-  return b.map(parameter, squares, [&](ScalarBuilder &s, Value w, Value sum) {
-    constexpr double epsilon = 1e-7; // keras.config.epsilon()
-    Value norm = s.sqrt(sum), divisor = s.add(s.constant(epsilon, norm), norm);
-    if (kind == "unit_norm")
-      return s.div(w, divisor);
-    Value wanted = s.clamp(norm, least, most);
-    if (rate != 1)
-      wanted = s.add(s.mul(s.constant(rate, norm), wanted), s.mul(s.constant(1 - rate, norm), norm));
-    return s.mul(w, s.div(wanted, divisor));
-  });
-}
-
-//===----------------------------------------------------------------------===//
 // Schedules
 //===----------------------------------------------------------------------===//
 

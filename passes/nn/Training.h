@@ -30,10 +30,19 @@ private:
   mlir::DictionaryAttr attributes;
 };
 
+/// A parameter of `module` with these elements, or of zeros where there are none; the one of this name if there is one.
+/// T: int32_t, int64_t, float or double.
+template <typename T>
+nn::ParameterOp getParameter(mlir::ModuleOp module, llvm::StringRef name, mlir::RankedTensorType type,
+                             llvm::ArrayRef<T> values);
+
 /// The integers from zero to `count`, a vector of i32: a parameter of the module around `builder`, made if need be.
 mlir::Value getIndices(nn::TensorBuilder &builder, int64_t count);
 /// `values`, a vector of f32, likewise; the first call for `name` decides.
 mlir::Value getVector(nn::TensorBuilder &builder, llvm::StringRef name, llvm::ArrayRef<double> values);
+
+/// The elements of `x`, a tensor without free dimensions, as a vector.
+mlir::Value flatten(nn::TensorBuilder &builder, mlir::Value x);
 
 //===----------------------------------------------------------------------===//
 // Losses and metrics
@@ -143,6 +152,15 @@ private:
   mlir::Value averageMomentum, isOverwrite; ///< of the moving averages; null without
   llvm::SmallVector<mlir::Value> corrections;
 };
+
+//===----------------------------------------------------------------------===//
+// Regularizers and constraints
+//===----------------------------------------------------------------------===//
+
+/// `l1` times the sum of the absolute values of `x`, and `l2` times that of its squares: a scalar, or null for nothing.
+mlir::Value buildPenalty(nn::TensorBuilder &b, double l1, double l2, mlir::Value x);
+/// What `parameter` adds to the loss by its attribute `nn.regularizer`: a scalar, or null for nothing.
+mlir::Value buildPenalty(nn::TensorBuilder &b, Settings regularizer, mlir::Value parameter);
 
 /// `parameter` as Keras's constraint of some `kind` has it after each step; `axes` are those that norms are over.
 mlir::Value constrain(nn::TensorBuilder &b, Settings constraint, mlir::Value parameter);

@@ -393,7 +393,8 @@ std::optional<std::pair<double, double>> LayerBuilder::penalty(StringRef key) {
     return isNamed ? given ? asNumber(given).value_or(0) : (config ? 0 : 0.01) : 0;
   };
   if (lower != "l1" && lower != "l2" && lower != "l1l2" && lower != "l1_l2") {
-    refuse(key, "L1, L2, L1L2 in training");
+    refuse(key, key == "activity_regularizer" ? "L1, L2, L1L2 in training"
+                                              : "L1, L2, L1L2, OrthogonalRegularizer in training");
     return std::nullopt;
   }
   return std::pair(factor("l1"), factor("l2"));
@@ -405,13 +406,23 @@ static nn::ParameterOp parameterOf(ModuleOp module, Value variable) {
 }
 
 void LayerBuilder::addRegularizer(Value variable, StringRef key) {
-  auto factors = penalty(key);
-  if (!factors)
+  const Json *json = attribute(key);
+  if (!json)
     return;
-  parameterOf(state.module, variable)
-      ->setAttr("nn.regularizer",
-                builder.getDictionaryAttr({builder.getNamedAttr("l1", builder.getF64FloatAttr(factors->first)),
-                                           builder.getNamedAttr("l2", builder.getF64FloatAttr(factors->second))}));
+  NamedAttrList list;
+  StringRef name = asString(json).value_or(asString(member(*json, "class_name")).value_or(""));
+  if (name == "OrthogonalRegularizer" || name == "orthogonal_regularizer") {
+    if (rankOf(variable) != 2)
+      return refuse(key, "for a matrix");
+    const Json *config = member(*json, "config"), *factor = config ? member(*config, "factor") : nullptr;
+    bool isByColumn = config && asString(member(*config, "mode")) == StringRef("columns");
+    list.set(isByColumn ? "orthogonal_columns" : "orthogonal_rows",
+             builder.getF64FloatAttr(factor ? asNumber(factor).value_or(0) : 0.01));
+  } else if (auto factors = penalty(key)) {
+    list.set("l1", builder.getF64FloatAttr(factors->first));
+    list.set("l2", builder.getF64FloatAttr(factors->second));
+  }
+  parameterOf(state.module, variable)->setAttr("nn.regularizer", list.getDictionary(builder.getContext()));
 }
 
 void LayerBuilder::addConstraint(Value variable, StringRef key) {

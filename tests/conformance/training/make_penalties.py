@@ -1,4 +1,4 @@
-"""Makes penalties.npz: steps of Keras with constraints of variables and regularizers of activities.
+"""Makes penalties.npz: steps of Keras with constraints of variables, and regularizers of variables and activities.
 
 KERAS_BACKEND=jax python make_penalties.py OUTPUT_DIRECTORY
 """
@@ -63,6 +63,12 @@ train("activity_maps", (6, 6, 2), [layers.Conv2D(4, 3, activation="relu", activi
                                    layers.GlobalAveragePooling2D()])
 train("activity_sequence", (4, 3), [layers.LSTM(5, return_sequences=True, activity_regularizer=regularizers.L2(0.2), name="lstm"),
                                     layers.GlobalMaxPooling1D()])
+train("orthogonal_rows", (5,), [dense(kernel_regularizer=regularizers.OrthogonalRegularizer(0.8))])
+train("orthogonal_columns", (5,), [dense(kernel_regularizer=regularizers.OrthogonalRegularizer(0.8, mode="columns"))])
+train("orthogonal_by_name", (4,), [layers.Embedding(6, 3, embeddings_regularizer="orthogonal_regularizer", name="embedding"),
+                                   layers.Flatten()], integers=6)
+train("orthogonal_recurrent", (4, 3), [layers.LSTM(5, kernel_regularizer=regularizers.L1L2(0.05, 0.1), name="lstm",
+                                                   recurrent_regularizer=regularizers.OrthogonalRegularizer(0.5))])
 keras.utils.set_random_seed(5)
 x = keras.Input((5,), name="x")
 model = keras.Model(x, layers.Dense(2, activity_regularizer=regularizers.L2(0.4), name="y")(x))
