@@ -268,16 +268,16 @@ static FailureOr<std::optional<size_t>> splitOutput(Location loc, StringRef what
   return std::optional<size_t>(found - outputs.begin());
 }
 
-/// Weights of classes, by their numbers.
-static FailureOr<SmallVector<double>> parseClassWeights(Location loc, ArrayRef<std::string> texts) {
+Expected<std::vector<double>> sylvite::parseClassWeights(ArrayRef<std::string> texts) {
   constexpr size_t most = 1 << 20;
-  SmallVector<double> weights;
+  std::vector<double> weights;
   for (StringRef text : texts) {
     auto [number, value] = text.split('=');
     size_t index;
     double weight;
     if (number.getAsInteger(10, index) || index >= most || value.getAsDouble(weight) || !(weight >= 0))
-      return emitError(loc) << "--class-weights: '" << text << "' is not of the form CLASS=WEIGHT, a number from 0 on and one that is not negative";
+      return createStringError("--class-weights: '" + text +
+                               "' is not of the form CLASS=WEIGHT, a number from 0 on and one that is not negative");
     if (index >= weights.size())
       weights.resize(index + 1, 1);
     weights[index] = weight;
@@ -335,9 +335,9 @@ LogicalResult sylvite::configureTraining(ModuleOp module, const TrainingOptions 
   if (!options.sampleWeights.empty())
     training.set("sample_weights", b.getStringAttr(options.sampleWeights));
   if (!options.classWeights.empty()) {
-    auto weights = parseClassWeights(loc, options.classWeights);
-    if (failed(weights))
-      return failure();
+    Expected<std::vector<double>> weights = parseClassWeights(options.classWeights);
+    if (!weights)
+      return emitError(loc) << toString(weights.takeError());
     training.set("class_weights", b.getDenseF64ArrayAttr(*weights));
   }
   if (!training.get("losses"))

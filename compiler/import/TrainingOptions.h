@@ -2,6 +2,9 @@
 #ifndef SYLVITE_COMPILER_IMPORT_TRAININGOPTIONS_H
 #define SYLVITE_COMPILER_IMPORT_TRAININGOPTIONS_H
 
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/Support/Error.h"
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -20,6 +23,9 @@ struct TrainingOptions {
   std::vector<std::string> classWeights; ///< CLASS=WEIGHT: "0=1", "1=2.5"
   std::vector<std::string> freeze;  ///< patterns of parameters that do not change: "block[1-3]*"
 };
+
+/// The weights of classes, by their numbers, that texts CLASS=WEIGHT give; those that none names weigh 1.
+llvm::Expected<std::vector<double>> parseClassWeights(llvm::ArrayRef<std::string> texts);
 
 } // namespace sylvite
 

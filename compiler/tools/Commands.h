@@ -46,6 +46,7 @@ struct TrainOptions {
   int64_t epochs = 1, batch = 32;
   bool shuffle = true;
   uint64_t seed = 0;
+  std::vector<std::string> classWeights; // CLASS=WEIGHT
   int64_t earlyStopping = 0; // epochs without improvement; 0: never
   float learningRate = std::numeric_limits<float>::quiet_NaN(); // that of the library or the checkpoint
   int threads = 0;

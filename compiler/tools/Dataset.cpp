@@ -44,6 +44,33 @@ Dataset Dataset::splitOff(int64_t count) {
 /// Bytes of one item.
 static size_t itemBytes(const Array &array) { return array.data.size() / array.shape[0]; }
 
+Error Dataset::weightClasses(std::vector<double> weights) {
+  auto weight = find(names, "sample_weight");
+  if (weight == names.end() || (*arrays)[weight - names.begin()].shape.size() != 1)
+    return createStringError("class weights need a library that takes a weight of each item: compile its model with "
+                             "--sample-weights, or with --class-weights, which are part of it then");
+  auto target = find_if(names, [](StringRef name) { return name == "labels" || name == "targets"; });
+  if (target == names.end() || (*arrays)[target - names.begin()].shape.size() != (*target == "labels" ? 1 : 2))
+    return createStringError("class weights need a model with one loss, whose target has one class for each item");
+  targetInput = target - names.begin();
+  weightInput = weight - names.begin();
+  classWeights = std::move(weights);
+  return Error::success();
+}
+
+double Dataset::classWeight(int64_t item) const {
+  const Array &target = (*arrays)[targetInput];
+  const char *data = target.data.data() + (begin + item) * itemBytes(target);
+  int64_t number;
+  if (target.dtype == DType::Int32) {
+    number = *reinterpret_cast<const int32_t *>(data);
+  } else {
+    ArrayRef<float> scores(reinterpret_cast<const float *>(data), itemBytes(target) / sizeof(float));
+    number = scores.size() == 1 ? std::lround(scores[0]) : max_element(scores) - scores.begin();
+  }
+  return number >= 0 && static_cast<size_t>(number) < classWeights.size() ? classWeights[number] : 1;
+}
+
 Dataset::Batch Dataset::gather(ArrayRef<int64_t> items) {
   Batch batch;
   for (auto [array, buffer] : zip_equal(*arrays, buffers)) {
@@ -53,6 +80,9 @@ Dataset::Batch Dataset::gather(ArrayRef<int64_t> items) {
       std::memcpy(buffer.data() + i * bytes, array.data.data() + (begin + item) * bytes, bytes);
     batch.inputs.push_back(buffer.data());
   }
+  if (!classWeights.empty())
+    for (auto [i, item] : enumerate(items))
+      reinterpret_cast<float *>(buffers[weightInput].data())[i] *= classWeight(item);
   batch.dims = dims;
   batch.dims[0] = items.size();
   return batch;

@@ -16,6 +16,9 @@ public:
   static llvm::Expected<Dataset> read(const sylvite_entry &entry, llvm::StringRef path);
 
   int64_t size() const { return end - begin; }
+  /// Lets each item weigh in the loss by its class too: `weights` by the classes' numbers, 1 for those beyond. Fails where
+  /// the entry takes no weights of items, or no target with one class for each.
+  llvm::Error weightClasses(std::vector<double> weights);
   /// Cuts the last `count` items off and returns them.
   Dataset splitOff(int64_t count);
 
@@ -29,11 +32,16 @@ public:
   std::string findNonFinite(llvm::ArrayRef<int64_t> items) const;
 
 private:
+  /// The weight of an item's class.
+  double classWeight(int64_t item) const;
+
   std::shared_ptr<const std::vector<Array>> arrays;
   std::vector<std::string> names;
   std::vector<int64_t> dims;
   int64_t begin = 0, end = 0;
   std::vector<std::vector<char>> buffers;
+  std::vector<double> classWeights;       ///< empty: all are 1
+  size_t targetInput = 0, weightInput = 0; ///< what they are read from, and multiplied to
 };
 
 /// The order of `count` items in epoch `epoch` of a run with this seed: the same on every machine, and known for

@@ -4,6 +4,7 @@
 // before it, and a checkpoint holds all parameters together with the record of the run. So a run that was
 // interrupted, or killed, ends with the bits of one that was not; and one whose loss is not a number can be gone
 // through again to find the layer that made it.
+#include "compiler/import/TrainingOptions.h"
 #include "compiler/tools/Commands.h"
 #include "compiler/tools/Dataset.h"
 #include "compiler/tools/EntryInputs.h"
@@ -182,6 +183,13 @@ Error Trainer::readData() {
     if (!other)
       return other.takeError();
     validation = std::move(*other);
+  }
+  if (!options.classWeights.empty()) { // validation is without them, as Keras's
+    Expected<std::vector<double>> weights = parseClassWeights(options.classWeights);
+    if (!weights)
+      return weights.takeError();
+    if (Error error = training.weightClasses(std::move(*weights)))
+      return error;
   }
   record.items = training.size();
   record.batch = std::min(options.batch, training.size());

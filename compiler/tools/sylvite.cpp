@@ -135,6 +135,8 @@ static int runCommandLine(int argc, char **argv) {
       "With --save the parameters and the place in the run are written after every epoch and on Ctrl-C. The same\n"
       "command with --resume goes on from there, also after a crash, and ends with the same bits as a run without\n"
       "interruption. With --early-stopping the best epoch is kept beside it, in NAME.best.safetensors.\n\n"
+      "--class-weights multiply the weights of items, `sample_weight`, which a library takes that was compiled with\n"
+      "--sample-weights. As in Keras they do not count in validation.\n\n"
       "The order of an epoch depends on the seed and the number of the epoch alone (SplitMix64, Fisher-Yates).\n\n"
       "Examples:\n"
       "  sylvite train build/libdigits.so --data digits.npz --epochs 5 --validation 0.1 --save tuned.safetensors\n"
@@ -150,6 +152,9 @@ static int runCommandLine(int argc, char **argv) {
   trainCommand->add_flag("--shuffle,!--no-shuffle", train.shuffle, "Shuffle the data in each epoch, which is the default; or keep their order");
   trainCommand->add_option("--seed", train.seed, "Seed of the shuffling")->capture_default_str();
   trainCommand->add_option("--learning-rate", train.learningRate, "In place of the library's or the checkpoint's")->check(CLI::NonNegativeNumber);
+  trainCommand->add_option("--class-weights", train.classWeights,
+                           "What the loss of an item of a class is multiplied by, 0=1,1=2.5; the library needs weights of items")
+      ->delimiter(',')->type_name("CLASS=WEIGHT");
   CLI::Option *saveOption = trainCommand->add_option("--save", train.save, "Checkpoint to write: .safetensors")->type_name("FILE");
   trainCommand->add_flag("--resume", train.resume, "Go on from the checkpoint, if it is there")->needs(saveOption);
   trainCommand->add_option("--early-stopping", train.earlyStopping, "Stop after so many epochs without a better (validation) loss")

@@ -1,6 +1,5 @@
 """Runs `sylvite train` and checks what it says and leaves. Usage: train.py DIRECTORY, where libline.so is the model of
 tests/abi/Inputs/regression.c. Expected values come from the same training in NumPy, below."""
-import json
 import pathlib
 import random
 import signal
@@ -9,36 +8,14 @@ import sys
 import time
 
 import numpy as np
+from training_run import check, failures, finish, read_checkpoint, read_log, run_train
 
 directory = pathlib.Path(sys.argv[1])
 library = directory / "libline.so"
-failures = []
 
 
-def check(condition, label):
-    if not condition:
-        failures.append(label)
-
-
-def train(*arguments, status=0, message="", data="data.npz", library=library):
-    command = ["sylvite", "train", library, "--data", directory / data, "--threads", "1", *arguments]
-    result = subprocess.run([str(part) for part in command], capture_output=True, text=True)
-    if result.returncode != status or message not in result.stderr:
-        failures.append(f"{arguments}: status {result.returncode}, expected {status} and '{message}': {result.stderr}")
-    return result
-
-
-def read_checkpoint(path):
-    content = path.read_bytes()
-    length = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8:8 + length])
-    tensors = {name: content[8 + length + entry["data_offsets"][0]:8 + length + entry["data_offsets"][1]]
-               for name, entry in header.items() if name != "__metadata__"}
-    return tensors, json.loads(header["__metadata__"].get("sylvite.note", "{}"))
-
-
-def read_log(path):
-    return [json.loads(line) for line in path.read_text().splitlines()]
+def train(*arguments, data="data.npz", library=library, **expected):
+    return run_train(library, "--data", directory / data, "--threads", "1", *arguments, **expected)
 
 
 MASK = (1 << 64) - 1
@@ -250,5 +227,4 @@ saved.write_bytes(content)
 train("--epochs", 2, "--weights", saved, "--log", log)
 check(len(read_log(log)) == 2, "weights start another run")
 
-print("\n".join(failures) or "all as expected")
-sys.exit(bool(failures))
+finish()

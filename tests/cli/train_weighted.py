@@ -1,40 +1,26 @@
-"""Runs `sylvite train` with sample weights, accumulated gradients and moving averages of the weights.
+"""Runs `sylvite train` with sample weights, class weights, accumulated gradients and moving averages of the weights.
 
-Usage: train_weighted.py LIBRARY DIRECTORY, where LIBRARY is compiled as train_weighted.test says. Expected values come from the
+Usage: train_weighted.py DIRECTORY, whose libraries are compiled as train_weighted.test says. Expected values come from the
 same training in NumPy, below.
 """
-import json
 import pathlib
-import subprocess
 import sys
 
 import numpy as np
+from training_run import check, finish, read_checkpoint, read_log, run_train
 
-library, directory = map(pathlib.Path, sys.argv[1:])
-failures = []
+directory = pathlib.Path(sys.argv[1])
 RATE, BATCH, STEPS, MOMENTUM = 0.1, 8, 2, 0.9
 
 
-def train(*arguments):
-    result = subprocess.run(["sylvite", "train", str(library), "--no-shuffle", "--batch", str(BATCH), *map(str, arguments)],
-                            capture_output=True, text=True)
-    if result.returncode:
-        sys.exit(f"{arguments}: {result.stderr}")
-    return result
-
-
-def read_checkpoint(path):
-    content = path.read_bytes()
-    length = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8:8 + length])
-    values = [np.frombuffer(content[8 + length + header[name]["data_offsets"][0]:8 + length + header[name]["data_offsets"][1]], np.float32)
-              for name in ("dense/kernel", "dense/bias")]
-    return np.concatenate(values)
+def train(library, data, *arguments, **expected):
+    return run_train(directory / f"lib{library}.so", "--no-shuffle", "--batch", BATCH, "--data", directory / f"{data}.npz", *arguments,
+                     **expected)
 
 
 def expected(x, y, weights, epochs):
-    """The losses of the epochs, and the averages of the parameters at the end."""
-    p, average, sums, step, losses = np.array([0.5, -0.25, 0, 1]), np.zeros(4), np.zeros(4), 0, []
+    """The losses of the epochs, the averages of the parameters at the end, and the parameters after each epoch."""
+    p, average, sums, step, losses, parameters = np.array([0.5, -0.25, 0, 1]), np.zeros(4), np.zeros(4), 0, [], []
     x = np.concatenate([x, np.ones((len(x), 1))], 1).astype(np.float64)
     for _ in range(epochs):
         total = 0
@@ -49,15 +35,16 @@ def expected(x, y, weights, epochs):
                 p, sums = p - RATE * sums / STEPS, np.zeros(4)
             average = momentum * average + (1 - momentum) * p
         losses.append(total / len(x))
-    return losses, average
+        parameters.append(p)
+    return losses, average, parameters
 
 
-def check(label, saved, log, losses, average):
-    logged = [json.loads(line)["loss"] for line in log.read_text().splitlines()]
-    if not np.allclose(logged, losses, rtol=1e-4):
-        failures.append(f"{label}: losses {logged}, expected {losses}")
-    if not np.allclose(read_checkpoint(saved), average, rtol=1e-4, atol=1e-6):
-        failures.append(f"{label}: {read_checkpoint(saved)}, expected {average}")
+def check_run(label, losses, average, _):
+    logged = [line["loss"] for line in read_log(log)]
+    check(np.allclose(logged, losses, rtol=1e-4), f"{label}: losses {logged}, expected {losses}")
+    tensors, _ = read_checkpoint(saved)
+    parameters = np.frombuffer(tensors["dense/kernel"] + tensors["dense/bias"], np.float32)
+    check(np.allclose(parameters, average, rtol=1e-4, atol=1e-6), f"{label}: {parameters}, expected {average}")
 
 
 generator = np.random.default_rng(9)
@@ -68,17 +55,41 @@ saved, log = directory / "run.safetensors", directory / "run.jsonl"
 np.savez(directory / "weighted.npz", x=x, targets=y[:, None], sample_weight=weights)
 np.savez(directory / "plain.npz", x=x, targets=y[:, None])
 
-result = train("--data", directory / "weighted.npz", "--epochs", 3, "--save", saved, "--log", log)
-check("weighted", saved, log, *expected(x, y, weights, 3))
-if "moving averages" not in result.stderr:
-    failures.append(f"what it says: {result.stderr}")
+result = train("affine", "weighted", "--epochs", 3, "--save", saved, "--log", log)
+check_run("weighted", *expected(x, y, weights, 3))
+check("moving averages" in result.stderr, f"what it says: {result.stderr}")
 finished = saved.read_bytes()
-train("--data", directory / "weighted.npz", "--epochs", 3, "--save", saved, "--resume")
-if saved.read_bytes() != finished:
-    failures.append("a finished run that is resumed changes")
+train("affine", "weighted", "--epochs", 3, "--save", saved, "--resume")
+check(saved.read_bytes() == finished, "a finished run that is resumed changes")
 # Without sample weights, all items weigh one.
-train("--data", directory / "plain.npz", "--epochs", 2, "--save", saved, "--log", log)
-check("plain", saved, log, *expected(x, y, np.ones(45), 2))
+train("affine", "plain", "--epochs", 2, "--save", saved, "--log", log)
+check_run("plain", *expected(x, y, np.ones(45), 2))
 
-print("\n".join(failures) or "all as expected")
-sys.exit(bool(failures))
+# Targets that are numbers of classes: their weights multiply those of the items, 1 for a class that none names, and do not count
+# in validation.
+classes = np.float32(generator.integers(0, 4, 45))
+np.savez(directory / "classes.npz", x=x, targets=classes[:, None], sample_weight=weights)
+by_class = weights * np.array([2.5, 1, 0.25, 1])[classes.astype(int)]
+train("affine", "classes", "--epochs", 2, "--save", saved, "--log", log, "--class-weights", "0=2.5,2=0.25", "--validation",
+      directory / "classes.npz")
+run = expected(x, classes, by_class, 2)
+check_run("classes", *run)
+validation = [np.mean(weights * (x @ p[:3] + p[3] - classes) ** 2) for p in run[2]]
+check(np.allclose([line["val_loss"] for line in read_log(log)], validation, rtol=1e-4), f"validation: {read_log(log)}, {validation}")
+train("plain", "plain", "--class-weights", "0=2", status=1, message="class weights need a library that takes a weight of each item")
+train("affine", "plain", "--class-weights", "0=x", status=1, message="error: --class-weights: '0=x' is not of the form CLASS=WEIGHT")
+
+# Labels, and targets that are vectors, as where the library has the weights itself.
+labels = generator.integers(0, 10, 45).astype(np.int32)
+data = {"input_layer_2": generator.normal(size=(45, 784)).astype(np.float32)}
+for form, target in (("sparse", {"labels": labels}), ("dense", {"targets": np.eye(10, dtype=np.float32)[labels]})):
+    np.savez(directory / f"{form}.npz", **data, **target)
+    train(f"{form}_outside", form, "--class-weights", "1=3,4=0,9=0.5", "--save", saved)
+    outside = read_checkpoint(saved)[0]
+    train(f"{form}_inside", form, "--save", saved)
+    inside = read_checkpoint(saved)[0]
+    for name in outside:
+        values = [np.frombuffer(tensors[name], np.float32) for tensors in (outside, inside)]
+        check(np.allclose(*values, rtol=1e-4, atol=1e-6), f"{form}: {name}")
+    check(len(outside) > 4, f"{form}: {list(outside)}")
+finish()
