@@ -20,7 +20,7 @@ digits = gzip.decompress((examples / "mnist" / "mnist_5k.csv.gz").read_bytes())
 
 
 def train(seed):
-    """The seed of the order of the digits is the program's; that of the weights is in the model."""
+    """The seed of the order of the digits is the program's; that of the weights is the library's."""
     library = compile_model(examples / "train_mnist" / "mnist.json", seed, directory)
     return subprocess.run([directory / "train", directory / "trained.safetensors", str(seed)], input=digits,
                           env={**os.environ, "LD_LIBRARY_PATH": str(library)}, check=True,
