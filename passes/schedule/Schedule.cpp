@@ -169,7 +169,11 @@ void ScheduleWriter::vectorizeInnermost(StringRef func, int64_t stage, StringRef
       vectorize(func, stage, var);
     return;
   }
-  vectorize(func, stage, var, lanes, tailFor(extent, lanes));
+  TailStrategy tail = tailFor(extent, lanes);
+  // An update cannot run twice at a place.
+  if (stage > 0 && tail == TailStrategy::ShiftInwards)
+    tail = TailStrategy::GuardWithIf;
+  vectorize(func, stage, var, lanes, tail);
 }
 
 StringRef ScheduleWriter::parallelFused(StringRef func, int64_t stage, ArrayRef<StringRef> vars) {

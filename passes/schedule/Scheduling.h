@@ -68,8 +68,8 @@ public:
   void computeRoot(llvm::StringRef func);
   void boundExtent(llvm::StringRef func, llvm::StringRef var, int64_t extent);
 
-  /// Vectorizes the innermost variable of a pure definition whose extent is `extent` (or free): whole
-  /// when it is small, in vectors that overlap or are guarded at the end otherwise.
+  /// Vectorizes the innermost variable, whose extent is `extent` (or free): whole when it is small, otherwise in vectors that
+  /// overlap or, in an update, are guarded at the end.
   void vectorizeInnermost(llvm::StringRef func, int64_t stage, llvm::StringRef var, int64_t extent,
                           unsigned lanes);
   /// Fuses loops, innermost first, runs the result in parallel and returns its name. Nothing for an empty list.

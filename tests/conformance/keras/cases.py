@@ -174,6 +174,9 @@ one("conv2d_channels_first_batch_normalization", (3, 7, 7), lambda: layers.Conv2
     lambda: layers.BatchNormalization(axis=1))
 one("batch_normalization_conv2d_same", (7, 7, 3), layers.BatchNormalization, lambda: layers.Conv2D(6, 3, padding="same"))
 one("batch_normalization_conv2d_valid", (7, 7, 3), layers.BatchNormalization, lambda: layers.Conv2D(6, 3))
+# Summed in parts of its rows, the last channels less than a vector.
+one("global_average_pooling2d_of_large_image", (64, 48, 1), lambda: layers.Conv2D(44, 1, activation="relu"),
+    layers.GlobalAveragePooling2D)
 # Expanded on the way to the window, in strips of rows.
 for kernel in (3, 5):
     for strides in (1, 2):
