@@ -150,3 +150,30 @@ func.func @forward(%x: tensor<?x64xf32> {nn.name = "x", nn.dims = ["batch", ""]}
   %3 = halide.call @k(%0) {layers = ["d"], flops_per_element = 0, shape = affine_map<()[n] -> (n, 64)>} : (tensor<?x64xf32>) -> tensor<?x64xf32>
   return %3, %2 : tensor<?x64xf32>, tensor<8xf32>
 }
+
+// -----
+
+// A kernel that writes over a view whose free dimensions stand in another order: the allocation under it lives on.
+// CHECK-LABEL: func.func @forward(%arg0: index, %arg1: index, %arg2: memref<?x?xf32>
+// CHECK: %[[A:.*]] = memref.view %arg4[%[[OFFSET:.*]]][%arg0, %arg1]
+// CHECK-NEXT: halide.launch @twice ins(%arg2 : {{.*}}) outs(%[[A]] :
+// CHECK: %[[VIEW:.*]] = memref.view %arg4[%[[OFFSET]]][%arg1, %arg0]
+// CHECK: %[[B:.*]] = memref.view %arg4[%[[OFFSET]]][%arg1, %arg0]
+// CHECK-NEXT: halide.launch @twice ins(%[[VIEW]] : {{.*}}) outs(%[[B]] :
+// CHECK: halide.launch @twice ins(%[[B]] :
+halide.pipeline @twice {
+  halide.input @x : tensor<?x?xf32>
+  halide.func @y(%n, %c) -> f32 {
+    %0 = halide.at @x[%n, %c] : f32
+    %1 = arith.addf %0, %0 : f32
+    halide.yield %1 : f32
+  }
+  halide.output @y : tensor<?x?xf32>
+}
+func.func @forward(%x: tensor<?x?xf32> {nn.name = "x", nn.dims = ["n", "t"]}) -> (tensor<?x?xf32> {nn.name = "y"}) {
+  %0 = halide.call @twice(%x) {layers = ["a"], flops_per_element = 1, shape = affine_map<()[n, t] -> (n, t)>} : (tensor<?x?xf32>) -> tensor<?x?xf32>
+  %1 = nn.reshape %0 from [1, 0] : tensor<?x?xf32> to tensor<?x?xf32>
+  %2 = halide.call @twice(%1) {layers = ["b"], flops_per_element = 1, shape = affine_map<()[n, t] -> (n, t)>} : (tensor<?x?xf32>) -> tensor<?x?xf32>
+  %3 = halide.call @twice(%2) {layers = ["c"], flops_per_element = 1, shape = affine_map<()[n, t] -> (n, t)>} : (tensor<?x?xf32>) -> tensor<?x?xf32>
+  return %3 : tensor<?x?xf32>
+}

@@ -30,10 +30,13 @@ struct OperatorFamily {
 };
 
 llvm::ArrayRef<OperatorRow> attentionOperators();
+llvm::ArrayRef<OperatorRow> borderOperators();
+llvm::ArrayRef<OperatorRow> constantOperators();
 llvm::ArrayRef<OperatorRow> controlOperators();
 llvm::ArrayRef<OperatorRow> convOperators();
 llvm::ArrayRef<OperatorRow> denseOperators();
 llvm::ArrayRef<OperatorRow> indexOperators();
+llvm::ArrayRef<OperatorRow> joinOperators();
 llvm::ArrayRef<OperatorRow> learningOperators();
 llvm::ArrayRef<OperatorRow> lossOperators();
 llvm::ArrayRef<OperatorRow> normOperators();

@@ -119,6 +119,8 @@ case("lstm_too_few_activations", parse(LSTM % (5, 'activations = ["Sigmoid"]')),
 case("lstm_hidden_size", parse(LSTM % (5, "hidden_size = 4")), "attribute 'hidden_size' is 4; supported: the 5 of")
 case("lstm_weights", parse(LSTM % (6, "hidden_size = 6")),
      "its weights has shape (1, 20, 4); supported: (1, 24, 4), with elements of the input's type")
+case("lstm_free_size", parse(LSTM.replace("%d", "%s") % ("H", "hidden_size = 5")),
+     "node 'y' (LSTM): dimension 2 of its input (1, 20, H) is free")
 case("nonzero_of_input", parse("g (float[4] x) => (int64[1,N] y) { y = NonZero (x) }"),
      "node 'y' (NonZero): its input, tensor 'x', depends on the model's input, and so does the size of its result")
 case("unique_of_input", parse("g (float[4] x) => (float[N] y) { y = Unique (x) }"),
