@@ -9,13 +9,26 @@
 using namespace mlir;
 using namespace sylvite::nn;
 
+/// Whether these are the operands of a product of bytes.
+static bool areBytes(Type lhs, Type rhs) {
+  return getElementTypeOrSelf(lhs).isUnsignedInteger(8) && getElementTypeOrSelf(rhs).isSignlessInteger(8);
+}
+
+Type sylvite::nn::productType(Type lhs, Type rhs) {
+  return areBytes(lhs, rhs) ? IntegerType::get(lhs.getContext(), 32) : getElementTypeOrSelf(lhs);
+}
+
+/// Whether a product has operands of one element type, or bytes.
+static bool haveProduct(Type lhs, Type rhs) {
+  return getElementTypeOrSelf(lhs) == getElementTypeOrSelf(rhs) || areBytes(lhs, rhs);
+}
+
 FailureOr<ShapeExpr> MatmulOp::inferShape(Adaptor adaptor, std::optional<Location> loc,
                                           ArrayRef<ShapeExpr> shapes) {
   ShapeExpr lhs = shapes[0], rhs = shapes[1];
-  if (lhs.size() < 2 || rhs.size() < 2 ||
-      getElementTypeOrSelf(adaptor.getLhs()) != getElementTypeOrSelf(adaptor.getRhs()))
+  if (lhs.size() < 2 || rhs.size() < 2 || !haveProduct(adaptor.getLhs().getType(), adaptor.getRhs().getType()))
     return emitOptionalError(
-        loc, "matmul_c1: expected two operands of rank two or more and one element type");
+        loc, "matmul_c1: expected two operands of rank two or more and one element type, or of ui8 and i8");
   if (adaptor.getTransposeLhs())
     std::swap(lhs.back(), lhs[lhs.size() - 2]);
   if (adaptor.getTransposeRhs())
@@ -56,12 +69,20 @@ FailureOr<SmallVector<Value>> MatmulOp::buildGradient(OpBuilder &builder, ValueR
 
 FailureOr<ShapeExpr> PackedMatmulOp::inferShape(Adaptor adaptor, std::optional<Location> loc,
                                                 ArrayRef<ShapeExpr> shapes) {
-  const ShapeExpr &lhs = shapes[0], &rhs = shapes[1];
-  bool hasGates = lhs.size() == 2 && rhs.size() == 4;
-  if (lhs.size() < 2 || (rhs.size() != 3 && !hasGates) ||
-      getElementTypeOrSelf(adaptor.getLhs()) != getElementTypeOrSelf(adaptor.getRhs()))
+  const ShapeExpr &lhs = shapes[0];
+  ShapeExpr rhs = shapes[1];
+  bool bytes = areBytes(adaptor.getLhs().getType(), adaptor.getRhs().getType());
+  bool hasSteps = bytes && rhs.size() == 4 && constantDim(rhs.back()) == 4;
+  if (hasSteps) { // as one of K steps
+    rhs.pop_back();
+    rhs[1] = rhs[1] * 4;
+  }
+  bool hasGates = !bytes && lhs.size() == 2 && rhs.size() == 4;
+  if (lhs.size() < 2 || (rhs.size() != 3 && !hasGates) || bytes != hasSteps ||
+      !haveProduct(adaptor.getLhs().getType(), adaptor.getRhs().getType()))
     return emitOptionalError(loc, "packed_matmul_c1: expected a left side of rank two or more and a right side "
-                                  "(blocks, K, block), or a matrix and (blocks, K, gates, block), of one element type");
+                                  "(blocks, K, block), or a matrix and (blocks, K, gates, block), of one element type, "
+                                  "or ui8 and i8 (blocks, K / 4, block, 4)");
   if (lhs.back() != rhs[1])
     return emitOptionalError(loc, "packed_matmul_c2: cannot contract a dimension of ",
                              constantDim(lhs.back()).value_or(-1), " with one of ",

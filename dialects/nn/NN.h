@@ -40,6 +40,9 @@ bool areCompatible(mlir::TypeRange inferred, mlir::TypeRange actual);
 /// Shapes of operands for type inference: two free dimensions are never known to be equal.
 llvm::SmallVector<ShapeExpr> shapesOfOperands(mlir::ValueRange operands);
 
+/// The element type of a matrix product: that of both operands, or i32 for ui8 and i8.
+mlir::Type productType(mlir::Type lhs, mlir::Type rhs);
+
 /// NumPy broadcasting of two dimensions; null when both are constant and in conflict.
 mlir::AffineExpr broadcastDim(mlir::AffineExpr a, mlir::AffineExpr b);
 

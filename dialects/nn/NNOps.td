@@ -21,9 +21,9 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 
 class NN_Op<string mnemonic, list<Trait> traits = []> : Op<NN_Dialect, mnemonic, traits>;
 
-/// The op's C++ file gives `inferShape`; type inference follows from it, with the element type of the
-/// first operand. A result type may be less precise than the inferred one, never in conflict with it.
-def NN_InferTensor : NativeOpTrait<"InferTensor", [], [{
+/// The op's C++ file gives `inferShape`; type inference follows from it, with `elementType`, an expression of `operands`. A
+/// result type may be less precise than the inferred one, never in conflict with it.
+class NN_InferTensor<string elementType> : NativeOpTrait<"InferTensor", [], [{
   static ::llvm::FailureOr<::sylvite::nn::ShapeExpr>
   inferShape(Adaptor adaptor, ::std::optional<::mlir::Location> loc,
              ::llvm::ArrayRef<::sylvite::nn::ShapeExpr> operandShapes);
@@ -43,8 +43,7 @@ def NN_InferTensor : NativeOpTrait<"InferTensor", [], [{
                             ::sylvite::nn::shapesOfOperands(operands));
     if (failed(shape))
       return ::llvm::failure();
-    types.push_back(::sylvite::nn::typeOfShape(
-        *shape, ::mlir::getElementTypeOrSelf(operands.front().getType())));
+    types.push_back(::sylvite::nn::typeOfShape(*shape, }] # elementType # [{));
     return ::llvm::success();
   }
   bool $cppClass::isCompatibleReturnTypes(::mlir::TypeRange inferred, ::mlir::TypeRange actual) {
@@ -54,10 +53,16 @@ def NN_InferTensor : NativeOpTrait<"InferTensor", [], [{
   let cppNamespace = "::sylvite::nn";
 }
 
-/// A pure op on tensors whose result type follows from its operands and attributes.
-class NN_TensorOp<string mnemonic, list<Trait> traits = []>
-    : NN_Op<mnemonic, !listconcat([Pure, InferTypeOpInterface, NN_InferTensor,
+/// A pure op on tensors whose result type follows from its operands and attributes; the elements are those of the first
+/// operand unless `elementType` says otherwise.
+class NN_TensorOp<string mnemonic, list<Trait> traits = [],
+                  string elementType = "::mlir::getElementTypeOrSelf(operands.front().getType())">
+    : NN_Op<mnemonic, !listconcat([Pure, InferTypeOpInterface, NN_InferTensor<elementType>,
                                    NN_ShapeOpInterface], traits)>;
+
+/// A matrix product, of one element type, or of bytes.
+class NN_ProductOp<string mnemonic, list<Trait> traits = []>
+    : NN_TensorOp<mnemonic, traits, "::sylvite::nn::productType(operands[0].getType(), operands[1].getType())">;
 
 /// A pure op on tensors whose result type is given, and whose `resultShape` says how free dimensions
 /// follow from the operands.
@@ -516,15 +521,15 @@ def NN_AvgPoolGradOp : NN_ShapedOp<"avg_pool_grad"> {
 // Dense
 //===----------------------------------------------------------------------===//
 
-def NN_MatmulOp : NN_TensorOp<"matmul", [NN_Differentiable]> {
+def NN_MatmulOp : NN_ProductOp<"matmul", [NN_Differentiable]> {
   let summary = "matrix product, batched";
   let description = [{
     `result[..., m, n] = sum over k of lhs[..., m, k] * rhs[..., k, n]`; with `transpose_lhs` or
     `transpose_rhs` the last two dimensions of that operand are swapped. Leading dimensions broadcast
-    as in NumPy.
+    as in NumPy. Products of unsigned bytes, `ui8`, with signed ones, `i8`, are summed in `i32`.
 
     Constraints:
-    - (matmul_c1) both operands have rank two or more and one element type;
+    - (matmul_c1) both operands have rank two or more, and one element type, or `ui8` and `i8`;
     - (matmul_c2) the contracted dimensions agree;
     - (matmul_c3) the leading dimensions broadcast together.
   }];
@@ -534,17 +539,19 @@ def NN_MatmulOp : NN_TensorOp<"matmul", [NN_Differentiable]> {
   let assemblyFormat = [{ $lhs `,` $rhs attr-dict `:` functional-type(operands, $result) }];
 }
 
-def NN_PackedMatmulOp : NN_TensorOp<"packed_matmul"> {
+def NN_PackedMatmulOp : NN_ProductOp<"packed_matmul"> {
   let summary = "matrix product with a right side in the order in which its kernel reads it";
   let description = [{
     `result[..., m, n] = sum over k of lhs[..., m, k] * rhs[n / block, k, n mod block]`, where the right
     side is `(blocks, K, block)`; what is beyond `columns` in the last block is zero. With a right side
     `(blocks, K, gates, block)` it is several products with one matrix, `result[gate, m, n]`, whose right
-    sides are interleaved: the gates of a recurrent cell meet in one register tile.
+    sides are interleaved: the gates of a recurrent cell meet in one register tile. Bytes, `ui8` times `i8`, are summed in
+    `i32`; the right side is `(blocks, K / 4, block, 4)`, so that the four products which one instruction sums stand
+    together.
 
     Constraints:
     - (packed_matmul_c1) the left side has rank two or more, the right side rank three, or they have rank
-      two and four; both have one element type;
+      two and four, and both have one element type; or they are `ui8` and `i8`, the right side of rank four;
     - (packed_matmul_c2) the contracted dimensions agree;
     - (packed_matmul_c3) the blocks hold `columns` columns.
 
@@ -553,8 +560,8 @@ def NN_PackedMatmulOp : NN_TensorOp<"packed_matmul"> {
        : (tensor<?x784xf32>, tensor<2x784x8xf32>) -> tensor<?x10xf32>
     ```
   }];
-  let arguments = (ins NN_FloatTensor:$lhs, NN_FloatTensor:$rhs, I64Attr:$columns);
-  let results = (outs NN_FloatTensor:$result);
+  let arguments = (ins NN_Tensor:$lhs, NN_Tensor:$rhs, I64Attr:$columns);
+  let results = (outs NN_Tensor:$result);
   let assemblyFormat = [{ $lhs `,` $rhs attr-dict `:` functional-type(operands, $result) }];
 }
 
@@ -568,7 +575,8 @@ def NN_AttentionOp : NN_TensorOp<"attention", [IsolatedFromAbove, SingleBlock]> 
     `result[..., i, d] = sum over j of softmax_j(f(sum over e of query[..., i, e] * key[..., e, j], ...))
     * value[..., j, d]`. The region is `f`: it gets a score and an element of each of `modifiers`, which
     broadcast to the scores as the operands of `nn.map` do, and yields the score that the softmax takes: scale,
-    masks and biases are in it. Keys stand as columns. No tensor of scores is in memory: rows of them live
+    masks and biases are in it. With `zero_undefined_rows` a row of the result is zero where its softmax is not a number, as
+    that of scores which are all masked. Keys stand as columns. No tensor of scores is in memory: rows of them live
     while their part of the result is computed. `nn-plan-contractions` makes this op, of two products and a
     softmax, when gradients are no longer asked for. It decides how many columns the panels have in which a head
     lays out its keys and its values, as the register tile of the target asks for it.
@@ -591,7 +599,7 @@ def NN_AttentionOp : NN_TensorOp<"attention", [IsolatedFromAbove, SingleBlock]> 
     ```
   }];
   let arguments = (ins NN_FloatTensor:$query, NN_FloatTensor:$key, NN_FloatTensor:$value,
-                       Variadic<NN_Tensor>:$modifiers,
+                       Variadic<NN_Tensor>:$modifiers, UnitAttr:$zero_undefined_rows,
                        DefaultValuedAttr<ConfinedAttr<I64Attr, [IntPositive]>, "16">:$key_panel,
                        DefaultValuedAttr<ConfinedAttr<I64Attr, [IntPositive]>, "16">:$value_panel);
   let results = (outs NN_FloatTensor:$result);
@@ -779,6 +787,22 @@ def NN_LayerNormOp : NN_TensorOp<"layer_norm", [NN_Differentiable]> {
 
     Constraints:
     - (layer_norm_c1) `dims` are distinct, ascending and within the input's rank.
+  }];
+  let arguments = (ins NN_FloatTensor:$input, DenseI64ArrayAttr:$dims, F64Attr:$epsilon);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = [{
+    $input `dims` $dims `epsilon` $epsilon attr-dict `:` functional-type(operands, $result)
+  }];
+}
+
+def NN_RMSNormOp : NN_TensorOp<"rms_norm", [NN_Differentiable]> {
+  let summary = "unit root mean square along `dims`";
+  let description = [{
+    `x / sqrt(mean(x * x) + epsilon)`, the mean taken along `dims`. A scale is an `nn.map`. Zhang, Sennrich: Root Mean
+    Square Layer Normalization, arXiv 1910.07467.
+
+    Constraints:
+    - (rms_norm_c1) `dims` are distinct, ascending and within the input's rank.
   }];
   let arguments = (ins NN_FloatTensor:$input, DenseI64ArrayAttr:$dims, F64Attr:$epsilon);
   let results = (outs NN_FloatTensor:$result);

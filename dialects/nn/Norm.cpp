@@ -1,6 +1,6 @@
 //===- Norm.cpp - reductions and normalization -----------------------------===//
 //
-// Shapes, checks and gradients of nn.reduce, nn.softmax, nn.layer_norm and nn.batch_norm.
+// Shapes, checks and gradients of nn.reduce, nn.softmax, nn.layer_norm, nn.rms_norm and nn.batch_norm.
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/nn/TensorBuilder.h"
@@ -44,6 +44,13 @@ FailureOr<ShapeExpr> SoftmaxOp::inferShape(Adaptor adaptor, std::optional<Locati
 FailureOr<ShapeExpr> LayerNormOp::inferShape(Adaptor adaptor, std::optional<Location> loc,
                                              ArrayRef<ShapeExpr> shapes) {
   if (failed(verifyDims(loc, "layer_norm_c1", adaptor.getDims(), shapes[0].size())))
+    return failure();
+  return shapes[0];
+}
+
+FailureOr<ShapeExpr> RMSNormOp::inferShape(Adaptor adaptor, std::optional<Location> loc,
+                                           ArrayRef<ShapeExpr> shapes) {
+  if (failed(verifyDims(loc, "rms_norm_c1", adaptor.getDims(), shapes[0].size())))
     return failure();
   return shapes[0];
 }
@@ -115,6 +122,19 @@ FailureOr<SmallVector<Value>> LayerNormOp::buildGradient(OpBuilder &builder, Val
       b.map(ValueRange{g, mean(g), y, mean(b.multiply(g, y)), variance}, [&](ScalarBuilder &s, ValueRange v) {
         Value rest = s.sub(s.sub(v[0], v[1]), s.mul(v[2], v[3]));
         return s.mul(rest, s.rsqrt(s.add(v[4], s.constant(epsilon, v[4]))));
+      })};
+}
+
+FailureOr<SmallVector<Value>> RMSNormOp::buildGradient(OpBuilder &builder, ValueRange gradients) {
+  TensorBuilder b(getLoc(), builder);
+  Value x = getInput(), y = getResult(), g = gradients[0];
+  auto mean = [&](Value value) { return b.reduce(ReduceKind::Mean, value, getDims(), /*keepDims=*/true); };
+  double epsilon = getEpsilon().convertToDouble();
+  // (g - y * mean(g * y)) / root
+  return SmallVector<Value>{
+      b.map(ValueRange{g, y, mean(b.multiply(g, y)), mean(b.multiply(x, x))}, [&](ScalarBuilder &s, ValueRange v) {
+        Value rest = s.sub(v[0], s.mul(v[1], v[2]));
+        return s.mul(rest, s.rsqrt(s.add(v[3], s.constant(epsilon, v[3]))));
       })};
 }
 

@@ -132,7 +132,12 @@ static LogicalResult lowerAttention(nn::AttentionOp op, GroupLowering &lowering)
                            });
   lowering.defineFunc(op, "attention", [&](OpBuilder &b, Location loc, ValueRange point) {
     Value sum = lowering.at(b, loc, total, point.drop_back());
-    halide::YieldOp::create(b, loc, Value(arith::DivFOp::create(b, loc, lowering.at(b, loc, weighted, point), sum)));
+    Value mean = arith::DivFOp::create(b, loc, lowering.at(b, loc, weighted, point), sum);
+    if (op.getZeroUndefinedRows()) {
+      Value isDefined = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::ORD, sum, sum);
+      mean = arith::SelectOp::create(b, loc, isDefined, mean, lowering.scalar(b, loc, element, 0));
+    }
+    halide::YieldOp::create(b, loc, mean);
   });
   return success();
 }

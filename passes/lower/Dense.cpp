@@ -21,11 +21,17 @@ SmallVector<Value> sylvite::matrixIndices(IndexBuilder &index, RankedTensorType 
 }
 
 void sylvite::yieldProductSum(OpBuilder &b, Location loc, Value accumulator, Value x, Value y) {
+  Type type = accumulator.getType();
   Value next;
-  if (isa<FloatType>(x.getType()))
+  if (isa<FloatType>(type)) {
     next = arith::AddFOp::create(b, loc, accumulator, arith::MulFOp::create(b, loc, x, y));
-  else
+  } else {
+    if (x.getType() != type) { // unsigned bytes times signed ones
+      x = arith::ExtUIOp::create(b, loc, type, x);
+      y = arith::ExtSIOp::create(b, loc, type, y);
+    }
     next = arith::AddIOp::create(b, loc, accumulator, arith::MulIOp::create(b, loc, x, y));
+  }
   halide::YieldOp::create(b, loc, next);
 }
 
@@ -66,14 +72,15 @@ static LogicalResult lowerMatmul(nn::MatmulOp op, GroupLowering &lowering) {
 }
 
 static LogicalResult lowerPackedMatmul(nn::PackedMatmulOp op, GroupLowering &lowering) {
-  RankedTensorType lhs = lowering.typeOf(op.getLhs()), rhs = lowering.typeOf(op.getRhs());
-  int64_t block = rhs.getShape().back();
+  RankedTensorType lhs = lowering.typeOf(op.getLhs()), rhs = lowering.typeOf(op.getRhs()), result = lowering.typeOf(op);
+  bool bytes = lhs.getElementType() != result.getElementType();
+  int64_t block = rhs.getShape()[bytes ? 2 : rhs.getRank() - 1];
   halide::FuncOp sum =
       lowering.defineFunc(op, "matmul", [&](OpBuilder &b, Location loc, ValueRange) {
-        halide::YieldOp::create(b, loc, lowering.scalar(b, loc, lhs.getElementType(), 0));
+        halide::YieldOp::create(b, loc, lowering.scalar(b, loc, result.getElementType(), 0));
       });
   halide::UpdateOp::create(
-      lowering.builder, op.getLoc(), sum, halide::ReductionVariable{"rk", 0, rhs.getDimSize(1)},
+      lowering.builder, op.getLoc(), sum, halide::ReductionVariable{"rk", 0, rhs.getDimSize(1) * (bytes ? 4 : 1)},
       [&](OpBuilder &b, Location loc, ValueRange vars) {
         IndexBuilder index(b, loc);
         ValueRange point = vars.drop_back();
@@ -82,10 +89,12 @@ static LogicalResult lowerPackedMatmul(nn::PackedMatmulOp op, GroupLowering &low
         in.back() = k;
         unsigned rowDim = lhs.getRank() - 2;
         in[rowDim] = clampRow(b, loc, lowering, op.getLhs(), rowDim, in[rowDim]);
-        SmallVector<Value> weight{index.floorDiv(column, block), k};
-        if (rhs.getRank() == 4)
+        SmallVector<Value> weight{index.floorDiv(column, block), bytes ? index.floorDiv(k, 4) : k};
+        if (rhs.getRank() == 4 && !bytes)
           weight.push_back(point.front()); // the gate
         weight.push_back(index.mod(column, block));
+        if (bytes)
+          weight.push_back(index.mod(k, 4));
         yieldProductSum(b, loc, lowering.at(b, loc, sum, point), lowering.at(b, loc, op.getLhs(), in),
                         lowering.at(b, loc, op.getRhs(), weight));
       });

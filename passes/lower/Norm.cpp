@@ -201,29 +201,31 @@ static LogicalResult lowerSoftmax(nn::SoftmaxOp op, GroupLowering &lowering) {
   return success();
 }
 
-static LogicalResult lowerLayerNorm(nn::LayerNormOp op, GroupLowering &lowering) {
-  Location loc = op.getLoc();
-  ArrayRef<int64_t> dims = op.getDims();
-  RankedTensorType type = lowering.typeOf(op);
+/// Rows of `input` over `dims` times one over the root of their mean square and `epsilon`; where `isCentered`, less their mean
+/// first.
+static LogicalResult lowerRowNorm(GroupLowering &lowering, Value result, StringRef name, Value input,
+                                  ArrayRef<int64_t> dims, double epsilon, bool isCentered) {
+  Location loc = result.getLoc();
+  RankedTensorType type = lowering.typeOf(result);
   unsigned kept = type.getRank() - dims.size();
-  halide::FuncOp sum = reduceOver(
-      lowering, loc, "row_sum", op.getInput(), dims, 0,
-      [&](OpBuilder &b, Location loc, ValueRange point) {
-        return lowering.at(b, loc, op.getInput(), point);
-      },
-      addScalars);
-  halide::FuncOp mean = lowering.createFunc(
-      loc, "mean", kept, type.getElementType(), [&](OpBuilder &b, Location loc, ValueRange point) {
-        Value count = countElements(b, loc, lowering, op.getInput(), dims);
-        Value value = arith::DivFOp::create(b, loc, lowering.at(b, loc, sum, point), count);
-        halide::YieldOp::create(b, loc, value);
-      });
+  auto read = [&](OpBuilder &b, Location loc, ValueRange point) { return lowering.at(b, loc, input, point); };
+  auto meanOf = [&](OpBuilder &b, Location loc, halide::FuncOp sum, ValueRange point) -> Value {
+    Value count = countElements(b, loc, lowering, input, dims);
+    return arith::DivFOp::create(b, loc, lowering.at(b, loc, sum, point), count);
+  };
+  halide::FuncOp mean;
+  if (isCentered) {
+    halide::FuncOp sum = reduceOver(lowering, loc, "row_sum", input, dims, 0, read, addScalars);
+    mean = lowering.createFunc(loc, "mean", kept, type.getElementType(), [&](OpBuilder &b, Location loc, ValueRange point) {
+      halide::YieldOp::create(b, loc, meanOf(b, loc, sum, point));
+    });
+  }
   auto centered = [&](OpBuilder &b, Location loc, ValueRange point) -> Value {
-    return arith::SubFOp::create(b, loc, lowering.at(b, loc, op.getInput(), point),
-                                 lowering.at(b, loc, mean, keptIndices(point, dims)));
+    Value x = read(b, loc, point);
+    return isCentered ? Value(arith::SubFOp::create(b, loc, x, lowering.at(b, loc, mean, keptIndices(point, dims)))) : x;
   };
   halide::FuncOp squares = reduceOver(
-      lowering, loc, "square_sum", op.getInput(), dims, 0,
+      lowering, loc, "square_sum", input, dims, 0,
       [&](OpBuilder &b, Location loc, ValueRange point) -> Value {
         Value x = centered(b, loc, point);
         return arith::MulFOp::create(b, loc, x, x);
@@ -231,19 +233,27 @@ static LogicalResult lowerLayerNorm(nn::LayerNormOp op, GroupLowering &lowering)
       addScalars);
   halide::FuncOp scale = lowering.createFunc(
       loc, "scale", kept, type.getElementType(), [&](OpBuilder &b, Location loc, ValueRange point) {
-        Value count = countElements(b, loc, lowering, op.getInput(), dims);
-        Value variance = arith::DivFOp::create(b, loc, lowering.at(b, loc, squares, point), count);
-        Value epsilon = lowering.scalar(b, loc, type.getElementType(), op.getEpsilon().convertToDouble());
-        Value deviation = math::SqrtOp::create(b, loc, arith::AddFOp::create(b, loc, variance, epsilon));
+        Value bias = lowering.scalar(b, loc, type.getElementType(), epsilon);
+        Value root = math::SqrtOp::create(b, loc, arith::AddFOp::create(b, loc, meanOf(b, loc, squares, point), bias));
         Value one = lowering.scalar(b, loc, type.getElementType(), 1);
-        halide::YieldOp::create(b, loc, Value(arith::DivFOp::create(b, loc, one, deviation)));
+        halide::YieldOp::create(b, loc, Value(arith::DivFOp::create(b, loc, one, root)));
       });
-  lowering.defineFunc(op, "layer_norm", [&](OpBuilder &b, Location loc, ValueRange point) {
+  lowering.defineFunc(result, name, [&](OpBuilder &b, Location loc, ValueRange point) {
     Value factor = lowering.at(b, loc, scale, keptIndices(point, dims));
     Value value = arith::MulFOp::create(b, loc, centered(b, loc, point), factor);
     halide::YieldOp::create(b, loc, value);
   });
   return success();
+}
+
+static LogicalResult lowerLayerNorm(nn::LayerNormOp op, GroupLowering &lowering) {
+  return lowerRowNorm(lowering, op, "layer_norm", op.getInput(), op.getDims(), op.getEpsilon().convertToDouble(),
+                      /*isCentered=*/true);
+}
+
+static LogicalResult lowerRMSNorm(nn::RMSNormOp op, GroupLowering &lowering) {
+  return lowerRowNorm(lowering, op, "rms_norm", op.getInput(), op.getDims(), op.getEpsilon().convertToDouble(),
+                      /*isCentered=*/false);
 }
 
 /// What nn-simplify did not fold, for those who lower without it.
@@ -269,5 +279,6 @@ void sylvite::addNormLowerings(LoweringTable &table) {
   table.add<nn::ReduceOp, lowerReduce>();
   table.add<nn::SoftmaxOp, lowerSoftmax>();
   table.add<nn::LayerNormOp, lowerLayerNorm>();
+  table.add<nn::RMSNormOp, lowerRMSNorm>();
   table.add<nn::BatchNormOp, lowerBatchNorm>();
 }

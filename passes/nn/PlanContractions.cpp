@@ -81,9 +81,9 @@ template <typename Op> struct PlanPattern : OpRewritePattern<Op> {
   int64_t lanesOf(Value value, int64_t channels) const {
     return std::min<int64_t>(machine.lanes(typeOf(value).getElementType()), channels);
   }
-  /// The tile of a product of `lhs` with packed weights, `depth` by `columns`.
-  Tile productTile(RankedTensorType lhs, int64_t depth, int64_t columns) const {
-    int64_t lanes = std::min<int64_t>(machine.lanes(lhs.getElementType()), columns);
+  /// The tile of a product of `lhs`, which sums elements of type `sum`, with packed weights, `depth` by `columns`.
+  Tile productTile(RankedTensorType lhs, Type sum, int64_t depth, int64_t columns) const {
+    int64_t lanes = std::min<int64_t>(machine.lanes(sum), columns);
     return chooseTile({columns, lhs.getShape()[lhs.getRank() - 2], depth, lanes, Weights::Packed, /*taps=*/0, bytesOfRow(lhs)},
                       machine);
   }
@@ -136,7 +136,7 @@ private:
       return false;
     RankedTensorType input = typeOf(op.getInput()), filter = typeOf(window.getFilter());
     int64_t columns = op.getType().getShape().back(),
-            block = productTile(input, input.getShape().back(), columns).vectors * lanesOf(op, columns),
+            block = productTile(input, input.getElementType(), input.getShape().back(), columns).vectors * lanesOf(op, columns),
             rowBytes = op.getType().getDimSize(2) * block * (input.getElementTypeBitWidth() / 8);
     return columns % block == 0 && planStrip({window.getType().getDimSize(1), window.getStrides()[0], filter.getDimSize(0),
                                               rowBytes, columns / block},
@@ -144,25 +144,38 @@ private:
   }
 };
 
-/// A product with constant weights takes them in blocks of a register tile's columns.
+/// A product with constant weights takes them in blocks of a register tile's columns; of bytes, four steps of the sum stand
+/// together in them.
 struct PackMatmul : PlanPattern<MatmulOp> {
   using PlanPattern::PlanPattern;
   LogicalResult matchAndRewrite(MatmulOp op, PatternRewriter &rewriter) const override {
     RankedTensorType lhs = typeOf(op.getLhs()), rhs = typeOf(op.getRhs());
+    bool bytes = lhs.getElementType() != op.getType().getElementType();
     if (rhs.getRank() != 2 || op.getTransposeLhs() || !dependsOnParametersOnly(op.getRhs()) ||
-        dependsOnParametersOnly(op.getLhs()) || !isa<FloatType>(rhs.getElementType()) ||
+        dependsOnParametersOnly(op.getLhs()) || !(bytes || isa<FloatType>(rhs.getElementType())) ||
         !rhs.hasStaticShape())
       return failure();
-    Value weights = op.getRhs();
+    Location loc = op.getLoc();
+    Value rows = op.getLhs(), weights = op.getRhs();
     if (op.getTransposeRhs())
-      weights = TransposeOp::create(rewriter, op.getLoc(), weights, ArrayRef<int64_t>{1, 0});
-    int64_t depth = typeOf(weights).getDimSize(0), columns = typeOf(weights).getDimSize(1);
-    int64_t lanes = lanesOf(weights, columns);
-    Tile tile = productTile(lhs, depth, columns);
-    remarkTile(op.getLoc(), tile, /*flatten=*/false);
-    Value packed = packChannels(rewriter, op.getLoc(), weights, tile.vectors * lanes);
-    rewriter.replaceOpWithNewOp<PackedMatmulOp>(op, op.getType(), op.getLhs(), packed,
-                                                rewriter.getI64IntegerAttr(columns));
+      weights = TransposeOp::create(rewriter, loc, weights, ArrayRef<int64_t>{1, 0});
+    int64_t depth = typeOf(weights).getDimSize(0), columns = typeOf(weights).getDimSize(1), steps = bytes ? 4 : 1;
+    if (int64_t missing = llvm::alignTo(depth, steps) - depth) {
+      SmallVector<int64_t> none(lhs.getRank(), 0), high(lhs.getRank(), 0);
+      high.back() = missing;
+      rows = PadOp::create(rewriter, loc, rows, none, high);
+      weights = PadOp::create(rewriter, loc, weights, ArrayRef<int64_t>{0, 0}, ArrayRef<int64_t>{missing, 0});
+      depth += missing;
+    }
+    Tile tile = productTile(lhs, op.getType().getElementType(), depth / steps, columns);
+    remarkTile(loc, tile, /*flatten=*/false);
+    int64_t block = tile.vectors * lanesOf(op, columns);
+    Value packed = packChannels(rewriter, loc, weights, block);
+    if (bytes)
+      packed = TransposeOp::create(rewriter, loc,
+                                   reshapeTo(rewriter, loc, packed, {typeOf(packed).getDimSize(0), depth / steps, steps, block}),
+                                   ArrayRef<int64_t>{0, 1, 3, 2});
+    rewriter.replaceOpWithNewOp<PackedMatmulOp>(op, op.getType(), rows, packed, rewriter.getI64IntegerAttr(columns));
     return success();
   }
 };

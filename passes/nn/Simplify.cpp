@@ -1,14 +1,15 @@
 //===- Simplify.cpp - nn-simplify ------------------------------------------===//
 //
 // Rewrites a model into one that computes the same with fewer ops: batch normalization goes into the
-// weights before it, transposes move down until they meet their inverse. Ops on parameters that this
-// leaves behind are nn-prepare's business.
+// weights before it, layers that were written as arithmetic are found, transposes move down until they meet
+// their inverse. Ops on parameters that this leaves behind are nn-prepare's business.
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/nn/Pointwise.h"
 #include "passes/Passes.h"
 #include "passes/nn/Utils.h"
 
+#include "mlir/IR/IRMapping.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 namespace sylvite {
@@ -47,26 +48,22 @@ struct BiasedValue {
   }
 };
 
-/// Multiplies the weights of a contraction so that its output channel `c` is scaled by `scale[c]`.
-/// Returns the contraction with the new weights, or null when `op` is none or serves others too.
-Value scaleContraction(PatternRewriter &rewriter, Value result, Value scale) {
-  Operation *op = result.getDefiningOp();
-  if (!op || !op->hasOneUse() || !isa<ConvOp, ConvTransposeOp, MatmulOp>(op))
-    return {};
+/// The contraction whose result `value` is, if its weights are parameters, and nothing else reads it; null otherwise.
+Operation *contractionOf(Value value) {
+  Operation *op = value.getDefiningOp();
+  if (!op || !op->hasOneUse() || !isa<ConvOp, ConvTransposeOp, MatmulOp>(op) || !dependsOnParametersOnly(op->getOperand(1)))
+    return nullptr;
+  auto transposed = dyn_cast<ConvTransposeOp>(op);
+  bool isGrouped = transposed && transposed.getGroups() != 1;
+  bool isBatched = isa<MatmulOp>(op) && cast<RankedTensorType>(op->getOperand(1).getType()).getRank() != 2;
+  return isGrouped || isBatched ? nullptr : op;
+}
+
+/// The contraction `op` with weights that scale its output channel `c` by `scale[c]`.
+Value scaleContraction(PatternRewriter &rewriter, Operation *op, Value scale) {
   Value weights = op->getOperand(1);
-  auto weightsType = cast<RankedTensorType>(weights.getType());
-  if (!dependsOnParametersOnly(weights))
-    return {};
-  bool channelLast = true;
-  if (auto transposed = dyn_cast<ConvTransposeOp>(op)) {
-    if (transposed.getGroups() != 1)
-      return {};
-    channelLast = false;
-  } else if (auto matmul = dyn_cast<MatmulOp>(op)) {
-    if (weightsType.getRank() != 2)
-      return {};
-    channelLast = !matmul.getTransposeRhs();
-  }
+  auto matmul = dyn_cast<MatmulOp>(op);
+  bool channelLast = !isa<ConvTransposeOp>(op) && !(matmul && matmul.getTransposeRhs());
   if (!channelLast) { // channels stand in the dimension before the last
     auto scaleType = cast<RankedTensorType>(scale.getType());
     scale = ReshapeOp::create(
@@ -81,6 +78,23 @@ Value scaleContraction(PatternRewriter &rewriter, Value result, Value scale) {
   return copy->getResult(0);
 }
 
+/// `scale` times the result of a contraction plus `offset`, both per channel: the scale goes into the weights, and with it
+/// that of a bias between them. Null when `input` is no such result.
+Value foldScale(PatternRewriter &rewriter, Location loc, Value input, Value scale, Value offset) {
+  auto biased = BiasedValue::match(input);
+  Operation *contraction = contractionOf(biased ? biased->base : input);
+  if (!contraction)
+    return {};
+  if (biased)
+    offset = MapOp::create(rewriter, loc, ValueRange{offset, biased->bias, scale},
+                           [](OpBuilder &b, Location l, ValueRange v) {
+                             ScalarBuilder s(b, l);
+                             return s.add(v[0], s.mul(v[1], v[2]));
+                           });
+  return mapBinary(rewriter, loc, scaleContraction(rewriter, contraction, scale), offset,
+                   [](ScalarBuilder &s, Value x, Value t) { return s.add(x, t); });
+}
+
 /// Batch normalization is an affine function per channel: it goes into the contraction before it, or
 /// becomes a map.
 struct FoldBatchNorm : OpRewritePattern<BatchNormOp> {
@@ -93,32 +107,113 @@ struct FoldBatchNorm : OpRewritePattern<BatchNormOp> {
                               Value deviation = s.sqrt(s.add(variance, s.constant(epsilon, variance)));
                               return s.div(gamma, deviation);
                             });
-    Value input = op.getInput(), mean = op.getMean();
-    if (auto biased = BiasedValue::match(input)) {
-      mean = mapBinary(rewriter, loc, mean, biased->bias,
-                       [](ScalarBuilder &s, Value m, Value b) { return s.sub(m, b); });
-      input = biased->base;
-    }
-    Value offset = MapOp::create(rewriter, loc, ValueRange{op.getOffset(), mean, scale},
+    Value offset = MapOp::create(rewriter, loc, ValueRange{op.getOffset(), op.getMean(), scale},
                                  [](OpBuilder &b, Location l, ValueRange v) {
                                    ScalarBuilder s(b, l);
                                    return s.sub(v[0], s.mul(v[1], v[2]));
                                  });
-    if (Value scaled = scaleContraction(rewriter, input, scale)) {
-      rewriter.replaceOp(op, mapBinary(rewriter, loc, scaled, offset,
-                                       [](ScalarBuilder &s, Value x, Value t) {
-                                         return s.add(x, t);
-                                       }));
-      return success();
-    }
-    // The bias that `mean` took over stays out of `input`.
-    rewriter.replaceOp(op, MapOp::create(rewriter, loc, ValueRange{input, scale, offset},
-                                         [](OpBuilder &b, Location l, ValueRange v) {
-                                           ScalarBuilder s(b, l);
-                                           return s.add(s.mul(v[0], v[1]), v[2]);
-                                         }));
+    Value folded = foldScale(rewriter, loc, op.getInput(), scale, offset);
+    rewriter.replaceOp(op, folded ? folded
+                                  : MapOp::create(rewriter, loc, ValueRange{op.getInput(), scale, offset},
+                                                  [](OpBuilder &b, Location l, ValueRange v) {
+                                                    ScalarBuilder s(b, l);
+                                                    return s.add(s.mul(v[0], v[1]), v[2]);
+                                                  }));
     return success();
   }
+};
+
+/// Batch normalization that was written as arithmetic, or what an exporter left of it: a map of the result of a contraction
+/// that is affine in it, with constants per channel.
+struct FoldAffineMap : OpRewritePattern<MapOp> {
+  FoldAffineMap(MLIRContext *context, const llvm::StringSet<> &updated) : OpRewritePattern(context), updated(updated) {}
+
+  LogicalResult matchAndRewrite(MapOp map, PatternRewriter &rewriter) const override {
+    unsigned input = map.getNumOperands();
+    int64_t channels = map.getType().getRank() ? map.getType().getShape().back() : 0;
+    for (auto [i, operand] : llvm::enumerate(map.getOperands())) {
+      auto type = cast<RankedTensorType>(operand.getType());
+      if (isConstant(operand, updated)) {
+        if (!type.hasStaticShape() || (type.getNumElements() != 1 && (type.getNumElements() != channels || type.getShape().back() != channels)))
+          return failure();
+        continue;
+      }
+      auto biased = BiasedValue::match(operand);
+      if (input != map.getNumOperands() || type != map.getType() || !contractionOf(biased ? biased->base : operand))
+        return failure();
+      input = i;
+    }
+    if (input == map.getNumOperands() || map.getNumOperands() == 1 || !isAffine(map, input))
+      return failure();
+
+    SmallVector<Value> constants;
+    for (auto [i, operand] : llvm::enumerate(map.getOperands()))
+      if (i != input) {
+        auto type = cast<RankedTensorType>(operand.getType());
+        constants.push_back(ReshapeOp::create(rewriter, map.getLoc(),
+                                              RankedTensorType::get({type.getNumElements()}, type.getElementType()),
+                                              operand, ArrayRef<int64_t>{-1}));
+      }
+    auto part = [&](bool isScale) -> Value {
+      return MapOp::create(rewriter, map.getLoc(), constants, [&](OpBuilder &b, Location l, ValueRange scalars) {
+        return partOf(map, input, isScale, b, l, scalars);
+      });
+    };
+    Value scale = part(true), offset = part(false);
+    rewriter.replaceOp(map, foldScale(rewriter, map.getLoc(), map.getOperand(input), scale, offset));
+    return success();
+  }
+
+private:
+  /// Whether the body is a scale and an offset of its argument `input`, and not an offset alone.
+  static bool isAffine(MapOp map, unsigned input) {
+    Block &body = map.getBody().front();
+    SmallPtrSet<Value, 8> affine{body.getArgument(input)};
+    bool isScaled = false;
+    for (Operation &op : body.without_terminator()) {
+      bool left = affine.contains(op.getOperands().empty() ? Value() : op.getOperand(0)),
+           right = op.getNumOperands() > 1 && affine.contains(op.getOperand(1));
+      if (!left && !right)
+        continue;
+      bool isProduct = (isa<arith::MulFOp>(op) && left != right) || (isa<arith::DivFOp>(op) && !right);
+      if (!isProduct && !(isa<arith::AddFOp, arith::SubFOp>(op) && left != right))
+        return false;
+      isScaled |= isProduct;
+      affine.insert(op.getResult(0));
+    }
+    return isScaled && affine.contains(body.getTerminator()->getOperand(0));
+  }
+
+  /// The scale, or the offset, of the body for the arguments `scalars` beside `input`.
+  static Value partOf(MapOp map, unsigned input, bool isScale, OpBuilder &b, Location loc, ValueRange scalars) {
+    Block &body = map.getBody().front();
+    ScalarBuilder s(b, loc);
+    IRMapping mapping;
+    SmallVector<Value> arguments(scalars);
+    arguments.insert(arguments.begin() + input, s.constant(0, scalars[0]));
+    mapping.map(body.getArguments(), arguments);
+    DenseMap<Value, Value> slopes{{body.getArgument(input), s.constant(1, scalars[0])}};
+    for (Operation &op : body.without_terminator()) {
+      b.clone(op, mapping);
+      if (op.getNumOperands() < 2)
+        continue;
+      Value left = slopes.lookup(op.getOperand(0)), right = slopes.lookup(op.getOperand(1));
+      if (!left && !right)
+        continue;
+      Value slope = left ? left : right;
+      if (isa<arith::MulFOp>(op))
+        slope = s.mul(slope, mapping.lookup(op.getOperand(left ? 1 : 0)));
+      else if (isa<arith::DivFOp>(op))
+        slope = s.div(slope, mapping.lookup(op.getOperand(1)));
+      else if (isa<arith::SubFOp>(op) && right)
+        slope = s.neg(slope);
+      slopes[op.getResult(0)] = slope;
+    }
+    Value result = body.getTerminator()->getOperand(0);
+    return isScale ? slopes.lookup(result) : mapping.lookup(result);
+  }
+
+  const llvm::StringSet<> &updated;
 };
 
 /// Where nothing is trained, nothing is dropped or penalized.
@@ -135,7 +230,10 @@ struct Simplify : sylvite::impl::SimplifyBase<Simplify> {
   void runOnOperation() override {
     MLIRContext *context = &getContext();
     RewritePatternSet patterns(context);
+    llvm::StringSet<> updated = updatedParameters(getOperation());
+    patterns.add<FoldAffineMap>(context, updated);
     patterns.add<FoldBatchNorm, RemoveUntrained<DropoutOp>, RemoveUntrained<ActivityPenaltyOp>>(context);
+    populateFormLayers(patterns);
     populateSinkTransposes(patterns);
     MapOp::getCanonicalizationPatterns(patterns, context);
     FullOp::getCanonicalizationPatterns(patterns, context);
@@ -144,7 +242,6 @@ struct Simplify : sylvite::impl::SimplifyBase<Simplify> {
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
     // Parameters that nothing reads or replaces any more.
-    llvm::StringSet<> updated = updatedParameters(getOperation());
     for (ParameterOp parameter :
          llvm::make_early_inc_range(getOperation().getOps<ParameterOp>()))
       if (!updated.contains(parameter.getSymName()) && SymbolTable::symbolKnownUseEmpty(parameter, getOperation()))

@@ -43,6 +43,13 @@ bool isView(RankedTensorType type, ArrayRef<int64_t> permutation) {
   return true;
 }
 
+/// Whether `permutation` swaps the last two dimensions and nothing else.
+bool transposesMatrices(ArrayRef<int64_t> permutation) {
+  int64_t rank = permutation.size();
+  return rank > 1 && permutation[rank - 1] == rank - 2 && permutation[rank - 2] == rank - 1 &&
+         llvm::is_sorted(permutation.drop_back(2));
+}
+
 /// `value` transposed, as a view where it is one.
 Value permute(PatternRewriter &rewriter, Location loc, Value value, ArrayRef<int64_t> permutation) {
   RankedTensorType type = typeOf(value);
@@ -249,6 +256,121 @@ struct SinkBelowSoftmax : OpRewritePattern<SoftmaxOp> {
   }
 };
 
+/// Below a reshape that only adds or drops dimensions of size one.
+struct SinkBelowUnits : OpRewritePattern<ReshapeOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(ReshapeOp op, PatternRewriter &rewriter) const override {
+    auto transpose = getTranspose(op.getInput());
+    if (!transpose)
+      return failure();
+    RankedTensorType input = typeOf(op.getInput()), result = op.getType(), source = typeOf(transpose.getInput());
+    // The dimensions of the source that are not of size one, by that of the result; those of the result that are.
+    SmallVector<int64_t> resultOf(source.getRank(), -1), units;
+    int64_t next = 0;
+    auto skipUnits = [&] {
+      while (next < input.getRank() && input.getDimSize(next) == 1)
+        ++next;
+    };
+    for (int64_t dim = 0; dim < result.getRank(); ++dim) {
+      if (result.getDimSize(dim) == 1) {
+        units.push_back(dim);
+        continue;
+      }
+      skipUnits();
+      if (next == input.getRank() || input.getDimSize(next) != result.getDimSize(dim) ||
+          (result.isDynamicDim(dim) && op.getFrom()[dim] != next))
+        return failure();
+      resultOf[transpose.getPermutation()[next++]] = dim;
+    }
+    skipUnits();
+    if (next != input.getRank())
+      return failure();
+    SmallVector<int64_t> shape(units.size(), 1), from(units.size(), -1);
+    Permutation permutation(result.getRank());
+    for (auto [i, dim] : llvm::enumerate(units))
+      permutation[dim] = i;
+    for (auto [i, dim] : llvm::enumerate(resultOf))
+      if (dim >= 0) {
+        permutation[dim] = shape.size();
+        shape.push_back(source.getDimSize(i));
+        from.push_back(source.isDynamicDim(i) ? i : -1);
+      }
+    Value reshaped = ReshapeOp::create(rewriter, op.getLoc(), result.clone(shape), transpose.getInput(), from);
+    rewriter.replaceOp(op, permute(rewriter, op.getLoc(), reshaped, permutation));
+    return success();
+  }
+};
+
+/// Matrices that are transposed after a reshape of the dimensions before them are transposed before it, with what transposes
+/// them there.
+struct JoinTransposes : OpRewritePattern<TransposeOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(TransposeOp op, PatternRewriter &rewriter) const override {
+    auto reshape = op.getInput().getDefiningOp<ReshapeOp>();
+    if (!reshape || !getTranspose(reshape.getInput()) || !transposesMatrices(op.getPermutation()) || !keepsMatrices(reshape))
+      return failure();
+    RankedTensorType source = typeOf(reshape.getInput());
+    Permutation permutation(source.getRank());
+    std::iota(permutation.begin(), permutation.end(), 0);
+    std::swap(permutation.back(), permutation[permutation.size() - 2]);
+    Value transposed = TransposeOp::create(rewriter, op.getLoc(), reshape.getInput(), permutation);
+    SmallVector<int64_t> from(reshape.getFrom());
+    for (int64_t i : {1, 2})
+      if (op.getType().isDynamicDim(op.getType().getRank() - i))
+        from[from.size() - i] = source.getRank() - i;
+    rewriter.replaceOpWithNewOp<ReshapeOp>(op, op.getType(), transposed, from);
+    return success();
+  }
+};
+
+/// A product with constant weights, of rows that were transposed before they became rows, reads them as they were: the rows of
+/// the weights change places instead.
+struct TransposeIntoWeights : OpRewritePattern<MatmulOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(MatmulOp op, PatternRewriter &rewriter) const override {
+    auto reshape = op.getLhs().getDefiningOp<ReshapeOp>();
+    auto transpose = reshape ? getTranspose(reshape.getInput()) : TransposeOp();
+    if (!transpose || !reshape->hasOneUse() || op.getTransposeLhs() || typeOf(op.getRhs()).getRank() != 2 ||
+        !dependsOnParametersOnly(op.getRhs()))
+      return failure();
+    // Leading dimensions stay; the others are one row.
+    RankedTensorType input = typeOf(reshape.getInput()), rows = reshape.getType();
+    ArrayRef<int64_t> permutation = transpose.getPermutation();
+    int64_t leading = rows.getRank() - 1;
+    if (leading >= input.getRank() || ShapedType::isDynamicShape(input.getShape().drop_front(leading)))
+      return failure();
+    for (int64_t dim = 0; dim < leading; ++dim)
+      if (permutation[dim] != dim || input.getDimSize(dim) != rows.getDimSize(dim) ||
+          (rows.isDynamicDim(dim) && reshape.getFrom()[dim] != dim))
+        return failure();
+    Location loc = op.getLoc();
+    RankedTensorType weights = typeOf(op.getRhs());
+    SmallVector<int64_t> shape(input.getShape().drop_front(leading));
+    Permutation order;
+    for (int64_t dim : ArrayRef<int64_t>(inverseOf(permutation)).drop_front(leading))
+      order.push_back(dim - leading);
+    if (op.getTransposeRhs()) {
+      shape.insert(shape.begin(), weights.getDimSize(0));
+      for (int64_t &dim : order)
+        ++dim;
+      order.insert(order.begin(), 0);
+    } else {
+      order.push_back(order.size());
+      shape.push_back(weights.getDimSize(1));
+    }
+    SmallVector<int64_t> none(shape.size(), -1);
+    Value split = ReshapeOp::create(rewriter, loc, weights.clone(shape), op.getRhs(), none);
+    Value ordered = TransposeOp::create(rewriter, loc, split, order);
+    Value moved = ReshapeOp::create(rewriter, loc, weights, ordered, ArrayRef<int64_t>{-1, -1});
+    Value before = ReshapeOp::create(rewriter, loc, rows, transpose.getInput(), reshape.getFrom());
+    rewriter.modifyOpInPlace(op, [&] {
+      op.getLhsMutable().assign(before);
+      op.getRhsMutable().assign(moved);
+    });
+    return success();
+  }
+};
+
 /// Transposes that move dimensions of size one only are views.
 struct TransposeToReshape : OpRewritePattern<TransposeOp> {
   using OpRewritePattern::OpRewritePattern;
@@ -270,10 +392,7 @@ struct TransposeIntoMatmul : OpRewritePattern<MatmulOp> {
       auto transpose = getTranspose(op.getOperand(side));
       if (!transpose)
         continue;
-      Permutation swapped(transpose.getPermutation().size());
-      std::iota(swapped.begin(), swapped.end(), 0);
-      std::swap(swapped.back(), swapped[swapped.size() - 2]);
-      if (transpose.getPermutation() != ArrayRef<int64_t>(swapped))
+      if (!transposesMatrices(transpose.getPermutation()))
         continue;
       rewriter.modifyOpInPlace(op, [&] {
         op->setOperand(side, transpose.getInput());
@@ -288,6 +407,6 @@ struct TransposeIntoMatmul : OpRewritePattern<MatmulOp> {
 } // namespace
 
 void sylvite::populateSinkTransposes(RewritePatternSet &patterns) {
-  patterns.add<SinkBelowConcat, SinkBelowMap, SinkBelowPad, SinkBelowReduce, SinkBelowSlice, SinkBelowSoftmax,
-               TransposeIntoMatmul, TransposeToReshape>(patterns.getContext());
+  patterns.add<JoinTransposes, SinkBelowConcat, SinkBelowMap, SinkBelowPad, SinkBelowReduce, SinkBelowSlice, SinkBelowSoftmax,
+               SinkBelowUnits, TransposeIntoMatmul, TransposeIntoWeights, TransposeToReshape>(patterns.getContext());
 }

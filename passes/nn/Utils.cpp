@@ -4,7 +4,6 @@
 //
 //===----------------------------------------------------------------------===//
 #include "passes/nn/Utils.h"
-#include "dialects/nn/NN.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
@@ -71,6 +70,17 @@ ConvOp sylvite::findDepthwiseReader(Value value) {
                   conv.getType().getShape().back() == shape.back() &&
                   llvm::all_of(conv.getDilations(), [](int64_t dilation) { return dilation == 1; });
   return isWindow ? conv : ConvOp();
+}
+
+bool sylvite::keepsMatrices(ReshapeOp reshape) {
+  auto source = cast<RankedTensorType>(reshape.getInput().getType());
+  RankedTensorType result = reshape.getType();
+  auto keeps = [&](int64_t i) {
+    int64_t dim = result.getRank() - i, sourceDim = source.getRank() - i;
+    return result.getDimSize(dim) == source.getDimSize(sourceDim) &&
+           (!result.isDynamicDim(dim) || reshape.getFrom()[dim] == sourceDim);
+  };
+  return source.getRank() > 1 && result.getRank() > 1 && keeps(1) && keeps(2);
 }
 
 std::string sylvite::structureOf(Operation *op) {

@@ -41,11 +41,17 @@ bool isDepthwise(nn::ConvOp conv);
 /// shape, one at least, and padding lead there. Null where there is none, or where sizes other than the batch are free.
 nn::ConvOp findDepthwiseReader(mlir::Value value);
 
+/// Whether `reshape`, of rank two at least, leaves its last two dimensions as they are.
+bool keepsMatrices(nn::ReshapeOp reshape);
+
 /// Makes of the recurrent layers of `function` what nn-expand-recurrent does; in training they drop what they say.
 void expandRecurrent(mlir::func::FuncOp function, bool inTraining);
 
 /// Patterns that make nn.attention of products and a softmax, for `machine`, which outlives them.
 void populateFormAttention(mlir::RewritePatternSet &patterns, const Machine &machine);
+
+/// Patterns that make layers of normalizations and softmax written as arithmetic.
+void populateFormLayers(mlir::RewritePatternSet &patterns);
 
 /// Patterns that move transposes below the ops that read them, until they cancel.
 void populateSinkTransposes(mlir::RewritePatternSet &patterns);

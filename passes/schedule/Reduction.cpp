@@ -125,11 +125,11 @@ bool sylvite::scheduleRowReduction(PipelineView &view, const Machine &machine) {
     return false;
   // Every reduction is over trailing dimensions, the same ones: its variables are rows of the output.
   unsigned kept = view.reductions.front().getRank();
-  if (kept == 0 || kept > output.getRank())
+  if (kept > output.getRank())
     return false;
   for (halide::FuncOp func : view.reductions) {
     halide::UpdateOp update = view.singleUpdate(func);
-    if (func == output || !update || func.getRank() != kept || update.hasPredicate())
+    if ((func == output && kept > 0) || !update || func.getRank() != kept || update.hasPredicate())
       return false;
     // The last reduction variable is the last index of what it reads.
     Value innermost = update.getReductionArguments().back();
@@ -149,24 +149,27 @@ bool sylvite::scheduleRowReduction(PipelineView &view, const Machine &machine) {
     write.vectorizeInnermost(out, 0, vars.back(), view.outputType.getShape().back(), lanes);
   SmallVector<StringRef> rows(llvm::reverse(ArrayRef<StringRef>(vars).take_front(kept)));
   StringRef row = write.parallelFused(out, 0, rows);
+  // Where all dimensions go, there is one row, and it is computed before.
+  auto place = [&](StringRef name) { kept ? write.computeAt(name, out, row) : write.computeRoot(name); };
 
   for (halide::FuncOp func : view.funcs) {
     StringRef name = func.getSymName();
-    if (func == output)
-      continue;
     halide::UpdateOp update = view.singleUpdate(func);
     if (!update) {
+      if (func == output)
+        continue;
       // What two consumers read is kept for the row; the rest is computed where it is read.
       unsigned readers = 0;
       view.pipeline.walk([&](halide::AtOp at) { readers += at.getFunc() == name; });
       if (readers > 1) {
-        write.computeAt(name, out, row);
+        place(name);
         if (func.getRank() > kept)
           write.vectorizeInnermost(name, 0, func.getVarNames().back(), ShapedType::kDynamic, lanes);
       }
       continue;
     }
-    write.computeAt(name, out, row);
+    if (func != output)
+      place(name);
     auto extent = innermostExtent(update);
     StringRef r = update.getReductionNames().back();
     if (!extent || *extent % lanes || *extent < 2 * lanes)
@@ -174,7 +177,7 @@ bool sylvite::scheduleRowReduction(PipelineView &view, const Machine &machine) {
     std::string partial = (name + "_lanes").str();
     write.split(name, 1, r, "ro", "ri", lanes);
     write.rfactor(name, 1, {"ri"}, {"lane"}, partial);
-    write.computeAt(partial, out, row);
+    place(partial);
     write.vectorize(partial, 0, "lane");
     write.vectorize(partial, 1, "lane");
     write.atomic(name, 1);

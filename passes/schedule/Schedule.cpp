@@ -87,19 +87,17 @@ unsigned sylvite::countReadsAlongInnermost(halide::UpdateOp update) {
 }
 
 int64_t sylvite::panelWidth(halide::AtOp at, Value column) {
-  auto rest = at.getIndices().back().getDefiningOp<arith::RemUIOp>();
-  APInt width;
-  if (!rest || rest.getLhs() != column || !matchPattern(rest.getRhs(), m_ConstantInt(&width)))
-    return 0;
-  for (Value index : at.getIndices().drop_back())
-    if (auto quotient = index.getDefiningOp<arith::FloorDivSIOp>();
-        quotient && quotient.getLhs() == column) {
-      APInt divisor;
-      return matchPattern(quotient.getRhs(), m_ConstantInt(&divisor)) && divisor == width
-                 ? width.getSExtValue()
-                 : 0;
-    }
-  return 0;
+  APInt width, divisor;
+  auto isPlace = [&](Value index) {
+    auto rest = index.getDefiningOp<arith::RemUIOp>();
+    return rest && rest.getLhs() == column && matchPattern(rest.getRhs(), m_ConstantInt(&width));
+  };
+  auto isPanel = [&](Value index) {
+    auto quotient = index.getDefiningOp<arith::FloorDivSIOp>();
+    return quotient && quotient.getLhs() == column && matchPattern(quotient.getRhs(), m_ConstantInt(&divisor));
+  };
+  bool isInPanels = llvm::any_of(at.getIndices(), isPlace) && llvm::any_of(at.getIndices(), isPanel) && divisor == width;
+  return isInPanels ? width.getSExtValue() : 0;
 }
 
 //===----------------------------------------------------------------------===//

@@ -22,6 +22,7 @@ MUTATIONS = [
      "norm", "norm_softmax_last"),
     ("layer_norm: no mean of y * g", "dialects/nn/Norm.cpp", "s.sub(s.sub(v[0], v[1]), s.mul(v[2], v[3]))", "s.sub(v[0], v[1])",
      "norm", "norm_layer_norm_last"),
+    ("rms_norm: no mean of y * g", "dialects/nn/Norm.cpp", "s.sub(v[0], s.mul(v[1], v[2]))", "v[0]", "norm", "norm_rms_norm_last"),
     ("batch_norm: half the gradient of the variance", "dialects/nn/Norm.cpp", "s.constant(-0.5, v[0])", "s.constant(-0.25, v[0])",
      "norm", "norm_batch_norm_matrix"),
     ("reduce mean: not divided", "dialects/nn/Norm.cpp", "over(b.map(g, b.countElements(x, getDims()), &ScalarBuilder::div))",

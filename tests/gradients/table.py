@@ -349,6 +349,10 @@ for name, (shape, dims) in {"last": ((BATCH, 5), [1]), "middle": ((BATCH, 4, 2),
     def _(c, shape=shape, dims=dims):
         return c.op(f"nn.layer_norm {{}} dims {dims} epsilon 1.0e-1", c.input(*shape), shape=shape)
 
+    @row("norm", f"rms_norm_{name}")
+    def _(c, shape=shape, dims=dims):
+        return c.op(f"nn.rms_norm {{}} dims {dims} epsilon 1.0e-1", c.input(*shape), shape=shape)
+
 
 for name, shape in {"matrix": (BATCH, 4), "image": (BATCH, 2, 3, 4)}.items():
     @row("norm", f"batch_norm_{name}")

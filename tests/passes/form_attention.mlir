@@ -108,3 +108,72 @@ func.func @together(%qkv: tensor<?x3x64x32xf32>) -> tensor<?x64x32xf32> {
   %y = nn.matmul %p, %v : (tensor<?x64x64xf32>, tensor<?x64x32xf32>) -> tensor<?x64x32xf32>
   return %y : tensor<?x64x32xf32>
 }
+
+// -----
+
+// Rows that are all masked give zeros where the probabilities that are not numbers are replaced, as PyTorch's exporter does.
+// CHECK-LABEL: func.func @guarded
+// CHECK: nn.attention %arg0, %{{.*}}, %arg2 scores() {{{.*}}zero_undefined_rows}
+// CHECK-NOT: nn.softmax
+func.func @guarded(%q: tensor<20x8xf32>, %k: tensor<8x20xf32>, %v: tensor<20x8xf32>) -> tensor<20x8xf32> {
+  %0 = nn.matmul %q, %k : (tensor<20x8xf32>, tensor<8x20xf32>) -> tensor<20x20xf32>
+  %1 = nn.softmax %0 dims [1] : (tensor<20x20xf32>) -> tensor<20x20xf32>
+  %2 = nn.map (%1) : (tensor<20x20xf32>) -> tensor<20x20xi1> {
+  ^bb0(%a: f32):
+    %n = arith.cmpf uno, %a, %a : f32
+    nn.yield %n : i1
+  }
+  %3 = nn.map (%2, %1) : (tensor<20x20xi1>, tensor<20x20xf32>) -> tensor<20x20xf32> {
+  ^bb0(%n: i1, %a: f32):
+    %zero = arith.constant 0.0 : f32
+    %p = arith.select %n, %zero, %a : f32
+    nn.yield %p : f32
+  }
+  %4 = nn.matmul %3, %v : (tensor<20x20xf32>, tensor<20x8xf32>) -> tensor<20x8xf32>
+  return %4 : tensor<20x8xf32>
+}
+
+// -----
+
+// Heads and items are one dimension for the products and two for the mask.
+// CHECK-LABEL: func.func @reshaped
+// CHECK: %[[Q:.*]] = nn.reshape %arg0 from [-1, -1, -1, -1] : tensor<?x20x8xf32> to tensor<?x4x20x8xf32>
+// CHECK: nn.attention %[[Q]], %{{.*}}, %{{.*}} scores(%arg3) {{.*}} -> tensor<?x4x20x8xf32>
+// CHECK: nn.reshape %{{.*}} : tensor<?x4x20x8xf32> to tensor<?x20x8xf32>
+// CHECK-NOT: nn.softmax
+func.func @reshaped(%q: tensor<?x20x8xf32>, %k: tensor<?x8x20xf32>, %v: tensor<?x20x8xf32>, %mask: tensor<20x20xf32>) -> tensor<?x20x8xf32> {
+  %0 = nn.matmul %q, %k : (tensor<?x20x8xf32>, tensor<?x8x20xf32>) -> tensor<?x20x20xf32>
+  %1 = nn.reshape %0 from [-1, -1, -1, -1] : tensor<?x20x20xf32> to tensor<?x4x20x20xf32>
+  %2 = nn.map (%1, %mask) : (tensor<?x4x20x20xf32>, tensor<20x20xf32>) -> tensor<?x4x20x20xf32> {
+  ^bb0(%a: f32, %m: f32):
+    %s = arith.addf %a, %m : f32
+    nn.yield %s : f32
+  }
+  %3 = nn.reshape %2 from [-1, -1, -1] : tensor<?x4x20x20xf32> to tensor<?x20x20xf32>
+  %4 = nn.softmax %3 dims [2] : (tensor<?x20x20xf32>) -> tensor<?x20x20xf32>
+  %5 = nn.matmul %4, %v : (tensor<?x20x20xf32>, tensor<?x20x8xf32>) -> tensor<?x20x8xf32>
+  return %5 : tensor<?x20x8xf32>
+}
+
+// -----
+
+// A part of a joint tensor is read in place; the scores are scaled for it.
+// CHECK-LABEL: func.func @scaled_slice
+// CHECK: %[[Q:.*]] = nn.slice %arg0
+// CHECK: nn.attention %[[Q]], %{{.*}}, %{{.*}} scores()
+// CHECK-NEXT: ^bb0(%[[S:.*]]: f32):
+// CHECK-NEXT: %[[C:.*]] = arith.constant 2.500000e-01 : f32
+// CHECK-NEXT: arith.mulf %[[S]], %[[C]]
+func.func @scaled_slice(%x: tensor<20x24xf32>, %k: tensor<8x20xf32>, %v: tensor<20x8xf32>) -> tensor<20x8xf32> {
+  %q = nn.slice %x starts [0, 8] sizes [20, 8] strides [1, 1] : (tensor<20x24xf32>) -> tensor<20x8xf32>
+  %0 = nn.map (%q) : (tensor<20x8xf32>) -> tensor<20x8xf32> {
+  ^bb0(%a: f32):
+    %c = arith.constant 0.25 : f32
+    %s = arith.mulf %a, %c : f32
+    nn.yield %s : f32
+  }
+  %1 = nn.matmul %0, %k : (tensor<20x8xf32>, tensor<8x20xf32>) -> tensor<20x20xf32>
+  %2 = nn.softmax %1 dims [1] : (tensor<20x20xf32>) -> tensor<20x20xf32>
+  %3 = nn.matmul %2, %v : (tensor<20x20xf32>, tensor<20x8xf32>) -> tensor<20x8xf32>
+  return %3 : tensor<20x8xf32>
+}

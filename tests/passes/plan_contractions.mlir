@@ -147,3 +147,18 @@ func.func @read_twice(%x: tensor<?x56x56x16xf32>) -> (tensor<?x28x28x96xf32>, te
   %2 = nn.conv %1, %d {strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 1, 1>, groups = 96 : i64} : (tensor<?x56x56x96xf32>, tensor<3x3x1x96xf32>) -> tensor<?x28x28x96xf32>
   return %2, %1 : tensor<?x28x28x96xf32>, tensor<?x56x56x96xf32>
 }
+
+// -----
+
+// Bytes are packed by four steps of the sum, filled up with zeros where these are no multiple.
+// CHECK-LABEL: func.func @bytes
+// CHECK: %[[ROWS:.*]] = nn.pad %arg0 low [0, 0] high [0, 2] : (tensor<?x6xui8>) -> tensor<?x8xui8>
+// CHECK: %[[W:.*]] = nn.pad %{{.*}} low [0, 0] high [2, 0] : (tensor<6x8xi8>) -> tensor<8x8xi8>
+// CHECK: %[[BYTES:.*]] = nn.transpose %{{.*}} [0, 1, 3, 2] : (tensor<1x2x4x8xi8>) -> tensor<1x2x8x4xi8>
+// CHECK: nn.packed_matmul %[[ROWS]], %[[BYTES]] {columns = 8 : i64} : (tensor<?x8xui8>, tensor<1x2x8x4xi8>) -> tensor<?x8xi32>
+nn.parameter @w : tensor<6x8xi8>
+func.func @bytes(%x: tensor<?x6xui8>) -> tensor<?x8xi32> {
+  %w = nn.get @w : tensor<6x8xi8>
+  %0 = nn.matmul %x, %w : (tensor<?x6xui8>, tensor<6x8xi8>) -> tensor<?x8xi32>
+  return %0 : tensor<?x8xi32>
+}

@@ -179,3 +179,47 @@ func.func @orders(%x: tensor<4x4x4xf32>) -> tensor<4x4x4xf32> {
   }
   return %2 : tensor<4x4x4xf32>
 }
+
+// -----
+
+// What is affine in a convolution, per channel, goes into its weights: batch normalization as arithmetic.
+// CHECK-LABEL: func.func @affine
+// CHECK: %[[W:.*]] = nn.get @w
+// CHECK: %[[SCALED:.*]] = nn.map(%[[W]], %{{.*}}) : (tensor<3x3x2x4xf32>, tensor<4xf32>) -> tensor<3x3x2x4xf32> {
+// CHECK: %[[CONV:.*]] = nn.conv %arg0, %[[SCALED]]
+// CHECK: nn.map(%[[CONV]], %{{.*}}) : (tensor<?x3x3x4xf32>, tensor<4xf32>)
+// CHECK-NEXT: ^bb0
+// CHECK-NEXT: arith.addf
+// CHECK-NEXT: nn.yield
+nn.parameter @w : tensor<3x3x2x4xf32>
+nn.parameter @mean : tensor<1x1x1x4xf32>
+nn.parameter @deviation : tensor<1x1x1x4xf32>
+func.func @affine(%x: tensor<?x5x5x2xf32>) -> tensor<?x3x3x4xf32> {
+  %w = nn.get @w : tensor<3x3x2x4xf32>
+  %mean = nn.get @mean : tensor<1x1x1x4xf32>
+  %deviation = nn.get @deviation : tensor<1x1x1x4xf32>
+  %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x5x5x2xf32>, tensor<3x3x2x4xf32>) -> tensor<?x3x3x4xf32>
+  %1 = nn.map (%0, %mean, %deviation) : (tensor<?x3x3x4xf32>, tensor<1x1x1x4xf32>, tensor<1x1x1x4xf32>) -> tensor<?x3x3x4xf32> {
+  ^bb0(%a: f32, %m: f32, %d: f32):
+    %c = arith.subf %a, %m : f32
+    %n = arith.divf %c, %d : f32
+    nn.yield %n : f32
+  }
+  return %1 : tensor<?x3x3x4xf32>
+}
+
+// What is affine in its reciprocal is not.
+// CHECK-LABEL: func.func @reciprocal
+// CHECK: nn.conv %arg0, %{{.*}}
+// CHECK: arith.divf %{{.*}}, %{{.*}} : f32
+func.func @reciprocal(%x: tensor<?x5x5x2xf32>) -> tensor<?x3x3x4xf32> {
+  %w = nn.get @w : tensor<3x3x2x4xf32>
+  %mean = nn.get @mean : tensor<1x1x1x4xf32>
+  %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x5x5x2xf32>, tensor<3x3x2x4xf32>) -> tensor<?x3x3x4xf32>
+  %1 = nn.map (%0, %mean) : (tensor<?x3x3x4xf32>, tensor<1x1x1x4xf32>) -> tensor<?x3x3x4xf32> {
+  ^bb0(%a: f32, %m: f32):
+    %n = arith.divf %m, %a : f32
+    nn.yield %n : f32
+  }
+  return %1 : tensor<?x3x3x4xf32>
+}

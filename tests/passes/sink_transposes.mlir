@@ -94,3 +94,63 @@ func.func @other_order(%x: tensor<3x4xf32>, %y: tensor<4x3xf32>) -> tensor<4x3xf
   }
   return %1 : tensor<4x3xf32>
 }
+
+// -----
+
+// Through a reshape that drops and adds dimensions of size one: what is taken out of a joint tensor of queries, keys and values.
+// CHECK-LABEL: func.func @units
+// CHECK: %[[S:.*]] = nn.slice %arg0 starts [0, 0, 1, 0, 0] sizes [-1, 12, 1, 4, 16]
+// CHECK: %[[R:.*]] = nn.reshape %[[S]] from [0, -1, -1, -1] : tensor<?x12x1x4x16xf32> to tensor<?x12x4x16xf32>
+// CHECK: nn.transpose %[[R]] [0, 2, 1, 3] : (tensor<?x12x4x16xf32>) -> tensor<?x4x12x16xf32>
+func.func @units(%x: tensor<?x12x3x4x16xf32>) -> tensor<?x4x12x16xf32> {
+  %0 = nn.transpose %x [2, 0, 3, 1, 4] : (tensor<?x12x3x4x16xf32>) -> tensor<3x?x4x12x16xf32>
+  %1 = nn.slice %0 starts [1, 0, 0, 0, 0] sizes [1, -1, 4, 12, 16] strides [1, 1, 1, 1, 1] : (tensor<3x?x4x12x16xf32>) -> tensor<1x?x4x12x16xf32>
+  %2 = nn.reshape %1 from [1, -1, -1, -1] : tensor<1x?x4x12x16xf32> to tensor<?x4x12x16xf32>
+  return %2 : tensor<?x4x12x16xf32>
+}
+
+// -----
+
+// Matrices that are transposed under a reshape of what is before them: one transpose.
+// CHECK-LABEL: func.func @joined
+// CHECK: %[[T:.*]] = nn.transpose %arg0 [0, 2, 3, 1] : (tensor<?x12x4x16xf32>) -> tensor<?x4x16x12xf32>
+// CHECK-NEXT: return %[[T]]
+func.func @joined(%x: tensor<?x12x4x16xf32>) -> tensor<?x4x16x12xf32> {
+  %0 = nn.transpose %x [0, 2, 1, 3] : (tensor<?x12x4x16xf32>) -> tensor<?x4x12x16xf32>
+  %1 = nn.reshape %0 from [-1, -1, -1] : tensor<?x4x12x16xf32> to tensor<?x12x16xf32>
+  %2 = nn.transpose %1 [0, 2, 1] : (tensor<?x12x16xf32>) -> tensor<?x16x12xf32>
+  %3 = nn.reshape %2 from [-1, -1, -1, -1] : tensor<?x16x12xf32> to tensor<?x4x16x12xf32>
+  return %3 : tensor<?x4x16x12xf32>
+}
+
+// -----
+
+// An image that is transposed to become a row of a product with constant weights stays: rows of the weights change places.
+// CHECK-LABEL: func.func @flattened
+// CHECK: %[[W:.*]] = nn.get @w
+// CHECK: %[[SPLIT:.*]] = nn.reshape %[[W]] from [-1, -1, -1, -1] : tensor<24x5xf32> to tensor<4x2x3x5xf32>
+// CHECK: %[[MOVED:.*]] = nn.transpose %[[SPLIT]] [1, 2, 0, 3] : (tensor<4x2x3x5xf32>) -> tensor<2x3x4x5xf32>
+// CHECK: %[[ROWS:.*]] = nn.reshape %[[MOVED]] from [-1, -1] : tensor<2x3x4x5xf32> to tensor<24x5xf32>
+// CHECK: %[[X:.*]] = nn.reshape %arg0 from [0, -1] : tensor<?x2x3x4xf32> to tensor<?x24xf32>
+// CHECK: nn.matmul %[[X]], %[[ROWS]] :
+nn.parameter @w : tensor<24x5xf32>
+func.func @flattened(%x: tensor<?x2x3x4xf32>) -> tensor<?x5xf32> {
+  %w = nn.get @w : tensor<24x5xf32>
+  %0 = nn.transpose %x [0, 3, 1, 2] : (tensor<?x2x3x4xf32>) -> tensor<?x4x2x3xf32>
+  %1 = nn.reshape %0 from [0, -1] : tensor<?x4x2x3xf32> to tensor<?x24xf32>
+  %2 = nn.matmul %1, %w : (tensor<?x24xf32>, tensor<24x5xf32>) -> tensor<?x5xf32>
+  return %2 : tensor<?x5xf32>
+}
+
+// The same with weights that are stored transposed.
+// CHECK-LABEL: func.func @flattened_transposed
+// CHECK: nn.transpose %{{.*}} [0, 2, 3, 1] : (tensor<5x4x2x3xf32>) -> tensor<5x2x3x4xf32>
+// CHECK: nn.matmul %{{.*}}, %{{.*}} {transpose_rhs}
+nn.parameter @v : tensor<5x24xf32>
+func.func @flattened_transposed(%x: tensor<?x2x3x4xf32>) -> tensor<?x5xf32> {
+  %w = nn.get @v : tensor<5x24xf32>
+  %0 = nn.transpose %x [0, 3, 1, 2] : (tensor<?x2x3x4xf32>) -> tensor<?x4x2x3xf32>
+  %1 = nn.reshape %0 from [0, -1] : tensor<?x4x2x3xf32> to tensor<?x24xf32>
+  %2 = nn.matmul %1, %w {transpose_rhs} : (tensor<?x24xf32>, tensor<5x24xf32>) -> tensor<?x5xf32>
+  return %2 : tensor<?x5xf32>
+}

@@ -105,8 +105,7 @@ static void rmsNormalization(LayerBuilder &b) {
   Value x = b.floatInput();
   int64_t rank = rankOf(x);
   Dims dims = b.axes("axis", rank, {rank - 1});
-  Value square = reduce(b, b.multiply(x, x), nn::ReduceKind::Mean, dims);
-  Value y = divideByRoot(b, x, square, b.number("epsilon", 1e-6));
+  Value y = b.make<nn::RMSNormOp>(x, dims, APFloat(b.number("epsilon", 1e-6)));
   Value scale = b.variable("scale", extents(b, x, dims), "", "ones");
   b.result(b.multiply(y, b.alignTo(scale, dims, rank)));
 }

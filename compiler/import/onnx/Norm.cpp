@@ -155,10 +155,7 @@ static void rmsNormalization(NodeBuilder &b) {
   if (!rows)
     return;
   auto &[full, type, dims, epsilon] = *rows;
-  Value squares = b.reduce(ReduceKind::Mean, b.multiply(full, full), dims, true);
-  Value y = b.map(full, squares, [epsilon = rows->epsilon](ScalarBuilder &s, Value e, Value m) {
-    return s.div(e, s.sqrt(s.add(m, s.constant(epsilon, m))));
-  });
+  Value y = b.make<nn::RMSNormOp>(full, dims, APFloat(epsilon));
   b.result(b.multiply(b.cast(y, type), b.value(1)));
 }
 

@@ -77,3 +77,23 @@ func.func @f(%x: tensor<?x4xf32>, %w: tensor<1x4x8xf32>) {
   %0 = nn.packed_matmul %x, %w {columns = 10 : i64} : (tensor<?x4xf32>, tensor<1x4x8xf32>) -> tensor<?x10xf32>
   return
 }
+
+// -----
+
+// matmul_c1
+func.func @matmul_c1_bytes(%x: tensor<2x4xi8>, %w: tensor<4x8xui8>) {
+  // expected-error @+2 {{matmul_c1: expected two operands of rank two or more and one element type, or of ui8 and i8}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = nn.matmul %x, %w : (tensor<2x4xi8>, tensor<4x8xui8>) -> tensor<2x8xi32>
+  return
+}
+
+// -----
+
+// packed_matmul_c1
+func.func @packed_matmul_c1_bytes(%x: tensor<2x8xui8>, %w: tensor<1x8x8xi8>) {
+  // expected-error @+2 {{packed_matmul_c1}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = nn.packed_matmul %x, %w {columns = 8 : i64} : (tensor<2x8xui8>, tensor<1x8x8xi8>) -> tensor<2x8xi32>
+  return
+}

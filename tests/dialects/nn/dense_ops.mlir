@@ -27,3 +27,12 @@ func.func @packed(%x: tensor<?x7x4xf32>, %w: tensor<2x4x8xf32>) {
   %0 = nn.packed_matmul %x, %w {columns = 10 : i64} : (tensor<?x7x4xf32>, tensor<2x4x8xf32>) -> tensor<?x7x10xf32>
   return
 }
+
+// CHECK-LABEL: func.func @bytes
+// CHECK: nn.matmul %arg0, %arg1 : (tensor<?x8xui8>, tensor<8x10xi8>) -> tensor<?x10xi32>
+// CHECK: nn.packed_matmul %arg0, %arg2 {columns = 10 : i64} : (tensor<?x8xui8>, tensor<2x2x8x4xi8>) -> tensor<?x10xi32>
+func.func @bytes(%x: tensor<?x8xui8>, %w: tensor<8x10xi8>, %p: tensor<2x2x8x4xi8>) {
+  %0 = nn.matmul %x, %w : (tensor<?x8xui8>, tensor<8x10xi8>) -> tensor<?x10xi32>
+  %1 = nn.packed_matmul %x, %p {columns = 10 : i64} : (tensor<?x8xui8>, tensor<2x2x8x4xi8>) -> tensor<?x10xi32>
+  return
+}

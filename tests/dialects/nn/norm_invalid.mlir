@@ -40,6 +40,16 @@ func.func @f(%x: tensor<?x4xf32>) {
 
 // -----
 
+// rms_norm_c1
+func.func @f(%x: tensor<?x4xf32>) {
+  // expected-error @+2 {{rms_norm_c1}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = nn.rms_norm %x dims [-1] epsilon 0.001 : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
 // batch_norm_c1
 func.func @f(%x: tensor<?x4xf32>, %a: tensor<4xf32>, %b: tensor<3xf32>) {
   // expected-error @+2 {{batch_norm_c1: scale, offset, mean and variance are vectors with one element per channel}}

@@ -20,10 +20,12 @@ func.func @reductions(%x: tensor<?x7x7x4xf32>) {
 // CHECK-LABEL: func.func @normalizations
 // CHECK: nn.softmax %arg0 dims [1] : (tensor<?x4xf32>) -> tensor<?x4xf32>
 // CHECK: nn.layer_norm %arg0 dims [1] epsilon 1.000000e-03 : (tensor<?x4xf32>) -> tensor<?x4xf32>
+// CHECK: nn.rms_norm %arg0 dims [1] epsilon 1.000000e-03 : (tensor<?x4xf32>) -> tensor<?x4xf32>
 // CHECK: nn.batch_norm %arg0, %arg1, %arg1, %arg1, %arg1 epsilon 1.000000e-05 : (tensor<?x4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<?x4xf32>
 func.func @normalizations(%x: tensor<?x4xf32>, %v: tensor<4xf32>) {
   %0 = nn.softmax %x dims [1] : (tensor<?x4xf32>) -> tensor<?x4xf32>
   %1 = nn.layer_norm %x dims [1] epsilon 1.0e-3 : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  %3 = nn.rms_norm %x dims [1] epsilon 1.0e-3 : (tensor<?x4xf32>) -> tensor<?x4xf32>
   %2 = nn.batch_norm %x, %v, %v, %v, %v epsilon 1.0e-5 : (tensor<?x4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<?x4xf32>
   return
 }
