@@ -30,21 +30,28 @@ std::optional<double> floatConstant(Value scalar) {
   return value.convertToDouble();
 }
 
-/// A sum of products of tensors and of reciprocal square roots; a root is named by the scalar under it.
+/// Tensors and reciprocal square roots, each with the number of its first use: what is built of them has an order that does
+/// not depend on where they are in memory.
+using Factors = llvm::SmallSetVector<Value, 8>;
+
+/// A sum of products of factors; a root is named by the scalar under it.
 class Polynomial {
 public:
-  using Monomial = std::vector<const void *>; // sorted
+  using Monomial = std::vector<unsigned>; // numbers of factors, sorted
 
-  static Polynomial of(ArrayRef<Value> factors, double coefficient = 1) {
-    Polynomial result;
+  Polynomial(Factors &known) : known(&known) {}
+
+  static Polynomial of(Factors &known, ArrayRef<Value> factors, double coefficient = 1) {
+    Polynomial result(known);
     Monomial monomial;
-    for (Value factor : factors)
-      monomial.push_back(factor.getAsOpaquePointer());
+    for (Value factor : factors) {
+      known.insert(factor);
+      monomial.push_back(result.numberOf(factor));
+    }
     llvm::sort(monomial);
     result.terms[monomial] = coefficient;
     return result;
   }
-  static Polynomial of(double constant) { return of({}, constant); }
 
   Polynomial plus(const Polynomial &other, double sign = 1) const {
     Polynomial result = *this;
@@ -54,7 +61,7 @@ public:
     return result;
   }
   Polynomial times(const Polynomial &other) const {
-    Polynomial result;
+    Polynomial result(*known);
     for (auto &[x, a] : terms)
       for (auto &[y, b] : other.terms) {
         Monomial product(x);
@@ -67,10 +74,10 @@ public:
   }
   /// Removes the terms with `factor` and returns what multiplies it in them.
   Polynomial extract(Value factor) {
-    Polynomial result;
+    Polynomial result(*known);
     for (auto term = terms.begin(); term != terms.end();) {
       Monomial rest = term->first;
-      auto place = llvm::find(rest, factor.getAsOpaquePointer());
+      auto place = llvm::find(rest, numberOf(factor));
       if (place == rest.end()) {
         ++term;
         continue;
@@ -90,22 +97,21 @@ public:
     return found == terms.end() ? 0 : found->second;
   }
   size_t size() const { return terms.size(); }
-  /// All tensors and roots, each once.
+  /// All factors, each once.
   SmallVector<Value> factors() const {
-    SmallVector<Value> result;
+    llvm::SmallSetVector<Value, 4> result;
     for (auto &[monomial, coefficient] : terms)
-      for (const void *factor : monomial)
-        if (Value value = Value::getFromOpaquePointer(factor); !llvm::is_contained(result, value))
-          result.push_back(value);
-    return result;
+      for (unsigned factor : monomial)
+        result.insert((*known)[factor]);
+    return result.takeVector();
   }
   /// The scalar that this is where each tensor has the element that `elements` gives.
   Value build(ScalarBuilder &s, const DenseMap<Value, Value> &elements, Value like) const {
     Value sum;
     for (auto &[monomial, coefficient] : terms) {
       Value product = coefficient == 1 && !monomial.empty() ? Value() : s.constant(coefficient, like);
-      for (const void *factor : monomial) {
-        Value element = elements.lookup(Value::getFromOpaquePointer(factor));
+      for (unsigned factor : monomial) {
+        Value element = elements.lookup((*known)[factor]);
         product = product ? s.mul(product, element) : element;
       }
       sum = sum ? s.add(sum, product) : product;
@@ -114,6 +120,10 @@ public:
   }
 
 private:
+  /// That of no factor if `factor` has none.
+  unsigned numberOf(Value factor) const { return llvm::find(*known, factor) - known->begin(); }
+
+  Factors *known;
   std::map<Monomial, double> terms; // none is zero
 };
 
@@ -123,6 +133,9 @@ public:
   explicit Reader(Value end = {}) : end(end) {}
 
   llvm::SmallSetVector<Operation *, 8> maps; ///< that were read through
+
+  Polynomial of(ArrayRef<Value> factors, double coefficient = 1) { return Polynomial::of(known, factors, coefficient); }
+  Polynomial of(double constant) { return of({}, constant); }
 
   /// What an element of `value`, or a scalar in the body of a map, is: a scalar that an op computes, or a tensor.
   Value elementOf(Value value) {
@@ -143,21 +156,21 @@ public:
   std::optional<Polynomial> read(Value value) {
     value = elementOf(value);
     if (isa<RankedTensorType>(value.getType()))
-      return Polynomial::of({value});
+      return of({value});
     if (auto constant = floatConstant(value))
-      return Polynomial::of(*constant);
+      return of(*constant);
     Operation *op = value.getDefiningOp();
     if (auto root = reciprocalRoot(op))
-      return Polynomial::of({root});
+      return of({root});
     if (isa<arith::DivFOp>(op)) {
       Value denominator = elementOf(op->getOperand(1));
       auto numerator = read(op->getOperand(0));
       if (!numerator)
         return std::nullopt;
       if (auto constant = floatConstant(denominator); constant && *constant != 0)
-        return numerator->times(Polynomial::of(1 / *constant));
+        return numerator->times(of(1 / *constant));
       Value root = rootOf(denominator);
-      return root ? std::optional(numerator->times(Polynomial::of({root}))) : std::nullopt;
+      return root ? std::optional(numerator->times(of({root}))) : std::nullopt;
     }
     if (!isa<arith::AddFOp, arith::SubFOp, arith::MulFOp, arith::NegFOp, math::PowFOp>(op))
       return std::nullopt;
@@ -165,7 +178,7 @@ public:
     if (!x || x->size() > mostTerms)
       return std::nullopt;
     if (isa<arith::NegFOp>(op))
-      return x->times(Polynomial::of(-1));
+      return x->times(of(-1));
     if (isa<math::PowFOp>(op))
       return floatConstant(elementOf(op->getOperand(1))) == 2.0 ? std::optional(x->times(*x)) : std::nullopt;
     auto y = read(op->getOperand(1));
@@ -192,6 +205,7 @@ private:
   }
 
   Value end;
+  Factors known;
 };
 
 /// The reduction whose result, its dimensions kept with size one, is `value`, perhaps by a reshape; null when there is none.
@@ -255,7 +269,7 @@ private:
     for (Value factor : under->factors())
       if (isa<RankedTensorType>(factor.getType()))
         if (ReduceOp reduce = keptReduction(factor, ReduceKind::Mean); reduce && reduce.getInput() != x) {
-          if (variance || !(under->extract(factor) == Polynomial::of(1.0)))
+          if (variance || !(under->extract(factor) == reader.of(1.0)))
             return failure();
           variance = reduce;
         }
@@ -273,17 +287,17 @@ private:
           reductions.push_back(reduce);
         }
     // Squares of x, or of x less its mean; or the mean of squares of x less the square of its mean.
-    if (mean && !(under->extract(mean) == Polynomial::of({mean}, -1)))
-      squares = squares->plus(Polynomial::of({x, mean}, 2)).plus(Polynomial::of({mean, mean}, -1));
-    if (!(*squares == Polynomial::of({x, x})))
+    if (mean && !(under->extract(mean) == reader.of({mean}, -1)))
+      squares = squares->plus(reader.of({x, mean}, 2)).plus(reader.of({mean, mean}, -1));
+    if (!(*squares == reader.of({x, x})))
       return failure();
     double epsilon = under->constant();
-    if (!under->isEmpty() && !(*under == Polynomial::of(epsilon)))
+    if (!under->isEmpty() && !(*under == reader.of(epsilon)))
       return failure();
 
     // What the normalized input is multiplied by, and what is added.
     Polynomial offset = *y, overRoot = offset.extract(root), factor = overRoot.extract(x);
-    if (mean && !(overRoot.extract(mean) == factor.times(Polynomial::of(-1))))
+    if (mean && !(overRoot.extract(mean) == factor.times(reader.of(-1))))
       return failure();
     if (factor.isEmpty() || !overRoot.isEmpty() || factor.contains(root) || factor.contains(x) || !isAlone(map, reader, reductions))
       return failure();
@@ -296,7 +310,7 @@ private:
       for (Value tensor : part->factors())
         if (!llvm::is_contained(operands, tensor))
           operands.push_back(tensor);
-    bool isScaled = !(factor == Polynomial::of(1.0));
+    bool isScaled = !(factor == reader.of(1.0));
     if (isScaled || !offset.isEmpty())
       rows = b.map(operands, [&](ScalarBuilder &s, ValueRange scalars) {
         DenseMap<Value, Value> elements;
