@@ -80,6 +80,17 @@ def Simplify : Pass<"nn-simplify", "::mlir::ModuleOp"> {
                            "::mlir::math::MathDialect"];
 }
 
+def CheckSizes : Pass<"nn-check-sizes", "::mlir::func::FuncOp"> {
+  let summary = "Say what a function asks of its free dimensions";
+  let description = [{
+    Ops ask for equal sizes of what they combine, for slices within what they are taken from, for something in every tensor.
+    What is not known to hold becomes the attribute `nn.size_constraints` of the function: for each constraint a `text`,
+    the `sides` as expressions of its free dimensions, and whether they are `equal`, or the first at least the second.
+    A call is checked before it reads anything.
+  }];
+  let dependentDialects = ["::sylvite::nn::NNDialect"];
+}
+
 defvar MachineOptions = [
   Option<"vectorWidth", "vector-width", "unsigned", "8", "32-bit lanes of a vector register">,
   Option<"vectorRegisters", "vector-registers", "unsigned", "16", "Vector registers">,
@@ -166,14 +177,13 @@ def Schedule : Pass<"halide-schedule", "::mlir::ModuleOp"> {
 def Rematerialize : Pass<"host-rematerialize", "::mlir::ModuleOp"> {
   let summary = "Compute values again where keeping them takes too much memory";
   let description = [{
-    Where more than `budget` bytes live at once in a call with `batch` items, calls of kernels that do little but read and
+    Where the arena of a call with `batch` items takes more than `budget` bytes, calls of kernels that do little but read and
     write memory (activations, normalizations, masks) are repeated before a later use of what they compute, which need not
-    live in between. Says by a remark what that costs.
+    live in between. Says by a remark what that costs, and by a warning what is missing.
   }];
   let options = [
-    Option<"budget", "budget", "int64_t", "INT64_MAX", "Bytes that may live at once">,
-    Option<"batch", "batch", "int64_t", "32", "Items of the call; other free dimensions have the same size">,
-    Option<"quiet", "quiet", "bool", "false", "Without remarks">];
+    Option<"budget", "budget", "int64_t", "INT64_MAX", "Bytes of the arena">,
+    Option<"batch", "batch", "int64_t", "32", "Items of the call; other free dimensions have the same size">];
   let dependentDialects = ["::sylvite::nn::NNDialect", "::sylvite::halide::HalideDialect"];
 }
 

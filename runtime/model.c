@@ -257,7 +257,21 @@ static int check_elements(const char *kind, const sylvite_tensor *tensor, const 
   return SYLVITE_OK;
 }
 
-static int check_inputs(const sylvite_entry *entry, const int64_t *dims, char *error) {
+/* What the layers ask of the sizes; the message has all of them. */
+static int check_constraints(const struct sylvite_program *program, int32_t index, const int64_t *dims, char *error) {
+  const sylvite_entry *entry = &program->info.entries[index];
+  const struct sylvite_function *function = &program->functions[index];
+  int64_t violated = function->violated ? function->violated(dims) : -1;
+  if (violated < 0)
+    return SYLVITE_OK;
+  char sizes[SYLVITE_ERROR_BYTES / 2] = "";
+  for (int32_t k = 0, length = 0; k < entry->dim_count && length < (int32_t)sizeof sizes; ++k)
+    length += snprintf(sizes + length, sizeof sizes - (size_t)length, "%s%s = %" PRId64, k ? ", " : "", entry->dims[k], dims[k]);
+  return sylvite_fail(error, SYLVITE_INVALID_ARGUMENT, "%s; the call has %s", function->constraints[violated], sizes);
+}
+
+static int check_inputs(const struct sylvite_program *program, int32_t index, const int64_t *dims, char *error) {
+  const sylvite_entry *entry = &program->info.entries[index];
   int status = check_dims(entry, dims, error);
   for (int32_t i = 0; i < entry->input_count && status == SYLVITE_OK; ++i) {
     const sylvite_tensor *tensor = &entry->inputs[i];
@@ -269,7 +283,7 @@ static int check_inputs(const sylvite_entry *entry, const int64_t *dims, char *e
       shape[d] = size_of(tensor, d, dims);
     status = check_elements("input", tensor, shape, error);
   }
-  return status;
+  return status == SYLVITE_OK ? check_constraints(program, index, dims, error) : status;
 }
 
 static bool has_static_shape(const sylvite_tensor *tensor) {
@@ -305,7 +319,7 @@ static int check_outputs(const struct sylvite_program *program, int32_t index, c
 static int check_sizes(const struct sylvite_program *program, int32_t entry, const int64_t *dims, size_t *arena,
                        char *error) {
   int64_t shapes[MAX_OUTPUT_DIMS];
-  int status = check_inputs(&program->info.entries[entry], dims, error);
+  int status = check_inputs(program, entry, dims, error);
   if (status == SYLVITE_OK)
     status = check_outputs(program, entry, dims, shapes, error);
   if (status != SYLVITE_OK)
@@ -356,7 +370,7 @@ int sylvite_entry_output_shape(const struct sylvite_program *program, int32_t en
                         output, about->output_count);
   if (!shape)
     return sylvite_fail(error, SYLVITE_INVALID_ARGUMENT, "shape is null");
-  status = check_inputs(about, dims, error);
+  status = check_inputs(program, entry, dims, error);
   if (status == SYLVITE_OK)
     status = check_outputs(program, entry, dims, shapes, error);
   if (status != SYLVITE_OK)

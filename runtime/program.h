@@ -57,6 +57,11 @@ struct sylvite_function {
   /* For each input the number of classes that its elements, int32, number from zero on, or 0; NULL when none does.
    * The runtime checks them before a call. */
   const int64_t *classes;
+
+  /* The first of `constraints` that the sizes do not satisfy, or -1; NULL when there are none. The texts say what must
+   * hold: "layer 'add' needs x_1 = 64". Asked before anything else that takes sizes. */
+  int64_t (*violated)(const int64_t *symbols);
+  const char *const *constraints;
 };
 
 struct sylvite_program {

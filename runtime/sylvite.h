@@ -74,7 +74,7 @@ typedef struct sylvite_parameter {
   int32_t role;      /* enum sylvite_role */
 } sylvite_parameter;
 
-/* A compiled kernel, which runs one fused group of layers. One call does
+/* A compiled kernel, which runs one fused group of layers. Each time that it runs, it does
  * `flops + batch * flops_per_item` floating-point operations and moves `bytes + batch * bytes_per_item`
  * bytes of inputs, weights and outputs. */
 typedef struct sylvite_kernel {
@@ -84,6 +84,23 @@ typedef struct sylvite_kernel {
   double bytes, bytes_per_item;
   int32_t read_count, write_count; /* tensors that it reads, and writes */
 } sylvite_kernel;
+
+/* Which way a loop goes through its sequences. */
+enum sylvite_direction {
+  SYLVITE_FORWARD = 0,
+  SYLVITE_BACKWARD = 1,
+  SYLVITE_MIXED = 2 /* through some of them forward, through others backward */
+};
+
+/* A loop over steps, as of a recurrent layer: a call of its entry runs each of its kernels `steps` times. */
+typedef struct sylvite_loop {
+  const char *layers;   /* as a kernel's */
+  int64_t steps;        /* a size, as in a tensor's shape */
+  int32_t direction;    /* enum sylvite_direction */
+  int32_t first_kernel; /* kernel_count of those of sylvite_info, from here on */
+  int32_t kernel_count;
+  int32_t reserved; /* 0 */
+} sylvite_loop;
 
 /* What a library can run: the model itself, `forward`, and in a library that trains also `train_step`,
  * `evaluate` and `gradients`. */
@@ -97,7 +114,8 @@ typedef struct sylvite_entry {
   const sylvite_tensor *inputs;
   const sylvite_tensor *outputs;
   int32_t first_kernel; /* its kernels are kernel_count of those of sylvite_info, from here on */
-  int32_t reserved;     /* 0 */
+  int32_t loop_count;
+  const sylvite_loop *loops; /* a loop inside of another follows it, and its kernels are among the other's */
 } sylvite_entry;
 
 /* What NAME_info returns: constant, valid while the library is loaded. */
@@ -122,10 +140,11 @@ typedef struct sylvite_info {
   const char *weights_file; /* NULL: inside the library; else the file's name, searched beside the library */
   const sylvite_entry *entries; /* the first is `forward` */
   int32_t entry_count;
-  int32_t reserved; /* 0 */
+  int32_t state_count;
+  const sylvite_tensor *states; /* what a handle keeps from call to call, zero at first: those of stateful layers */
 } sylvite_info;
 
-#define SYLVITE_ABI 2
+#define SYLVITE_ABI 3
 
 /* For NAME_create; NULL there means all zero, which means all default. Set `size` to sizeof. */
 typedef struct sylvite_options {

@@ -253,6 +253,10 @@ void HeaderWriter::writeForwardComment() {
     out << " *   " << argument << "  " << getNumpyName(output.dtype) << " " << forward.shapeText(output) << "\n";
   if (any_of(tensors, [](const TensorInfo &output) { return is_contained(output.shape, derivedDim); }))
     out << " *\n * Sizes shown as ? follow from the others: " << name << "_output_shape computes them.\n";
+  if (!forward.entry.constraints.empty())
+    out << " *\n * Sizes that do not fit together are refused:\n";
+  for (const std::string &constraint : forward.entry.constraints)
+    out << " *   " << comment(constraint) << "\n";
   out << " *\n"
          " * Returns SYLVITE_OK, SYLVITE_INVALID_ARGUMENT (a null or unaligned pointer, a size that is not positive\n"
          " * or too large, a workspace that is too small), SYLVITE_OUT_OF_MEMORY or SYLVITE_BUSY. It allocates only\n"

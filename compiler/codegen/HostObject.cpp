@@ -86,8 +86,9 @@ public:
         i64(Type::getInt64Ty(context)), f64(Type::getDoubleTy(context)),
         tensorType(StructType::get(context, {ptr, i32, i32, ptr})),
         parameterType(StructType::get(context, {tensorType, i64, i32, i32})),
-        entryType(StructType::get(context, {ptr, i32, i32, i32, i32, ptr, ptr, ptr, i32, i32})),
-        functionType(StructType::get(context, {ptr, ptr, ptr, ptr})),
+        loopType(StructType::get(context, {ptr, i64, i32, i32, i32, i32})),
+        entryType(StructType::get(context, {ptr, i32, i32, i32, i32, ptr, ptr, ptr, i32, i32, ptr})),
+        functionType(StructType::get(context, {ptr, ptr, ptr, ptr, ptr, ptr})),
         kernelType(StructType::get(context, {ptr, ptr, f64, f64, f64, f64, i32, i32})) {}
 
   Error run();
@@ -150,7 +151,7 @@ private:
   PointerType *ptr;
   IntegerType *i32, *i64;
   Type *f64;
-  StructType *tensorType, *parameterType, *entryType, *functionType, *kernelType;
+  StructType *tensorType, *parameterType, *loopType, *entryType, *functionType, *kernelType;
   GlobalVariable *program = nullptr;
   StringMap<Constant *> strings;
 };
@@ -173,14 +174,18 @@ Expected<Function *> Exporter::hostFunction(const Twine &name, FunctionType *typ
 Constant *Exporter::buildInfo(const WeightsLayout &layout) {
   SmallVector<Constant *> entries, parameters, kernels;
   for (const EntryInfo &entry : description.entries) {
-    SmallVector<Constant *> dims;
+    SmallVector<Constant *> dims, loops;
     for (const std::string &dim : entry.dims)
       dims.push_back(string(dim));
+    for (const LoopInfo &loop : entry.loops)
+      loops.push_back(ConstantStruct::get(loopType, {string(loop.layers), int64(loop.steps),
+                                                     int32(static_cast<int32_t>(loop.direction)),
+                                                     int32(loop.firstKernel), int32(loop.kernelCount), int32(0)}));
     entries.push_back(ConstantStruct::get(
         entryType, {string(entry.name), int32(entry.dims.size()), int32(entry.inputs.size()),
                     int32(entry.outputs.size()), int32(entry.kernelCount), array(ptr, dims, "dims"),
                     tensors(entry.inputs, "inputs"), tensors(entry.outputs, "outputs"),
-                    int32(entry.firstKernel), int32(0)}));
+                    int32(entry.firstKernel), int32(loops.size()), array(loopType, loops, "loops")}));
   }
   // The description of `forward` is that of the model.
   const EntryInfo &forward = description.forward();
@@ -204,7 +209,8 @@ Constant *Exporter::buildInfo(const WeightsLayout &layout) {
        int32(description.parameters.size()), int32(description.kernels.size()),
        array(parameterType, parameters, "parameters"), array(kernelType, kernels, "kernels"),
        int64(layout.size), options.externalWeights ? string(options.name + ".weights.safetensors") : null(),
-       array(entryType, entries, "entries"), int32(entries.size()), int32(0)});
+       array(entryType, entries, "entries"), int32(entries.size()),
+       int32(description.states.size()), tensors(description.states, "states")});
 }
 
 /// The functions of all entries, as struct sylvite_function has them.
@@ -227,6 +233,17 @@ Expected<Constant *> Exporter::buildFunctions() {
       classes.push_back(int64(input.classes));
     bool anyClasses = any_of(entry.inputs, [](const TensorInfo &input) { return input.classes > 0; });
     functions.push_back(anyClasses ? array(i64, classes, "classes") : null());
+    SmallVector<Constant *> constraints;
+    for (const std::string &text : entry.constraints)
+      constraints.push_back(string(text));
+    Constant *violated = null();
+    if (!constraints.empty()) {
+      Expected<Function *> function = hostFunction(entry.name + "_violated", FunctionType::get(i64, {ptr}, false));
+      if (!function)
+        return function.takeError();
+      violated = *function;
+    }
+    functions.append({violated, array(ptr, constraints, "constraints")});
     entries.push_back(ConstantStruct::get(functionType, functions));
   }
   return array(functionType, entries, "functions");

@@ -1,8 +1,4 @@
-// The kernel half of code generation: hash, cache, translate, compile, in parallel.
-//
-// A cache entry is HASH.o in the cache directory: the line "sylvite-kernel SHA256-OF-OBJECT\n",
-// then the object. It is written under another name and renamed, so that readers see whole entries;
-// what does not fit its checksum is compiled anew and replaced.
+// The kernel half of code generation: hash, look into the cache, translate, compile, in parallel.
 #include "compiler/codegen/KernelCompiler.h"
 
 #include "compiler/codegen/MachineCode.h"
@@ -13,13 +9,11 @@
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/Path.h"
 #include "llvm/Support/SHA256.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
 #include <mutex>
 #include <thread>
 
@@ -28,58 +22,9 @@ using namespace sylvite;
 
 namespace {
 
-constexpr llvm::StringLiteral cacheMagic = "sylvite-kernel ";
-constexpr size_t cacheHeader = cacheMagic.size() + 64 + 1;
-
-std::string sha256(StringRef data) {
-  llvm::SHA256 hash;
-  hash.update(data);
-  return llvm::toHex(hash.final(), /*LowerCase=*/true);
-}
-
 std::string targetString(const KernelOptions &options) {
   std::string target = options.target.name + "-no_runtime-no_bounds_query";
   return options.asserts ? target : target + "-no_asserts";
-}
-
-std::string cachePath(const KernelOptions &options, StringRef hash) {
-  SmallString<256> path(options.cacheDirectory);
-  llvm::sys::path::append(path, hash + ".o");
-  return path.str().str();
-}
-
-/// The object of a cache entry; nothing where there is none or it is damaged.
-std::optional<std::string> readCache(const KernelOptions &options, StringRef hash) {
-  if (options.cacheDirectory.empty())
-    return std::nullopt;
-  auto file = llvm::MemoryBuffer::getFile(cachePath(options, hash), /*IsText=*/false,
-                                          /*RequiresNullTerminator=*/false);
-  if (!file)
-    return std::nullopt;
-  StringRef entry = (*file)->getBuffer();
-  if (entry.size() <= cacheHeader || !entry.starts_with(cacheMagic))
-    return std::nullopt;
-  StringRef object = entry.drop_front(cacheHeader);
-  if (entry.substr(cacheMagic.size(), 64) != sha256(object))
-    return std::nullopt;
-  return object.str();
-}
-
-void writeCache(const KernelOptions &options, StringRef hash, StringRef object) {
-  if (options.cacheDirectory.empty() || llvm::sys::fs::create_directories(options.cacheDirectory))
-    return;
-  int descriptor;
-  SmallString<256> temporary;
-  if (llvm::sys::fs::createUniqueFile(cachePath(options, hash) + ".%%%%%%%%", descriptor,
-                                      temporary))
-    return;
-  llvm::raw_fd_ostream stream(descriptor, /*shouldClose=*/true);
-  stream << cacheMagic << sha256(object) << '\n' << object;
-  stream.close();
-  bool written = !stream.has_error();
-  stream.clear_error();
-  if (!written || llvm::sys::fs::rename(temporary, cachePath(options, hash)))
-    llvm::sys::fs::remove(temporary);
 }
 
 /// Compiles one pipeline: Halide to bitcode, which it writes to files only, and LLVM to code.
@@ -129,7 +74,7 @@ struct Job {
 
 void runJob(Job &job, const KernelOptions &options) {
   job.kernel->symbol = "sylvite_kernel_" + job.hash.substr(0, 24);
-  if (std::optional<std::string> object = readCache(options, job.hash)) {
+  if (std::optional<std::string> object = options.cache.read(job.hash)) {
     job.kernel->object = std::move(*object);
     job.kernel->cached = true;
     return;
@@ -141,7 +86,7 @@ void runJob(Job &job, const KernelOptions &options) {
   job.kernel->seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (!job.error)
-    writeCache(options, job.hash, job.kernel->object);
+    options.cache.write(job.hash, job.kernel->object);
 }
 
 void report(halide::PipelineOp pipeline, const TranslationError &error) {
@@ -157,21 +102,6 @@ void report(halide::PipelineOp pipeline, ArrayRef<std::string> warnings) {
 
 } // namespace
 
-std::string sylvite::defaultKernelCache() {
-  auto variable = [](const char *name) {
-    const char *value = std::getenv(name);
-    return std::string(value ? value : "");
-  };
-  std::string directory = variable("SYLVITE_CACHE_DIR");
-  if (!directory.empty())
-    return directory;
-  directory = variable("XDG_CACHE_HOME");
-  if (!directory.empty())
-    return directory + "/sylvite";
-  directory = variable("HOME");
-  return directory.empty() ? directory : directory + "/.cache/sylvite";
-}
-
 std::string sylvite::kernelHash(halide::PipelineOp pipeline, const KernelOptions &options) {
   std::string text;
   llvm::raw_string_ostream stream(text);
@@ -185,7 +115,9 @@ std::string sylvite::kernelHash(halide::PipelineOp pipeline, const KernelOptions
     op.print(stream, flags);
     stream << '\n';
   }
-  return sha256(text);
+  llvm::SHA256 hash;
+  hash.update(text);
+  return llvm::toHex(hash.final(), /*LowerCase=*/true);
 }
 
 FailureOr<std::vector<std::shared_ptr<const CompiledKernel>>>
@@ -228,6 +160,8 @@ sylvite::compileKernels(ArrayRef<halide::PipelineOp> pipelines, const KernelOpti
   for (std::thread &thread : threads)
     thread.join();
 
+  if (!llvm::all_of(jobs, [](const Job &job) { return job.kernel->cached; }))
+    options.cache.prune();
   for (Job &job : jobs) {
     report(job.pipeline, job.warnings);
     if (job.error)

@@ -5,6 +5,7 @@
 #define SYLVITE_COMPILER_CODEGEN_KERNELCOMPILER_H
 
 #include "compiler/codegen/HalideBuilder.h"
+#include "compiler/codegen/KernelCache.h"
 #include "compiler/codegen/KernelTarget.h"
 #include "dialects/halide/HalideDialect.h"
 
@@ -21,8 +22,7 @@ struct KernelOptions {
   bool asserts = false;
   /// Threads that compile; 0 is one per core.
   unsigned threads = 0;
-  /// Where compiled kernels are kept; see defaultKernelCache(). Empty: nowhere.
-  std::string cacheDirectory;
+  KernelCache cache;
   /// Called after each kernel, by one thread at a time: how many are done, of how many, and which.
   std::function<void(size_t done, size_t total, llvm::StringRef pipeline)> progress;
 };
@@ -40,9 +40,6 @@ struct CompiledKernel {
   /// Seconds that its compilation took, 0 from the cache.
   double seconds = 0;
 };
-
-/// $SYLVITE_CACHE_DIR, or $XDG_CACHE_HOME/sylvite, or ~/.cache/sylvite, or nothing without a home.
-std::string defaultKernelCache();
 
 /// Compiles all `pipelines`; entry i of the result is of pipelines[i], and equal pipelines share
 /// one kernel. Every failure is a diagnostic at its op. A cache that cannot be read or written is

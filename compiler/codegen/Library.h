@@ -81,6 +81,17 @@ struct KernelInfo {
   unsigned readCount = 0, writeCount = 0; // tensors, which are its arguments in this order
 };
 
+/// Which way a loop goes through its sequences, numbered as enum sylvite_direction of the C API.
+enum class Direction : int32_t { Forward = 0, Backward = 1, Mixed = 2 };
+
+/// A loop of the host program over steps.
+struct LoopInfo {
+  std::string layers; // as a kernel's
+  int64_t steps = 0;  // a size, freeDim(k), or derivedDim
+  Direction direction = Direction::Forward;
+  unsigned firstKernel = 0, kernelCount = 0; // in LibraryDescription::kernels
+};
+
 /// A function of the host program that callers call: `forward`, and in a library that trains `train_step`,
 /// `evaluate`, `gradients`.
 struct EntryInfo {
@@ -88,6 +99,8 @@ struct EntryInfo {
   llvm::SmallVector<std::string> dims;
   llvm::SmallVector<TensorInfo> inputs, outputs;
   unsigned firstKernel = 0, kernelCount = 0; // in LibraryDescription::kernels
+  llvm::SmallVector<LoopInfo> loops{};       // those inside of another follow it
+  std::vector<std::string> constraints{};    // "layer 'add' needs x_1 = 64": on the free dimensions, checked before a call
 };
 
 struct LibraryDescription {
@@ -96,7 +109,8 @@ struct LibraryDescription {
   std::vector<EntryInfo> entries; // `forward` first; all others take the same free dimensions
   llvm::SmallVector<ParameterInfo> parameters;
   llvm::SmallVector<KernelInfo> kernels; // kernel_index of sylvite_launch counts in this list
-  uint64_t stateBytes = 0;               // what a handle keeps from call to call
+  llvm::SmallVector<TensorInfo> states;  // what a handle keeps from call to call
+  uint64_t stateBytes = 0;               // of all of them, aligned
   int32_t learningRate = -1;             // the parameter that set_learning_rate sets, if any
   int64_t modelParameters = 0;           // scalars in the parameters of the model as imported
 
@@ -118,8 +132,8 @@ struct LibraryOptions {
 std::string sanitizeName(llvm::StringRef name);
 
 /// Adds the program descriptor and the exported functions to the host program, and optimizes it. For every
-/// entry `host` has the functions ENTRY, ENTRY_arena_bytes and ENTRY_output_shapes with the signatures of
-/// runtime/program.h.
+/// entry `host` has the functions ENTRY, ENTRY_arena_bytes and ENTRY_output_shapes, and where there are constraints
+/// ENTRY_violated, with the signatures of runtime/program.h.
 llvm::Error finishHostModule(llvm::Module &host, const LibraryDescription &description,
                              const LibraryOptions &options);
 

@@ -11,6 +11,7 @@
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
 
@@ -64,20 +65,39 @@ static TensorInfo describeTensor(Attribute attribute) {
   return info;
 }
 
+/// The names of the layers of a kernel or a loop.
+static std::string joinLayers(DictionaryAttr fields) {
+  auto names = llvm::map_range(fields.getAs<ArrayAttr>("layers"),
+                               [](Attribute layer) { return cast<StringAttr>(layer).getValue().str(); });
+  return llvm::join(names, "; ");
+}
+
 static KernelInfo describeKernel(Attribute attribute) {
   auto fields = cast<DictionaryAttr>(attribute);
   KernelInfo info;
   info.name = fields.getAs<StringAttr>("name").getValue().str();
-  info.layers = llvm::join(llvm::map_range(fields.getAs<ArrayAttr>("layers"),
-                                           [](Attribute layer) {
-                                             return cast<StringAttr>(layer).getValue().str();
-                                           }),
-                           "; ");
+  info.layers = joinLayers(fields);
   auto flops = fields.getAs<DenseF64ArrayAttr>("flops"), bytes = fields.getAs<DenseF64ArrayAttr>("bytes");
   info.flops = flops[0], info.flopsPerItem = flops[1];
   info.bytes = bytes[0], info.bytesPerItem = bytes[1];
   info.readCount = fields.getAs<IntegerAttr>("reads").getInt();
   info.writeCount = fields.getAs<IntegerAttr>("writes").getInt();
+  return info;
+}
+
+/// `firstKernel` of its entry, from which the loop's own counts.
+static LoopInfo describeLoop(Attribute attribute, unsigned firstKernel) {
+  auto fields = cast<DictionaryAttr>(attribute);
+  auto integer = [&](StringRef name) { return fields.getAs<IntegerAttr>(name).getInt(); };
+  LoopInfo info;
+  info.layers = joinLayers(fields);
+  info.steps = integer("steps");
+  info.direction = llvm::StringSwitch<Direction>(fields.getAs<StringAttr>("direction"))
+                       .Case("forward", Direction::Forward)
+                       .Case("backward", Direction::Backward)
+                       .Default(Direction::Mixed);
+  info.firstKernel = firstKernel + integer("first_kernel");
+  info.kernelCount = integer("kernels");
   return info;
 }
 
@@ -104,7 +124,8 @@ static FailureOr<ParameterInfo> describeParameter(nn::ParameterOp parameter, boo
   return info;
 }
 
-static EntryInfo describeEntry(LLVM::LLVMFuncOp function) {
+/// `firstKernel`: how many those of the entries before have.
+static EntryInfo describeEntry(LLVM::LLVMFuncOp function, unsigned firstKernel) {
   EntryInfo entry;
   auto list = [&](StringRef name) { return function->getAttrOfType<ArrayAttr>(name).getValue(); };
   entry.name = function.getName().str();
@@ -114,7 +135,13 @@ static EntryInfo describeEntry(LLVM::LLVMFuncOp function) {
     entry.inputs.push_back(describeTensor(tensor));
   for (Attribute tensor : list("host.output_tensors"))
     entry.outputs.push_back(describeTensor(tensor));
+  entry.firstKernel = firstKernel;
   entry.kernelCount = list("host.kernels").size();
+  for (Attribute loop : list("host.loops"))
+    entry.loops.push_back(describeLoop(loop, firstKernel));
+  if (auto constraints = function->getAttrOfType<ArrayAttr>("host.constraints"))
+    for (Attribute text : constraints)
+      entry.constraints.push_back(cast<StringAttr>(text).getValue().str());
   return entry;
 }
 
@@ -126,15 +153,16 @@ static FailureOr<LibraryDescription> describe(ModuleOp module, ArrayRef<LLVM::LL
   description.model = module.getName().value_or("model").str();
   llvm::SmallPtrSet<Attribute, 16> updated;
   for (LLVM::LLVMFuncOp function : functions) {
-    EntryInfo entry = describeEntry(function);
-    entry.firstKernel = description.kernels.size();
-    description.entries.push_back(std::move(entry));
+    description.entries.push_back(describeEntry(function, description.kernels.size()));
     for (Attribute kernel : function->getAttrOfType<ArrayAttr>("host.kernels"))
       description.kernels.push_back(describeKernel(kernel));
     for (Attribute name : function->getAttrOfType<ArrayAttr>("host.updates"))
       updated.insert(name);
-    if (auto state = function->getAttrOfType<IntegerAttr>("host.state"))
-      description.stateBytes = std::max<uint64_t>(description.stateBytes, state.getInt());
+    // Only `forward` keeps any.
+    if (auto states = function->getAttrOfType<ArrayAttr>("host.states")) {
+      description.stateBytes = function->getAttrOfType<IntegerAttr>("host.state_bytes").getInt();
+      llvm::append_range(description.states, llvm::map_range(states, describeTensor));
+    }
   }
   // All functions have the same table.
   for (Attribute symbol : functions.front()->getAttrOfType<ArrayAttr>("host.parameters")) {

@@ -5,15 +5,16 @@
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/driver/Compile.h"
+#include "compiler/codegen/ByteSize.h"
 #include "compiler/driver/Backend.h"
 #include "compiler/import/Import.h"
 #include "compiler/import/Training.h"
 #include "passes/Passes.h"
+#include "passes/nn/Utils.h"
 
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Remarks.h"
 #include "mlir/Transforms/Passes.h"
-#include "llvm/ADT/StringSwitch.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Format.h"
@@ -23,17 +24,6 @@
 
 using namespace mlir;
 using namespace sylvite;
-
-/// The name of the layer that `loc` stands for, or nothing.
-static StringRef layerOf(Location loc) {
-  if (auto name = dyn_cast<NameLoc>(loc))
-    return name.getName();
-  if (auto fused = dyn_cast<FusedLoc>(loc))
-    for (Location part : fused.getLocations())
-      if (StringRef name = layerOf(part); !name.empty())
-        return name;
-  return "";
-}
 
 namespace {
 
@@ -105,7 +95,10 @@ LogicalResult Compilation::configureBackend() {
     return fail(error);
   backend.kernels.target = *target;
   backend.kernels.threads = options.jobs;
-  backend.kernels.cacheDirectory = defaultKernelCache();
+  auto cache = KernelCache::fromEnvironment();
+  if (!cache)
+    return fail(llvm::toString(cache.takeError()));
+  backend.kernels.cache = *cache;
   if (options.progress)
     backend.kernels.progress = [this](size_t done, size_t total, StringRef) {
       options.progress("compiling kernels", done, total);
@@ -158,6 +151,7 @@ LogicalResult Compilation::importAndFuse(bool evaluate) {
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createSimplify());
   passes.addPass(createCSEPass());
+  passes.addNestedPass<func::FuncOp>(createCheckSizes());
   const KernelTarget &target = backend.kernels.target;
   passes.addNestedPass<func::FuncOp>(createPlanContractions(PlanContractionsOptions{
       target.floatLanes(), target.vectorRegisters, target.l2Bytes, options.exact}));
@@ -185,63 +179,18 @@ std::optional<CompileOptions::MemoryBudget> sylvite::parseMemoryBudget(StringRef
   CompileOptions::MemoryBudget budget{0, 32};
   if (text.contains('@') && (items.getAsInteger(10, budget.items) || budget.items <= 0))
     return std::nullopt;
-  StringRef number = size.take_while([](char c) { return llvm::isDigit(c) || c == '.'; });
-  double value;
-  auto unit = llvm::StringSwitch<double>(size.drop_front(number.size()))
-                  .Cases({"", "B"}, 1)
-                  .Case("KB", 1e3)
-                  .Case("MB", 1e6)
-                  .Case("GB", 1e9)
-                  .Case("KiB", 0x1p10)
-                  .Case("MiB", 0x1p20)
-                  .Case("GiB", 0x1p30)
-                  .Default(0);
-  if (number.getAsDouble(value) || !(value * unit >= 1) || value * unit > 0x1p50)
+  std::optional<uint64_t> bytes = parseByteSize(size);
+  if (!bytes || *bytes == 0)
     return std::nullopt;
-  budget.bytes = static_cast<int64_t>(value * unit);
+  budget.bytes = *bytes;
   return budget;
 }
 
 LogicalResult Compilation::fitMemory() {
-  auto [budget, items] = *options.memoryBudget;
-  auto rematerialize = [&](ModuleOp module, int64_t target, bool isTrial) {
-    PassManager passes(&context);
-    passes.addPass(createRematerialize(RematerializeOptions{target, items, /*quiet=*/isTrial}));
-    return passes.run(module);
-  };
-  /// The largest workspace of `module`'s functions, if values are computed again until `target` bytes live at once.
-  auto workspace = [&](int64_t target) -> FailureOr<int64_t> {
-    OwningOpRef<ModuleOp> trial = module->clone();
-    PassManager plan(&context);
-    plan.addPass(createPlanMemory());
-    if (failed(rematerialize(*trial, target, /*isTrial=*/true)) || failed(plan.run(*trial)))
-      return failure();
-    int64_t most = 0;
-    for (auto function : trial->getOps<func::FuncOp>())
-      if (auto arena = function->getAttrOfType<AffineMapAttr>("host.arena")) {
-        AffineMap map = arena.getValue();
-        SmallVector<AffineExpr> sizes(map.getNumSymbols(), getAffineConstantExpr(items, &context));
-        if (auto bytes = dyn_cast<AffineConstantExpr>(simplifyAffineExpr(map.getResult(0).replaceSymbols(sizes), 0, 0)))
-          most = std::max(most, bytes.getValue());
-      }
-    return most;
-  };
-  // A plan takes somewhat more than what lives at once.
-  int64_t target = budget, best = 0, least = std::numeric_limits<int64_t>::max();
-  for (int attempt = 0; attempt < 6; ++attempt) {
-    FailureOr<int64_t> bytes = workspace(target);
-    if (failed(bytes))
-      return failure();
-    if (*bytes < least)
-      least = *bytes, best = target;
-    if (*bytes <= budget)
-      break;
-    target = std::min<int64_t>(target * (double(budget) / *bytes), target - 1);
-  }
-  if (least > budget)
-    llvm::WithColor::warning(llvm::errs()) << "--memory-budget: " << budget << " bytes for " << items
-                                           << " items are not enough; the workspace takes " << least << "\n";
-  return rematerialize(*module, best, /*isTrial=*/false);
+  PassManager passes(&context);
+  backend.configure(passes);
+  passes.addPass(createRematerialize(RematerializeOptions{options.memoryBudget->bytes, options.memoryBudget->items}));
+  return passes.run(*module);
 }
 
 LogicalResult Compilation::emitText(function_ref<LogicalResult(raw_ostream &)> write) {

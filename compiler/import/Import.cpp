@@ -37,13 +37,14 @@ FailureOr<std::pair<std::string, SmallVector<int64_t>>> sylvite::parseShape(Stri
   return std::make_pair(name.str(), std::move(shape));
 }
 
-std::string sylvite::toIdentifier(StringRef name) {
-  std::string identifier;
-  for (char c : name)
-    identifier += isAlnum(c) ? c : '_';
-  if (identifier.empty() || isDigit(identifier[0]))
-    identifier.insert(0, "model_");
-  return identifier;
+/// `options` with the module's name: the model file's where there is no other.
+static ImportOptions withName(const ImportOptions &options) {
+  ImportOptions named = options;
+  if (named.name.empty())
+    named.name = sys::path::stem(options.path).str();
+  if (named.name.empty())
+    named.name = "model";
+  return named;
 }
 
 static FailureOr<FileBuffer> openFile(MLIRContext &context, StringRef path) {
@@ -83,11 +84,8 @@ static FailureOr<OwningOpRef<ModuleOp>> importText(MLIRContext &context, const I
 
 FailureOr<OwningOpRef<ModuleOp>> sylvite::importModel(MLIRContext &context,
                                                       const ImportOptions &options) {
-  if (sys::path::extension(options.path) == ".mlir") {
-    ImportOptions named = options;
-    named.name = toIdentifier(options.name.empty() ? sys::path::stem(options.path) : StringRef(options.name));
-    return importText(context, named);
-  }
+  if (sys::path::extension(options.path) == ".mlir")
+    return importText(context, withName(options));
   FailureOr<FileBuffer> model = openFile(context, options.path);
   if (failed(model))
     return failure();
@@ -105,10 +103,7 @@ FailureOr<OwningOpRef<ModuleOp>> sylvite::importModel(MLIRContext &context,
                                                       const ImportOptions &options,
                                                       FileBuffer contents, FileBuffer weights) {
   context.loadDialect<nn::NNDialect, func::FuncDialect, arith::ArithDialect, math::MathDialect>();
-  ImportOptions named = options;
-  if (named.name.empty())
-    named.name = sys::path::stem(options.path).str();
-  named.name = toIdentifier(named.name);
+  ImportOptions named = withName(options);
   if (keras::isKerasModel(bytesOf(*contents)))
     return keras::importKeras(context, named, contents, weights);
   if (onnx::isOnnxModel(bytesOf(*contents))) {

@@ -37,9 +37,6 @@ struct ImportOptions {
 /// Parses "image=?x224x224x3", the form of ImportOptions::shapes on command lines.
 mlir::FailureOr<std::pair<std::string, llvm::SmallVector<int64_t>>> parseShape(llvm::StringRef text);
 
-/// Makes `name` an identifier of C: what symbols and files of the compiled model are called.
-std::string toIdentifier(llvm::StringRef name);
-
 /// Imports the model at `options.path`. The module holds one `nn.parameter` per variable and a function
 /// `forward`; parameters may refer to the mapped file, which they keep alive. Whatever is wrong with the
 /// files is reported as one diagnostic of `context`, which names the layer, the attribute, the value

@@ -2,10 +2,12 @@
 #include "compiler/driver/Compile.h"
 #include "compiler/tools/Commands.h"
 #include "compiler/tools/LoadedLibrary.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/BinaryFormat/Magic.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/raw_ostream.h"
+#include <array>
 
 using namespace llvm;
 
@@ -52,6 +54,9 @@ static ModelSummary summarize(const LoadedLibrary &library) {
       copy.outputs.push_back(describe(output));
     copy.firstKernel = entry.first_kernel;
     copy.kernelCount = entry.kernel_count;
+    for (const sylvite_loop &loop : ArrayRef(entry.loops, entry.loop_count))
+      copy.loops.push_back({loop.layers, loop.steps, static_cast<Direction>(loop.direction),
+                            unsigned(loop.first_kernel), unsigned(loop.kernel_count)});
     summary.workspaces.push_back(workspace(library, index));
   }
   for (int32_t i = 0; i < info.parameter_count; ++i) {
@@ -64,6 +69,8 @@ static ModelSummary summarize(const LoadedLibrary &library) {
     description.kernels.push_back({kernel.name, kernel.layers, kernel.flops, kernel.flops_per_item,
                                    kernel.bytes, kernel.bytes_per_item});
   }
+  for (const sylvite_tensor &state : ArrayRef(info.states, info.state_count))
+    description.states.push_back(describe(state));
   summary.weightsBytes = info.weights_bytes;
   return summary;
 }
@@ -81,6 +88,44 @@ static void writeTensors(json::OStream &json, StringRef key, ArrayRef<TensorInfo
         json.attributeArray("shape", [&] {
           for (int64_t size : tensor.shape)
             json.value(size >= 0 ? json::Value(size) : json::Value(nullptr));
+        });
+      });
+  });
+}
+
+static ArrayRef<KernelInfo> kernelsOf(const LibraryDescription &description, const LoopInfo &loop) {
+  return ArrayRef(description.kernels).slice(loop.firstKernel, loop.kernelCount);
+}
+
+static StringRef directionName(Direction direction) {
+  switch (direction) {
+  case Direction::Forward:
+    return "forward";
+  case Direction::Backward:
+    return "backward";
+  case Direction::Mixed:
+    return "mixed";
+  }
+  llvm_unreachable("every direction has a name");
+}
+
+/// A size as a user knows it: a number, the name of a free dimension, or "?".
+static std::string sizeText(const EntryInfo &entry, int64_t size) {
+  return size >= 0 ? std::to_string(size) : size == derivedDim ? "?" : entry.dims[-1 - size];
+}
+
+static void writeLoops(json::OStream &json, const LibraryDescription &description, const EntryInfo &entry) {
+  json.attributeArray("loops", [&] {
+    for (const LoopInfo &loop : entry.loops)
+      json.object([&] {
+        json.attribute("layers", loop.layers);
+        json.attribute("steps", loop.steps >= 0 ? json::Value(loop.steps) : json::Value(nullptr));
+        if (loop.steps < 0 && loop.steps != derivedDim)
+          json.attribute("steps_dim", sizeText(entry, loop.steps));
+        json.attribute("direction", directionName(loop.direction));
+        json.attributeArray("kernels", [&] {
+          for (const KernelInfo &kernel : kernelsOf(description, loop))
+            json.value(kernel.name);
         });
       });
   });
@@ -115,7 +160,9 @@ static void printJSON(StringRef name, const ModelSummary &summary) {
     writeTensors(json, "inputs", forward.inputs);
     writeTensors(json, "outputs", forward.outputs);
     json.attribute("parameters", description.modelParameters);
+    writeTensors(json, "states", description.states);
     json.attribute("kernels", static_cast<int64_t>(forward.kernelCount));
+    writeLoops(json, description, forward);
     json.attributeObject("memory", [&] {
       json.attribute("weights", static_cast<int64_t>(summary.weightsBytes));
       if (description.trains())
@@ -131,6 +178,7 @@ static void printJSON(StringRef name, const ModelSummary &summary) {
           writeTensors(json, "inputs", entry.inputs);
           writeTensors(json, "outputs", entry.outputs);
           json.attribute("kernels", static_cast<int64_t>(entry.kernelCount));
+          writeLoops(json, description, entry);
           writeWorkspace(json, workspace);
         });
     });
@@ -143,14 +191,8 @@ static raw_ostream &label(StringRef text) { return outs() << left_justify(text, 
 static void printTensors(StringRef role, const EntryInfo &entry, ArrayRef<TensorInfo> tensors) {
   for (const TensorInfo &tensor : tensors) {
     label(role) << tensor.name << "  " << getNumpyName(tensor.dtype) << " (";
-    for (size_t d = 0; d < tensor.shape.size(); ++d) {
-      int64_t size = tensor.shape[d];
-      outs() << (d ? ", " : "");
-      if (size >= 0)
-        outs() << size;
-      else
-        outs() << (size == derivedDim ? "?" : entry.dims[-1 - size]);
-    }
+    for (auto [d, size] : enumerate(tensor.shape))
+      outs() << (d ? ", " : "") << sizeText(entry, size);
     outs() << ")\n";
   }
 }
@@ -162,6 +204,15 @@ static void printWorkspace(const WorkspaceSize &workspace) {
   if (workspace.liveBytes)
     outs() << "; " << workspace.liveBytes << " live at once";
   outs() << "\n";
+}
+
+/// How often a call of `entry` runs each of its kernels. Free dimensions count as one.
+static std::vector<int64_t> countRuns(const EntryInfo &entry) {
+  std::vector<int64_t> runs(entry.kernelCount, 1);
+  for (const LoopInfo &loop : entry.loops)
+    for (int64_t &count : MutableArrayRef(runs).slice(loop.firstKernel - entry.firstKernel, loop.kernelCount))
+      count *= std::max<int64_t>(loop.steps, 1);
+  return runs;
 }
 
 /// How many kernels an entry has, and a table of them.
@@ -177,12 +228,35 @@ static void printKernels(const LibraryDescription &description, const EntryInfo 
     outs() << left_justify(name, width) << format("  %10.3f  %8.3f", flops * 1e-6, bytes * 1e-6)
            << (layers.empty() ? "" : "  ") << layers << "\n";
   };
-  for (const KernelInfo &kernel : kernels) {
-    row(kernel.name, kernel.flops + kernel.flopsPerItem, kernel.bytes + kernel.bytesPerItem, kernel.layers);
-    flops += kernel.flops + kernel.flopsPerItem;
-    bytes += kernel.bytes + kernel.bytesPerItem;
+  for (auto [kernel, runs] : zip_equal(kernels, countRuns(entry))) {
+    double ownFlops = runs * (kernel.flops + kernel.flopsPerItem), ownBytes = runs * (kernel.bytes + kernel.bytesPerItem);
+    row(kernel.name, ownFlops, ownBytes, kernel.layers);
+    flops += ownFlops;
+    bytes += ownBytes;
   }
   row("total", flops, bytes, "");
+}
+
+/// How many loops over steps an entry has, if any, and a table of them.
+static void printLoops(const LibraryDescription &description, const EntryInfo &entry) {
+  if (entry.loops.empty())
+    return;
+  outs() << "\n";
+  label("loops") << entry.loops.size() << "\n\n";
+  std::vector<std::array<std::string, 4>> rows{{"steps", "direction", "layers", "kernels"}};
+  for (const LoopInfo &loop : entry.loops) {
+    auto names = map_range(kernelsOf(description, loop), [](const KernelInfo &kernel) { return kernel.name; });
+    rows.push_back({sizeText(entry, loop.steps), directionName(loop.direction).str(), loop.layers, join(names, ", ")});
+  }
+  std::array<size_t, 3> widths{};
+  for (const auto &row : rows)
+    for (auto [width, text] : zip(widths, row))
+      width = std::max(width, text.size());
+  for (const auto &row : rows) {
+    for (auto [width, text] : zip(widths, row))
+      outs() << left_justify(text, width) << "  ";
+    outs() << row.back() << "\n";
+  }
 }
 
 /// `weights`: where they are.
@@ -193,10 +267,12 @@ static void printTable(const ModelSummary &summary, StringRef weights) {
   printTensors("output", forward, forward.outputs);
   label("parameters") << description.modelParameters << "\n";
   label("weights") << summary.weightsBytes << " bytes" << weights << "\n";
+  printTensors("state", forward, description.states);
   if (description.trains())
     label("handle") << handleBytes(description) << " bytes of what training changes\n";
   printWorkspace(summary.workspaces.front());
   printKernels(description, forward);
+  printLoops(description, forward);
   for (auto [entry, workspace] : drop_begin(zip_equal(description.entries, summary.workspaces))) {
     outs() << "\n";
     label("entry") << entry.name << "\n";
@@ -204,6 +280,7 @@ static void printTable(const ModelSummary &summary, StringRef weights) {
     printTensors("output", entry, entry.outputs);
     printWorkspace(workspace);
     printKernels(description, entry);
+    printLoops(description, entry);
   }
 }
 

@@ -62,7 +62,10 @@ static LogicalResult compile(Operation *op, raw_ostream &output) {
   FailureOr<sylvite::KernelOptions> options = makeOptions(op);
   if (failed(options))
     return failure();
-  options->cacheDirectory = sylvite::defaultKernelCache();
+  auto cache = sylvite::KernelCache::fromEnvironment();
+  if (!cache)
+    return op->emitError(llvm::toString(cache.takeError()));
+  options->cache = *cache;
   auto pipelines = getPipelines(op);
   auto kernels = sylvite::compileKernels(pipelines, *options);
   if (failed(kernels))

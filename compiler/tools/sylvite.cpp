@@ -58,6 +58,8 @@ static int runCommandLine(int argc, char **argv) {
       "--train adds what a model is trained with: loss, optimizer and metrics are those the Keras file was compiled\n"
       "with, unless options say otherwise. NAME.h then has NAME_train_step, NAME_evaluate and NAME_gradients.\n\n"
       "--memory-budget lets training compute values again instead of keeping them; --remarks says what that costs.\n\n"
+      "Compiled kernels are kept in $SYLVITE_CACHE_DIR (~/.cache/sylvite). Those that were not used for longest go when they\n"
+      "take more than $SYLVITE_CACHE_SIZE, 1GB if it is not set.\n\n"
       "--emit prints a phase: nn (the model), halide (the kernels), stmt (Halide's loops), llvm (the host\n"
       "program), asm; or writes only one of the files: obj, lib, so, header.\n\n"
       "Examples:\n"
@@ -165,7 +167,10 @@ static int runCommandLine(int argc, char **argv) {
 
   InspectOptions inspect;
   CLI::App *inspectCommand =
-      addCommand(app, "inspect", "Show the inputs, outputs, parameters, kernels and memory of a model or a library.",
+      addCommand(app, "inspect", "Show the inputs, outputs, parameters, states, kernels, loops and memory of a model or a library.",
+                 "Free dimensions have their names. A state is what a library keeps from call to call, for a stateful layer. A loop\n"
+                 "runs its kernels once for each step; work and traffic are those of all steps of a call with one item, where free\n"
+                 "dimensions are one.\n\n"
                  "Examples:\n  sylvite inspect digits.keras\n  sylvite inspect build/libdigits.so --json", chosen,
                  [&] { return sylvite::inspect(inspect); });
   inspectCommand->add_option("path", inspect.path, "A model, or a shared library made by sylvite compile")

@@ -8,6 +8,7 @@
 //===----------------------------------------------------------------------===//
 #include "passes/Passes.h"
 
+#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
 
 namespace sylvite {
@@ -141,12 +142,33 @@ LogicalResult HostEmitter::emitScalar(Operation &op) {
     return binary(LLVM::SubOp());
   if (isa<arith::MulIOp>(op))
     return binary(LLVM::MulOp());
-  if (isa<arith::RemSIOp>(op))
-    return binary(LLVM::SRemOp());
+  // A size that divides is at least one; where the constraints on sizes do not hold, nothing may trap before that is known.
+  auto divisor = [&]() -> Value {
+    Value d = values.lookup(op.getOperand(1)), one = constant(i64, 1);
+    if (op.getOperand(1).getDefiningOp<arith::ConstantIndexOp>())
+      return d;
+    Value isSize = LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::sgt, d, one);
+    return LLVM::SelectOp::create(b, loc, isSize, d, one);
+  };
+  if (isa<arith::RemSIOp>(op)) {
+    values[op.getResult(0)] = LLVM::SRemOp::create(b, loc, values.lookup(op.getOperand(0)), divisor());
+    return success();
+  }
+  if (auto compare = dyn_cast<arith::CmpIOp>(op)) {
+    auto predicate = compare.getPredicate() == arith::CmpIPredicate::eq ? LLVM::ICmpPredicate::eq : LLVM::ICmpPredicate::sge;
+    values[compare] =
+        LLVM::ICmpOp::create(b, loc, predicate, values.lookup(compare.getLhs()), values.lookup(compare.getRhs()));
+    return success();
+  }
+  if (auto select = dyn_cast<arith::SelectOp>(op)) {
+    values[select] = LLVM::SelectOp::create(b, loc, values.lookup(select.getCondition()),
+                                            values.lookup(select.getTrueValue()), values.lookup(select.getFalseValue()));
+    return success();
+  }
   if (isa<arith::FloorDivSIOp, arith::CeilDivSIOp>(op)) {
     // floor(a / d) of any a, for positive d: (a - ((a mod d + d) mod d)) / d; the ceiling is the floor
     // of a + d - 1.
-    Value a = values.lookup(op.getOperand(0)), d = values.lookup(op.getOperand(1));
+    Value a = values.lookup(op.getOperand(0)), d = divisor();
     if (isa<arith::CeilDivSIOp>(op))
       a = LLVM::AddOp::create(b, loc, a, LLVM::SubOp::create(b, loc, d, constant(i64, 1)));
     Value rest = LLVM::SRemOp::create(b, loc, a, d);
@@ -376,19 +398,32 @@ LogicalResult HostEmitter::emitEntry(func::FuncOp function) {
   bindArray(entry->getArgument(3), numSymbols + numInputs, numOutputs, "host.output_tensors");
   // The state stands behind the parameters.
   bindArray(entry->getArgument(5), numSymbols + numInputs + numOutputs,
-            numParameters + function->hasAttr("host.state"), "");
+            numParameters + function->hasAttr("host.states"), "");
   memories[function.getArguments().back()] = Memory{entry->getArgument(4), {}};
 
   if (failed(emitBlock(function.getBody().front())))
     return failure();
   LLVM::ReturnOp::create(b, loc, status);
   for (StringRef attribute : {"host.symbols", "host.input_tensors", "host.output_tensors",
-                              "host.parameters", "host.updates", "host.arena", "host.live", "host.state"})
+                              "host.parameters", "host.updates", "host.constraints", "host.arena", "host.live", "host.states", "host.state_bytes"})
     if (Attribute value = function->getAttr(attribute))
       emitted->setAttr(attribute, value);
   // The kernels in the order of their indices, which follow those of the functions before.
-  SmallVector<Attribute> kernels;
-  function.walk([&](halide::LaunchOp launch) {
+  SmallVector<Attribute> kernels, loops;
+  auto describeLoop = [&](scf::ForOp loop) {
+    int64_t count = 0;
+    SetVector<Attribute> layers;
+    loop.walk([&](halide::LaunchOp launch) {
+      ++count;
+      layers.insert_range(launch->getAttrOfType<ArrayAttr>("layers"));
+    });
+    loops.push_back(b.getDictionaryAttr({b.getNamedAttr("layers", b.getArrayAttr(layers.getArrayRef())),
+                                         b.getNamedAttr("steps", loop->getAttr("steps")),
+                                         b.getNamedAttr("direction", loop->getAttr("direction")),
+                                         b.getNamedAttr("first_kernel", b.getI64IntegerAttr(kernels.size())),
+                                         b.getNamedAttr("kernels", b.getI64IntegerAttr(count))}));
+  };
+  auto describeKernel = [&](halide::LaunchOp launch) {
     kernels.push_back(b.getDictionaryAttr(
         {b.getNamedAttr("name", b.getStringAttr(launch.getPipeline())),
          b.getNamedAttr("layers", launch->getAttr("layers")),
@@ -396,8 +431,15 @@ LogicalResult HostEmitter::emitEntry(func::FuncOp function) {
          b.getNamedAttr("bytes", launch->getAttr("bytes")),
          b.getNamedAttr("reads", b.getI64IntegerAttr(launch.getIns().size())),
          b.getNamedAttr("writes", b.getI64IntegerAttr(launch.getOuts().size()))}));
+  };
+  function.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    if (auto loop = dyn_cast<scf::ForOp>(op))
+      describeLoop(loop);
+    else if (auto launch = dyn_cast<halide::LaunchOp>(op))
+      describeKernel(launch);
   });
   emitted->setAttr("host.kernels", b.getArrayAttr(kernels));
+  emitted->setAttr("host.loops", b.getArrayAttr(loops));
   function.erase();
   return success();
 }
@@ -437,7 +479,8 @@ struct EmitHost : sylvite::impl::EmitHostBase<EmitHost> {
     HostEmitter emitter(getOperation());
     for (func::FuncOp function :
          llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
-      bool isSizes = function->hasAttr("host.arena_of") || function->hasAttr("host.shapes_of");
+      bool isSizes = function->hasAttr("host.arena_of") || function->hasAttr("host.shapes_of") ||
+                     function->hasAttr("host.violated_of");
       if (failed(function->hasAttr("host.symbols") ? emitter.emitEntry(function)
                  : isSizes                         ? emitter.emitSizes(function)
                                                    : success()))

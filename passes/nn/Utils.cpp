@@ -5,11 +5,69 @@
 //===----------------------------------------------------------------------===//
 #include "passes/nn/Utils.h"
 
-#include "mlir/Dialect/Func/IR/FuncOps.h"
-
 using namespace mlir;
 using namespace sylvite;
 using namespace sylvite::nn;
+
+StringRef sylvite::layerOf(Location loc) {
+  if (auto name = dyn_cast<NameLoc>(loc))
+    return name.getName();
+  if (auto fused = dyn_cast<FusedLoc>(loc))
+    for (Location part : fused.getLocations())
+      if (StringRef name = layerOf(part); !name.empty())
+        return name;
+  return "";
+}
+
+LogicalResult sylvite::inferArguments(func::FuncOp function, SmallVectorImpl<StringRef> &symbols,
+                                      DenseMap<Value, ShapeExpr> &shapes) {
+  Builder b(function.getContext());
+  for (BlockArgument argument : function.getArguments()) {
+    auto type = cast<RankedTensorType>(argument.getType());
+    auto dims = function.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(), "nn.dims");
+    ShapeExpr shape;
+    for (int64_t i = 0; i < type.getRank(); ++i) {
+      if (!type.isDynamicDim(i)) {
+        shape.push_back(b.getAffineConstantExpr(type.getDimSize(i)));
+        continue;
+      }
+      StringRef name = dims ? cast<StringAttr>(dims[i]).getValue() : "";
+      if (name.empty())
+        return function.emitError("argument #")
+               << argument.getArgNumber() << " has a free dimension " << i << " that nn.dims does not name";
+      auto *found = llvm::find(symbols, name);
+      shape.push_back(b.getAffineSymbolExpr(found - symbols.begin()));
+      if (found == symbols.end())
+        symbols.push_back(name);
+    }
+    shapes[argument] = shape;
+  }
+  return success();
+}
+
+static void copyShape(DenseMap<Value, ShapeExpr> &shapes, Value from, Value to) {
+  ShapeExpr shape = shapes.lookup(from);
+  shapes[to] = std::move(shape);
+}
+
+void sylvite::inferScanArguments(ScanOp scan, DenseMap<Value, ShapeExpr> &shapes) {
+  for (auto [initial, argument] : llvm::zip(scan.getInitial(), scan.getCarriedArguments()))
+    copyShape(shapes, initial, argument);
+  for (auto [sequence, argument] : llvm::zip(scan.getSequences(), scan.getSliceArguments())) {
+    copyShape(shapes, sequence, argument);
+    shapes[argument].erase(shapes[argument].begin());
+  }
+}
+
+void sylvite::inferScanResults(ScanOp scan, DenseMap<Value, ShapeExpr> &shapes) {
+  for (auto [initial, result] : llvm::zip(scan.getInitial(), scan.getResults()))
+    copyShape(shapes, initial, result);
+  AffineExpr length = shapes.lookup(scan.getSequences().front())[0];
+  for (auto [slice, result] : llvm::zip(scan.getYielded().drop_front(scan.getInitial().size()), scan.getStacked())) {
+    copyShape(shapes, slice, result);
+    shapes[result].insert(shapes[result].begin(), length);
+  }
+}
 
 /// Whether all that `value` is computed from are parameters that `accepts`.
 static bool dependsOnlyOn(Value value, function_ref<bool(GetOp)> accepts) {

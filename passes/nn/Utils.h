@@ -26,6 +26,17 @@ llvm::StringSet<> updatedParameters(mlir::ModuleOp module);
 /// Whether `value` is computed from parameters alone, none of them in `updated`: it is the same in every call.
 bool isConstant(mlir::Value value, const llvm::StringSet<> &updated);
 
+/// The first layer that `loc` stands for, or nothing.
+llvm::StringRef layerOf(mlir::Location loc);
+
+/// Gives the arguments of `function` their shapes. Free dimensions that `nn.dims` gives one name are one symbol; `symbols`
+/// gets the names. Reports a free dimension without a name.
+llvm::LogicalResult inferArguments(mlir::func::FuncOp function, llvm::SmallVectorImpl<llvm::StringRef> &symbols,
+                                   llvm::DenseMap<mlir::Value, nn::ShapeExpr> &shapes);
+/// Gives what the body of a loop gets its shapes, and when those of the body are known, the loop's results.
+void inferScanArguments(nn::ScanOp scan, llvm::DenseMap<mlir::Value, nn::ShapeExpr> &shapes);
+void inferScanResults(nn::ScanOp scan, llvm::DenseMap<mlir::Value, nn::ShapeExpr> &shapes);
+
 /// What `op` computes from its operands, regions included, as text without locations and names: equal text, equal
 /// computation.
 std::string structureOf(mlir::Operation *op);

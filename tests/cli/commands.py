@@ -36,7 +36,8 @@ info = json.loads(sylvite("inspect", library, "--json"))
 tensor = {"dtype": "float32", "shape": [None, None]}
 expected = {"name": "toy", "inputs": [{"name": "x", **tensor}, {"name": "x:0", **tensor}],
             "outputs": [{"name": "total", "dtype": "float32", "shape": [None]}, {"name": "steps", **tensor}],
-            "parameters": 7, "kernels": 2, "memory": {"weights": 67, "workspace": 8, "workspace_per_item": 8}}
+            "parameters": 7, "states": [], "kernels": 2, "loops": [],
+            "memory": {"weights": 67, "workspace": 8, "workspace_per_item": 8}}
 if info != expected or list(info) != list(expected):
     failures.append(f"inspect --json: {info}")
 bench = json.loads(sylvite("bench", library, "--batch", 2, "--dim", "length=3", "--seconds", "0.02", "--threads", 1, "--json"))

@@ -15,6 +15,7 @@
 // CHECK: memref.copy %[[LOOP]]#1, %arg5
 
 // HOST: llvm.func @forward
+// HOST-SAME: host.loops = [{direction = "backward", first_kernel = 0 : i64, kernels = 2 : i64, layers = ["a"], steps = -1 : i64}]
 // HOST: llvm.br ^bb1(%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} : i64, i32, !llvm.ptr, !llvm.ptr, !llvm.ptr, !llvm.ptr)
 // HOST: ^bb1(%[[STEP:.*]]: i64, %[[STATUS:.*]]: i32, %[[H:.*]]: !llvm.ptr,
 // HOST: %[[MORE:.*]] = llvm.icmp "slt" %[[STEP]], %{{.*}}

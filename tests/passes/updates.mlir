@@ -81,7 +81,8 @@ func.func @train_step(%x: tensor<4xf32> {nn.name = "x", nn.dims = [""]}) -> (ten
 // CHECK: #[[ARENA:.*]] = affine_map<() -> (192)>
 // CHECK-LABEL: func.func @forward(%arg0: memref<4xf32>, %arg1: memref<4xf32>, %arg2: memref<2x2xf32>, %arg3: memref<4xf32>, %arg4: memref<?xi8>, %arg5: memref<?xi8>)
 // CHECK-SAME: host.arena = #[[ARENA]]
-// CHECK-SAME: host.state = 64
+// CHECK-SAME: host.state_bytes = 64
+// CHECK-SAME: host.states = [{name = "s", shape = array<i64: 2, 2>, type = f32}]
 // CHECK-SAME: host.updates = ["p", "q", "r"]
 // CHECK: %[[STATE:.*]] = memref.view %arg4
 // CHECK: %[[FLAT:.*]] = memref.reinterpret_cast %arg2 to offset: [0], sizes: [4], strides: [1]

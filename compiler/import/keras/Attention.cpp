@@ -231,9 +231,25 @@ static Value both(LayerBuilder &b, Value x, Value y) {
 /// (T, S): which of S positions each of T positions sees. `causal`: none after it; `window`: those nearer
 /// than that, when positive.
 static Value positionMask(LayerBuilder &b, Value query, Value key, bool causal, int64_t window) {
-  int64_t rows = b.extent(query, 1), columns = b.extent(key, 1);
   if (b.failed())
     return {};
+  int64_t rows = shapeOf(query)[1], columns = shapeOf(key)[1];
+  if (ShapedType::isDynamic(rows) || ShapedType::isDynamic(columns)) {
+    Value row = b.expandDims(b.indices(query, 1), 1), column = b.indices(key, 1);
+    return b.map({row, column}, [&](OpBuilder &builder, Location loc, ValueRange v) -> Value {
+      auto compare = [&](arith::CmpIPredicate relation, Value x, Value y) -> Value {
+        return arith::CmpIOp::create(builder, loc, relation, x, y);
+      };
+      Value seen = causal ? compare(arith::CmpIPredicate::sle, v[1], v[0]) : Value();
+      if (window <= 0)
+        return seen;
+      Value distance = arith::SubIOp::create(builder, loc, v[0], v[1]);
+      auto bound = [&](int64_t value) { return arith::ConstantIntOp::create(builder, loc, v[0].getType(), value); };
+      Value near = arith::AndIOp::create(builder, loc, compare(arith::CmpIPredicate::slt, distance, bound(window)),
+                                         compare(arith::CmpIPredicate::sgt, distance, bound(-window)));
+      return seen ? Value(arith::AndIOp::create(builder, loc, seen, near)) : near;
+    });
+  }
   std::vector<float> values;
   for (int64_t i = 0; i < rows; ++i)
     for (int64_t j = 0; j < columns; ++j)

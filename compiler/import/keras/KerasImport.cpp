@@ -8,7 +8,7 @@
 #include "compiler/import/Training.h"
 #include "compiler/import/Zip.h"
 #include "compiler/import/keras/Archive.h"
-#include "compiler/import/keras/Layers.h"
+#include "compiler/import/keras/GraphBuilder.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -57,62 +57,9 @@ static LogicalResult overrideShapes(MLIRContext *context, ModelGraph &graph,
   return success();
 }
 
-/// Only float32 variables and arithmetic are supported.
-static LogicalResult checkCall(MLIRContext *context, const Call &call, const LayerRow &row) {
-  const Layer &layer = *call.layer;
-  const Json *dtype = layer.isOperation ? nullptr : member(*layer.config, "dtype");
-  if (dtype && !dtype->is_null()) {
-    const Json *policy = member(*dtype, "config");
-    auto name = asString(policy ? member(*policy, "name") : dtype);
-    if (name != StringRef("float32"))
-      return emitLayerError(context, layer)
-             << "attribute 'dtype' is " << (name ? ("\"" + *name + "\"").str() : describe(*dtype))
-             << "; supported: \"float32\"";
-  }
-  for (auto &[name, argument] : call.kwargs) {
-    if (name == "training" && argument.kind == Argument::Value &&
-        asBoolean(argument.value).value_or(false))
-      return emitLayerError(context, layer) << "it is called with training=True; supported: inference";
-    if (name == "mask" && row.masks == Masks::Stop && (argument.kind != Argument::Value || !argument.value->is_null()))
-      return emitLayerError(context, layer) << "it is called with a mask, which it does not support";
-  }
-  return success();
-}
-
-namespace {
-class Importer {
-public:
-  Importer(MLIRContext &context, const ModelGraph &graph, WeightSource *weights)
-      : context(&context), graph(graph), weights(weights) {}
-
-  FailureOr<OwningOpRef<ModuleOp>> run(const ImportOptions &options);
-
-private:
-  LogicalResult addInputs(func::FuncOp function);
-  LogicalResult build(const Call &call, ModuleState &state, OpBuilder &builder);
-  Value tensor(TensorRef ref) const {
-    ArrayRef<Value> values = inputs;
-    if (ref.call != TensorRef::kInput)
-      values = results[ref.call];
-    return ref.index < values.size() ? values[ref.index] : Value();
-  }
-
-  MLIRContext *context;
-  const ModelGraph &graph;
-  WeightSource *weights;
-  /// The mask of a tensor, which inputs do not have.
-  Value mask(TensorRef ref) const {
-    if (ref.call == TensorRef::kInput || ref.index >= masks[ref.call].size())
-      return {};
-    return masks[ref.call][ref.index];
-  }
-
-  SmallVector<Value> inputs;
-  std::vector<SmallVector<Value, 1>> results, masks; // of each call
-};
-} // namespace
-
-FailureOr<OwningOpRef<ModuleOp>> Importer::run(const ImportOptions &options) {
+/// The module of a graph.
+static FailureOr<OwningOpRef<ModuleOp>> buildModule(MLIRContext *context, const ModelGraph &graph, WeightSource *weights,
+                                                     const ImportOptions &options) {
   OpBuilder builder(context);
   Location unknown = builder.getUnknownLoc();
   OwningOpRef<ModuleOp> module = ModuleOp::create(unknown, options.name);
@@ -144,32 +91,30 @@ FailureOr<OwningOpRef<ModuleOp>> Importer::run(const ImportOptions &options) {
   auto function = func::FuncOp::create(builder, unknown, "forward",
                                        builder.getFunctionType(types, TypeRange()), {}, attributes);
   Block *body = function.addEntryBlock();
-  inputs.assign(body->args_begin(), body->args_end());
   ModuleState state(*module, OpBuilder(function), weights);
   state.body = body;
   state.training = options.training;
   state.seed = options.seed;
   builder.setInsertionPointToEnd(body);
 
-  for (const Call &call : graph.calls)
-    if (failed(build(call, state, builder)))
-      return failure();
+  SmallVector<Value> inputs(body->args_begin(), body->args_end());
+  GraphBuilder calls(graph, state, builder, inputs);
+  if (failed(calls.build()))
+    return failure();
 
   SmallVector<Value> outputs;
   SmallVector<Type> outputTypes;
-  for (const ModelGraph::Output &output : graph.outputs) {
-    Value value = tensor(output.tensor);
-    if (!value)
-      return emitLayerError(context, *graph.calls[output.tensor.call].layer)
-             << "its result " << output.tensor.index << " is an output of the model; it has "
-             << results[output.tensor.call].size();
-    outputs.push_back(value);
-    outputTypes.push_back(value.getType());
+  for (unsigned i = 0; i < graph.outputs.size(); ++i) {
+    FailureOr<Value> value = calls.output(i);
+    if (failed(value))
+      return failure();
+    outputs.push_back(*value);
+    outputTypes.push_back(value->getType());
   }
   // A loss counts what the mask of its output leaves.
   SmallVector<std::pair<unsigned, int64_t>> maskResults;
   for (auto [i, output] : llvm::enumerate(graph.outputs))
-    if (Value known = options.training ? mask(output.tensor) : Value()) {
+    if (Value known = options.training ? calls.mask(output.tensor) : Value()) {
       maskResults.push_back({outputs.size(), i});
       outputs.push_back(known);
       outputTypes.push_back(known.getType());
@@ -196,59 +141,6 @@ FailureOr<OwningOpRef<ModuleOp>> Importer::run(const ImportOptions &options) {
   return module;
 }
 
-/// The first tensor among the arguments that no call has made.
-static const TensorRef *findMissing(const Argument &argument,
-                                    llvm::function_ref<bool(TensorRef)> isThere) {
-  if (argument.kind == Argument::Tensor)
-    return isThere(argument.tensor) ? nullptr : &argument.tensor;
-  for (const Argument &element : argument.list)
-    if (const TensorRef *missing = findMissing(element, isThere))
-      return missing;
-  return nullptr;
-}
-
-LogicalResult Importer::build(const Call &call, ModuleState &state, OpBuilder &builder) {
-  const Layer &layer = *call.layer;
-  auto isThere = [&](TensorRef ref) { return bool(tensor(ref)); };
-  const TensorRef *missing = nullptr;
-  for (const Argument &argument : call.args)
-    missing = missing ? missing : findMissing(argument, isThere);
-  for (auto &[name, argument] : call.kwargs)
-    missing = missing ? missing : findMissing(argument, isThere);
-  if (missing) {
-    const Layer &producer = *graph.calls[missing->call].layer;
-    return emitLayerError(context, layer)
-           << "it uses result " << missing->index << " of layer '" << producer.path << "', which has "
-           << results[missing->call].size();
-  }
-  const LayerRow *row = findLayer(layer);
-  if (!row)
-    return emitLayerError(context, layer)
-           << (layer.isOperation ? "this operation" : "this layer class")
-           << " is not supported; README.md has the table of those that are";
-  if (failed(checkCall(context, call, *row)))
-    return failure();
-
-  Location loc = NameLoc::get(builder.getStringAttr(layer.name));
-  LayerBuilder b(
-      state, call, builder, loc, [&](TensorRef ref) { return tensor(ref); },
-      [&](TensorRef ref) { return mask(ref); });
-  if (b.inputs().empty())
-    return emitLayerError(context, layer) << "it is called without tensors";
-  row->build(b);
-  b.penalizeResults();
-  b.checkUnusedAttributes();
-  if (!layer.isOperation)
-    b.checkVariableCount();
-  if (b.failed())
-    return failure();
-  if (row->masks == Masks::Pass)
-    b.resultMasks.assign(b.results.size(), b.maskArgument());
-  results.push_back(std::move(b.results));
-  masks.push_back(std::move(b.resultMasks));
-  return success();
-}
-
 FailureOr<OwningOpRef<ModuleOp>> keras::importKeras(MLIRContext &context,
                                                     const ImportOptions &options, FileBuffer contents,
                                                     FileBuffer weights) {
@@ -258,7 +150,7 @@ FailureOr<OwningOpRef<ModuleOp>> keras::importKeras(MLIRContext &context,
   FailureOr<ModelGraph> graph = readModelGraph(archive->config, &context);
   if (failed(graph) || failed(overrideShapes(&context, *graph, options)))
     return failure();
-  auto module = Importer(context, *graph, archive->weights.get()).run(options);
+  auto module = buildModule(&context, *graph, archive->weights.get(), options);
   const Json *compiled = member(archive->config, "compile_config");
   if (failed(module) || !options.training || !compiled || !compiled->is_object())
     return module;

@@ -19,6 +19,13 @@
 
 namespace sylvite::keras {
 
+/// Halide indexes buffers with 32 bits, so no array may have more elements.
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+inline constexpr int64_t kMaxElements = 1 << 20; // memory, not truth, is scarce while fuzzing
+#else
+inline constexpr int64_t kMaxElements = INT32_MAX;
+#endif
+
 /// Dimensions in the positive direction.
 using Dims = llvm::SmallVector<int64_t>;
 
@@ -38,6 +45,7 @@ struct ModuleState {
   // Layers inside the configuration of others, by the layer around them and their part of it, and their calls.
   std::map<std::pair<const Layer *, std::string>, Layer> parts;
   std::deque<Call> calls;
+  std::map<const Layer *, ModelGraph> graphs; // of those parts that are models
   /// What the model keeps from call to call: an argument of the function, and its value in the end.
   struct State {
     std::string name;
@@ -154,6 +162,9 @@ public:
   /// The same for a class and its configuration, which must live as long as the model's.
   LayerBuilder part(llvm::StringRef className, llvm::StringRef name, const Json &config,
                     llvm::StringRef part, llvm::ArrayRef<Value> inputs, Value mask = {});
+  /// Builds this layer, which is a part that `json` serializes, by its row in the table or as a model of its own; its
+  /// results are then in `results`. False where it is neither.
+  bool buildPart(const Json &json);
   /// Takes over the failure of a part, after its last checks.
   void finish(LayerBuilder &part, bool checkAttributes = true);
 
@@ -189,6 +200,8 @@ public:
   Value slice(Value x, llvm::ArrayRef<int64_t> starts, llvm::ArrayRef<int64_t> sizes);
   /// Applies the layer that `json` serializes (an attribute such as activation), kept below `part`.
   Value apply(const Json &json, Value x, llvm::StringRef part);
+  /// 0, 1, 2, ..., as many as dimension `dim` of `like` has elements, as i64.
+  Value indices(Value like, int64_t dim);
   /// Inserts a dimension of size one before dimension `dim`.
   Value expandDims(Value x, int64_t dim);
   Value toFloat(Value x);

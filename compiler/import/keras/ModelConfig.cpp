@@ -469,6 +469,8 @@ bool Parser::readFunctional(Model &model, const Json &config, const Json &layers
   return true;
 }
 
-std::unique_ptr<Model> keras::readModel(const Json &json, ModelGraph &graph, MLIRContext *context) {
-  return Parser(graph, context).parse(json, "", "", "", 0);
+std::unique_ptr<Model> keras::readModel(const Json &json, ModelGraph &graph, MLIRContext *context, const Layer *around) {
+  Parser parser(graph, context);
+  return around ? parser.parse(json, around->group + "/", around->path + "/", around->topLevel, 0)
+                : parser.parse(json, "", "", "", 0);
 }

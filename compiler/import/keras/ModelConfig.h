@@ -49,9 +49,9 @@ struct Model {
   std::vector<std::pair<std::string, Producer>> outputs;
 };
 
-/// Reads `json`, the outermost model, appending its layers and those inside it to `graph.layers`. Null after
-/// an error, which is reported.
-std::unique_ptr<Model> readModel(const Json &json, ModelGraph &graph, mlir::MLIRContext *context);
+/// Reads `json`, the outermost model or one that is part of the layer `around`, appending its layers and those inside it to
+/// `graph.layers`. Null after an error, which is reported.
+std::unique_ptr<Model> readModel(const Json &json, ModelGraph &graph, mlir::MLIRContext *context, const Layer *around);
 
 } // namespace sylvite::keras
 

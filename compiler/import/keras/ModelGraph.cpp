@@ -236,9 +236,9 @@ static std::string uniqueName(StringRef name, llvm::StringSet<> &taken) {
   return unique;
 }
 
-FailureOr<ModelGraph> keras::readModelGraph(const Json &json, MLIRContext *context) {
+FailureOr<ModelGraph> keras::readModelGraph(const Json &json, MLIRContext *context, const Layer *around) {
   ModelGraph graph;
-  std::unique_ptr<Model> model = readModel(json, graph, context);
+  std::unique_ptr<Model> model = readModel(json, graph, context, around);
   if (!model)
     return failure();
   graph.name = model->name;
@@ -246,7 +246,7 @@ FailureOr<ModelGraph> keras::readModelGraph(const Json &json, MLIRContext *conte
   llvm::StringSet<> names;
   SmallVector<TensorRef> inputs, outputs;
   for (auto &[input, layer] : model->inputs) {
-    if (input.batchShape.empty()) {
+    if (input.batchShape.empty() && !around) {
       emitError(UnknownLoc::get(context))
           << "model '" << model->name << "' does not say the shape of its input; build it, or put an "
           << "InputLayer with a 'batch_shape' first";

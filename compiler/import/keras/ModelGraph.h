@@ -68,8 +68,9 @@ struct ModelGraph {
 };
 
 /// Builds the graph of `model`, the JSON that `to_json()` gives (or the older forms of Keras 2 files).
-/// `model` must outlive the graph. Failures are reported as one diagnostic.
-mlir::FailureOr<ModelGraph> readModelGraph(const Json &model, mlir::MLIRContext *context);
+/// `model` must outlive the graph. Failures are reported as one diagnostic. `around` is the layer whose part the model is,
+/// if any: its inputs need no shapes then.
+mlir::FailureOr<ModelGraph> readModelGraph(const Json &model, mlir::MLIRContext *context, const Layer *around = nullptr);
 
 /// Reports an error of `layer`: the diagnostic opens with its name and class.
 mlir::InFlightDiagnostic emitLayerError(mlir::MLIRContext *context, const Layer &layer);

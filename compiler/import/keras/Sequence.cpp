@@ -87,10 +87,8 @@ static void timeDistributed(LayerBuilder &b) {
     steps = b.reshape(x, items, from);
   }
   LayerBuilder part = b.part(*json, "layer", steps);
-  const LayerRow *row = b.failed() ? nullptr : findLayer(part.layer);
-  if (!row)
-    return b.refuse("layer", "a layer of the table of supported layers");
-  row->build(part);
+  if (b.failed() || !part.buildPart(*json))
+    return b.refuse("layer", "a model, or a layer of the table of supported layers");
   b.finish(part);
   if (b.failed() || part.results.size() != 1)
     return void(b.error() << "its layer has " << part.results.size() << " results; supported: 1");

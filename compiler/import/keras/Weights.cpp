@@ -10,6 +10,7 @@
 #include "llvm/ADT/APFloat.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
+#include "mlir/IR/BuiltinTypes.h"
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -275,8 +276,11 @@ Expected<std::unique_ptr<WeightSource>> WeightSource::open(FileBuffer file, Byte
 
 static constexpr size_t kBlobAlignment = 64;
 
-static std::string shapeText(ArrayRef<int64_t> shape) {
-  return "(" + join(map_range(shape, [](int64_t extent) { return std::to_string(extent); }), ", ") + ")";
+std::string keras::shapeText(ArrayRef<int64_t> shape) {
+  auto text = [](int64_t extent) {
+    return ShapedType::isDynamic(extent) ? std::string("?") : std::to_string(extent);
+  };
+  return "(" + join(map_range(shape, text), ", ") + ")";
 }
 
 static double toDouble(const StoredTensor &tensor, const uint8_t *element) {

@@ -35,6 +35,9 @@ struct StoredTensor {
   Bytes data;
 };
 
+/// "(?, 7, 8)".
+std::string shapeText(llvm::ArrayRef<int64_t> shape);
+
 class WeightSource {
 public:
   virtual ~WeightSource() = default;

@@ -177,6 +177,21 @@ for name, shape, make in [
 one("time_distributed_dense_free_length", (None, 5), lambda: layers.TimeDistributed(layers.Dense(3)), sizes=(6,))
 
 
+@functional("time_distributed_sequential")
+def _():
+    x, inner = Input((4, 8)), Sequential([Input((8,)), layers.Dense(6, activation="relu"), layers.Dense(3)])
+    return Model(x, layers.TimeDistributed(inner)(x))
+
+
+@functional("time_distributed_functional_cnn")
+def _():
+    image = Input((8, 8, 2))
+    y = layers.Conv2D(4, 3, activation="relu")(image)
+    inner = Model(image, layers.GlobalAveragePooling2D()(layers.MaxPooling2D()(y)))
+    x = Input((3, 8, 8, 2))
+    return Model(x, layers.LSTM(4)(layers.TimeDistributed(inner)(x)))
+
+
 @functional("time_distributed_masked")
 def _():
     x = tokens()
@@ -255,6 +270,13 @@ self_attention("mha_axes_1", shape=(3, 4, 6), attention_axes=(1,))
 self_attention("mha_axes_2", shape=(3, 4, 6), attention_axes=(2,))
 self_attention("mha_axes_1x2", shape=(3, 4, 6), attention_axes=(1, 2))
 
+# Positions of a length that is free.
+free = dict(shape=(None, 8), sizes=(9,))
+self_attention("mha_causal_free", dict(use_causal_mask=True), **free)
+self_attention("mha_causal_free_long", dict(use_causal_mask=True), shape=(None, 8), sizes=(41,), key_dim=16)
+self_attention("mha_window_free", sliding_window=3, **free)
+self_attention("mha_window_causal_free", dict(use_causal_mask=True), sliding_window=2, **free)
+
 # More than a panel of keys, tiles that end within one, and features that end within a vector.
 self_attention("mha_long", shape=(37, 8), key_dim=20)
 # Few heads, whose rows are divided among the tasks.
@@ -314,6 +336,44 @@ def _():
     x = tokens()
     y = embedded(x)
     return Model(x, layers.GlobalAveragePooling1D()(layers.MultiHeadAttention(2, 3)(y, y)))
+
+
+@functional("mha_causal_free_masked", sizes=(9,))
+def _():
+    x = tokens(None)
+    y = layers.Embedding(100, 8, mask_zero=True)(x)
+    return Model(x, layers.MultiHeadAttention(2, 3)(y, y, use_causal_mask=True))
+
+
+@functional("gqa_causal_free", sizes=(9,))
+def _():
+    x = Input((None, 8))
+    return Model(x, layers.GroupQueryAttention(4, 4, 2)(x, x, use_causal_mask=True))
+
+
+@functional("mha_cross_causal_free", sizes=(5, 7))
+def _():
+    q, v = Input((None, 8)), Input((None, 8))
+    return Model([q, v], layers.MultiHeadAttention(2, 3)(q, v, use_causal_mask=True))
+
+
+@functional("mha_attention_mask_free_mask", sizes=(5, 7, 5, 7))
+def _():
+    q, v, mask = Input((None, 8)), Input((None, 8)), Input((None, None), dtype="bool")
+    return Model([q, v, mask], layers.MultiHeadAttention(2, 3)(q, v, attention_mask=mask))
+
+
+for name, layer in [("attention", layers.Attention), ("additive_attention", layers.AdditiveAttention)]:
+    @functional(f"{name}_causal_free", sizes=(5, 7))
+    def _(layer=layer):
+        q, v = Input((None, 8)), Input((None, 8))
+        return Model([q, v], layer()([q, v], use_causal_mask=True))
+
+
+@functional("attention_mask_list")
+def _():
+    q, v, masks = Input((5, 8)), Input((LENGTH, 8)), [Input((n,), dtype="bool") for n in (5, LENGTH)]
+    return Model([q, v, *masks], layers.Attention()([q, v], mask=masks))
 
 
 ATTENTION = {

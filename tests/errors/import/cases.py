@@ -347,7 +347,6 @@ def attend(name, shape, config, keywords, *expected, **options):
 
 attend("attention_rank", [4], {}, {}, "its query has 2 dimensions; supported: three or more")
 attend("attention_axes", [4, 5], {"attention_axes": [2]}, {}, "attribute 'attention_axes' is [2]")
-attend("attention_causal_free_length", [None, 5], {}, {"use_causal_mask": True}, "dimension 1 of its input (?, ?, 5) is free")
 
 # ---- Options ----------------------------------------------------------------------------------------------------------
 

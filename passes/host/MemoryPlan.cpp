@@ -1,0 +1,350 @@
+//===- MemoryPlan.cpp - where the tensors of a function are ----------------===//
+//
+// Gives every tensor of a function its memory. A tensor's size is a constant times a product of free
+// dimensions; tensors with the same product form a class, and each class is a region of the arena,
+// planned in units of the product, so that one plan fits every batch (Arena.h). A kernel that computes each
+// element from the same element of an input which nothing reads afterwards writes over that input: a residual
+// connection needs no third tensor.
+//
+// In a loop (nn.scan) a step writes its slice of a stacked result where it stays. What is carried needs no copy either: a
+// step reads one buffer and writes another, and they change places; a carried value that is stacked too is read from the
+// slice of the step before.
+//
+// A kernel that may write over the old value of a parameter which it updates does.
+//
+//===----------------------------------------------------------------------===//
+#include "passes/host/MemoryPlan.h"
+#include "passes/host/Tensors.h"
+#include "passes/nn/Utils.h"
+
+#include "llvm/ADT/StringSet.h"
+
+using namespace mlir;
+using namespace sylvite;
+
+ParameterTable::ParameterTable(ModuleOp module) {
+  llvm::StringSet<> used;
+  for (auto function : module.getOps<func::FuncOp>()) {
+    function.walk([&](nn::GetOp get) { used.insert(get.getParameter()); });
+    for (unsigned i = 0; i < function.getNumResults(); ++i)
+      if (auto name = function.getResultAttrOfType<StringAttr>(i, "nn.update"))
+        used.insert(name);
+  }
+  for (auto parameter : module.getOps<nn::ParameterOp>())
+    if (used.contains(parameter.getSymName())) {
+      index[parameter.getSymName()] = parameters.size();
+      parameters.push_back(parameter);
+    }
+}
+
+LogicalResult MemoryPlan::computeShapes(Block &block) {
+  for (Operation &op : block.without_terminator()) {
+    unsigned none = 0;
+    if (auto get = dyn_cast<nn::GetOp>(op)) {
+      shapes[get] = nn::shapeWithFreshSymbols(cast<RankedTensorType>(get.getType()), none);
+    } else if (auto reshape = dyn_cast<nn::ReshapeOp>(op)) {
+      auto shape = reshape.resultShape(op.getLoc(), shapes.lookup(reshape.getInput()));
+      if (failed(shape))
+        return failure();
+      shapes[reshape] = *shape;
+    } else if (auto call = dyn_cast<halide::CallOp>(op)) {
+      SmallVector<AffineExpr> free = freeDims(call, shapes);
+      auto map = call->getAttrOfType<AffineMapAttr>("shape");
+      if (!map || map.getValue().getNumSymbols() != free.size())
+        return call.emitError("internal error: a call without a shape");
+      nn::ShapeExpr shape;
+      for (AffineExpr dim : map.getValue().getResults())
+        shape.push_back(dim.replaceSymbols(free));
+      for (Value result : call.getResults())
+        shapes[result] = shape;
+    } else if (auto scan = dyn_cast<nn::ScanOp>(op)) {
+      inferScanArguments(scan, shapes);
+      if (failed(computeShapes(scan.getBody().front())))
+        return failure();
+      inferScanResults(scan, shapes);
+    } else {
+      return op.emitError("internal error: '") << op.getName() << "' in a host function";
+    }
+  }
+  return success();
+}
+
+std::pair<int64_t, AffineExpr> MemoryPlan::sizeOf(Value value) const {
+  int64_t constant = bytesPerElement(getElementTypeOrSelf(value.getType()));
+  AffineExpr free = getAffineConstantExpr(1, context);
+  for (AffineExpr dim : shapes.lookup(value)) {
+    if (auto known = dyn_cast<AffineConstantExpr>(dim))
+      constant *= known.getValue();
+    else
+      free = free * dim;
+  }
+  return {constant, free};
+}
+
+Value MemoryPlan::ownerOf(Value value) {
+  while (true) {
+    value = viewed(value);
+    auto argument = dyn_cast<BlockArgument>(value);
+    auto scan = argument ? dyn_cast<nn::ScanOp>(argument.getOwner()->getParentOp()) : nullptr;
+    if (!scan)
+      return lastSliceOf.count(value) ? lastSliceOf.lookup(value) : value;
+    unsigned number = argument.getArgNumber(), carried = scan.getInitial().size();
+    value = number < carried ? scan.getResult(number) : scan.getSequences()[number - carried];
+  }
+}
+
+bool MemoryPlan::isOldValue(Value value, Update update) const {
+  if (auto get = value.getDefiningOp<nn::GetOp>())
+    return get.getParameterAttr().getAttr() == update.parameter;
+  return !update.parameter && value == func::FuncOp(function).getArgument(numInputs + update.state);
+}
+
+bool MemoryPlan::isUpdated(Value value) const {
+  return llvm::any_of(updates, [&](Update update) { return isOldValue(value, update); });
+}
+
+/// Reads off what the results change, in a form that need not be checked again.
+LogicalResult MemoryPlan::checkUpdates() {
+  unsigned nextState = 0, numStates = function.getNumArguments() - numInputs;
+  llvm::StringSet<> seen;
+  for (unsigned i = numOutputs; i < function.getNumResults(); ++i) {
+    auto name = function.getResultAttrOfType<StringAttr>(i, "nn.update");
+    if (!name && !function.getResultAttr(i, "nn.state"))
+      return function.emitError("result #") << i << " is an output, but stands after nn.state or nn.update";
+    if (name && !table.index.count(name))
+      return function.emitError("result #") << i << " updates " << name << ", which is no nn.parameter";
+    nn::ParameterOp parameter = name ? table.parameters[table.index.lookup(name)] : nullptr;
+    if (parameter && parameter.getType() != function.getResultTypes()[i])
+      return function.emitError("result #") << i << " updates " << name << " with a value of another type";
+    if (name && !seen.insert(name).second)
+      return function.emitError("result #") << i << " updates " << name << " once more";
+    if (!name && nextState == numStates)
+      return function.emitError("result #") << i << " has nn.state, but no argument is left for it";
+    updates.push_back({name, name ? 0 : nextState++});
+  }
+  return success();
+}
+
+/// Decides which values of the loop's body need no memory of their own.
+void MemoryPlan::placeResults(nn::ScanOp scan) {
+  Block *body = &scan.getBody().front();
+  unsigned numCarried = scan.getInitial().size();
+  auto computedInBody = [&](Value value) {
+    return value.getDefiningOp<halide::CallOp>() && value.getParentBlock() == body;
+  };
+  auto sliceOf = [&](Value stacked) {
+    return scan.getYielded()[cast<OpResult>(stacked).getResultNumber()];
+  };
+  for (auto [yielded, result] : llvm::zip(scan.getYielded().drop_front(numCarried), scan.getStacked()))
+    if (Value value = viewed(yielded); computedInBody(value))
+      stackedAs.try_emplace(value, result);
+  for (auto [yielded, result] : llvm::zip(scan.getYielded(), scan.getResults().take_front(numCarried))) {
+    Value value = viewed(yielded), stacked = stackedAs.lookup(value);
+    if (stacked && sliceOf(stacked).getType() == yielded.getType())
+      lastSliceOf[result] = stacked;
+    else if (!stacked && computedInBody(value))
+      carriedAs.try_emplace(value, result);
+  }
+}
+
+/// Numbers all ops and finds the last use of each owner of memory. What is used in a loop, but defined
+/// before it, lives until the loop ends.
+void MemoryPlan::computeLives() {
+  int64_t next = 0;
+  auto number = [&](auto &&self, Block &block) -> void {
+    for (Operation &op : block) {
+      position[&op] = next++;
+      if (auto scan = dyn_cast<nn::ScanOp>(op))
+        self(self, scan.getBody().front());
+      end[&op] = next - 1;
+    }
+  };
+  number(number, function.getBody().front());
+  function.walk([&](Operation *op) {
+    if (op == function.getOperation())
+      return;
+    for (Value operand : op->getOperands()) {
+      Value owner = ownerOf(operand);
+      Operation *user = op;
+      while (user->getBlock() != owner.getParentBlock())
+        user = user->getParentOp();
+      int64_t &last = lastUse[owner];
+      last = std::max(last, end[user]);
+    }
+  });
+}
+
+MemoryPlan::Place MemoryPlan::allocate(int64_t bytes, AffineExpr free, int64_t begin, int64_t end) {
+  SizeClass &sizeClass = classes[free];
+  sizeClass.allocations.push_back({int64_t(llvm::alignTo(bytes, arenaAlignment)), begin, end});
+  return {free, unsigned(sizeClass.allocations.size()) - 1};
+}
+
+/// Whether each element of the pipeline's result is computed once, and from no other element of `input` than the one at
+/// its own place: the result may then be written over that input.
+static bool readsOnlyItsPlace(halide::PipelineOp pipeline, StringRef input) {
+  // Funcs that depend on the input, each of their elements on one place.
+  llvm::StringSet<> dependent;
+  dependent.insert(input);
+  bool elsewhere = false;
+  auto readsDependent = [&](Region &body, ValueRange place) {
+    bool reads = false;
+    body.walk([&](halide::AtOp at) {
+      if (!dependent.contains(at.getFunc()))
+        return;
+      reads = true;
+      elsewhere |= !llvm::equal(at.getIndices(), place);
+    });
+    return reads;
+  };
+  for (Operation &op : pipeline.getRegion().front()) {
+    if (auto func = dyn_cast<halide::FuncOp>(op)) {
+      if (readsDependent(func.getBody(), func.getVarArguments()))
+        dependent.insert(func.getSymName());
+    } else if (auto update = dyn_cast<halide::UpdateOp>(op)) {
+      elsewhere |= readsDependent(update.getBody(), {}) || dependent.contains(update.getFunc());
+    }
+  }
+  // Vectors that overlap would compute an element twice.
+  pipeline.walk([&](Operation *op) {
+    if (auto split = dyn_cast<halide::SplitOp>(op))
+      elsewhere |= split.getTail() == halide::TailStrategy::ShiftInwards;
+    else if (auto vectorize = dyn_cast<halide::VectorizeOp>(op))
+      elsewhere |= vectorize.getTail() == halide::TailStrategy::ShiftInwards;
+  });
+  return !elsewhere;
+}
+
+/// The kernel that a call runs and, where it has one, that for a single item.
+static SmallVector<halide::PipelineOp, 2> pipelinesOf(halide::CallOp call) {
+  SmallVector<halide::PipelineOp, 2> pipelines;
+  for (FlatSymbolRefAttr name : {call.getPipelineAttr(), call.getSingleAttr()})
+    if (auto pipeline = name ? SymbolTable::lookupNearestSymbolFrom<halide::PipelineOp>(call, name) : nullptr)
+      pipelines.push_back(pipeline);
+  return pipelines;
+}
+
+/// Whether the only result of `call` may be written over those of its inputs that `isOld` says.
+static bool mayWriteOver(halide::CallOp call, function_ref<bool(Value)> isOld) {
+  SmallVector<halide::PipelineOp, 2> pipelines = pipelinesOf(call);
+  if (call.getNumResults() != 1 || pipelines.empty())
+    return false;
+  for (auto [i, input] : llvm::enumerate(call.getInputs()))
+    if (isOld(input) && (input.getType() != call.getResult(0).getType() ||
+                         !llvm::all_of(pipelines, [i = i](halide::PipelineOp pipeline) {
+                           return readsOnlyItsPlace(pipeline, pipeline.getInputs()[i].getSymName());
+                         })))
+      return false;
+  return true;
+}
+
+/// The owner of memory that the result of `call` is written over: an input of its size which nothing reads later.
+Value MemoryPlan::findOverwritten(halide::CallOp call) {
+  Value result = call.getResult(0);
+  for (Value input : call.getInputs()) {
+    Value owner = viewed(input);
+    auto isOwner = [&](Value other) { return viewed(other) == owner; };
+    if (inArena.contains(owner) && owner.getParentBlock() == call->getBlock() && lastUse[owner] == position[call] &&
+        shapes.lookup(input) == shapes.lookup(result) && mayWriteOver(call, isOwner))
+      return owner;
+  }
+  return {};
+}
+
+/// Gives `value` memory in the arena, that of an input where it may be written over it.
+void MemoryPlan::place(Value value) {
+  auto [constant, free] = sizeOf(value);
+  Operation *op = value.getDefiningOp();
+  int64_t last = std::max(lastUse[value], end[op]);
+  auto call = dyn_cast<halide::CallOp>(op);
+  if (Value overwritten = call ? findOverwritten(call) : Value()) {
+    Place at = inArena.lookup(overwritten);
+    classes[at.free].allocations[at.allocation].end = last; // of the owner, whose product may stand in another order
+    inArena[value] = at;
+    return;
+  }
+  inArena[value] = allocate(constant, free, position[op], last);
+  if (isCarried(value))
+    allocate(constant, free, position[op], last);
+}
+
+/// Finds the updates that are written in place.
+void MemoryPlan::planUpdates() {
+  DenseMap<StringAttr, int64_t> lastRead; // of old values
+  Operation *terminator = function.getBody().front().getTerminator();
+  function.walk([&](nn::GetOp get) {
+    int64_t &last = lastRead[get.getParameterAttr().getAttr()];
+    last = std::max(last, lastUse.lookup(get.getResult()));
+  });
+  for (auto [operand, update] : llvm::zip_equal(terminator->getOperands().drop_front(numOutputs), updates)) {
+    Value value = viewed(operand);
+    auto call = value.getDefiningOp<halide::CallOp>();
+    if (!update.parameter || !call || outputs.count(value) || inPlace.count(value) ||
+        call->getBlock() != terminator->getBlock() || lastRead.lookup(update.parameter) > position[call])
+      continue;
+    auto isOld = [&](Value input) {
+      auto get = viewed(input).getDefiningOp<nn::GetOp>();
+      return get && get.getParameterAttr().getAttr() == update.parameter;
+    };
+    if (mayWriteOver(call, isOld))
+      inPlace.try_emplace(value, table.index.lookup(update.parameter));
+  }
+}
+
+void MemoryPlan::planArena() {
+  function.walk([&](nn::ScanOp scan) { placeResults(scan); });
+  computeLives();
+  // A result that a kernel or a loop's steps compute is written where the caller wants it.
+  for (auto [i, operand] : llvm::enumerate(
+           function.getBody().front().getTerminator()->getOperands().take_front(numOutputs))) {
+    Value value = viewed(operand);
+    if (isa_and_nonnull<halide::CallOp, nn::ScanOp>(value.getDefiningOp()) && !isCarried(value))
+      outputs.try_emplace(value, i);
+  }
+  planUpdates();
+  function.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    if (isa<halide::CallOp, nn::ScanOp>(op))
+      for (Value value : op->getResults())
+        if (!outputs.count(value) && !inPlace.count(value) && !stackedAs.count(value) && !carriedAs.count(value) &&
+            !lastSliceOf.count(value))
+          place(value);
+  });
+  // What moves from one kept place to another goes through the arena, as the old value may be needed there.
+  Operation *terminator = function.getBody().front().getTerminator();
+  llvm::SmallPtrSet<Value, 4> moved;
+  for (auto [operand, update] : llvm::zip_equal(terminator->getOperands().drop_front(numOutputs), updates))
+    if (Value value = viewed(operand);
+        isUpdated(value) && !isOldValue(value, update) && moved.insert(value).second) {
+      auto [constant, free] = sizeOf(value);
+      waysOut[value] = allocate(constant, free, position[terminator], position[terminator]);
+    }
+}
+
+AffineExpr MemoryPlan::arenaSize() const {
+  AffineExpr size = getAffineConstantExpr(0, context);
+  for (auto &[free, sizeClass] : classes)
+    size = size + free * sizeClass.size;
+  return size;
+}
+
+AffineExpr MemoryPlan::liveSize() const {
+  AffineExpr size = getAffineConstantExpr(0, context);
+  for (auto &[free, sizeClass] : classes)
+    size = size + free * sizeClass.liveSize();
+  return size;
+}
+
+LogicalResult MemoryPlan::make() {
+  while (numInputs < function.getNumArguments() && !function.getArgAttr(numInputs, "nn.state"))
+    ++numInputs;
+  auto isKept = [&](unsigned i) {
+    return function.getResultAttr(i, "nn.state") || function.getResultAttr(i, "nn.update");
+  };
+  while (numOutputs < function.getNumResults() && !isKept(numOutputs))
+    ++numOutputs;
+  if (failed(checkUpdates()) || failed(inferArguments(function, symbols, shapes)) ||
+      failed(computeShapes(function.getBody().front())))
+    return failure();
+  planArena();
+  return success();
+}
