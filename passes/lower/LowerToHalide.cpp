@@ -150,11 +150,26 @@ Value GroupLowering::extent(OpBuilder &b, Location loc, Value value, unsigned di
 halide::ReductionBound GroupLowering::extentBound(Value value, unsigned dim) {
   if (!typeOf(value).isDynamicDim(dim))
     return typeOf(value).getDimSize(dim);
-  // Follow maps and transposes up to a buffer: a free dimension is that of an operand.
+  // Follow maps and what attention reads through up to a buffer: a free dimension is that of an operand.
   while (true) {
     if (auto transpose = value.getDefiningOp<nn::TransposeOp>()) {
       dim = transpose.getPermutation()[dim];
       value = transpose.getInput();
+      continue;
+    }
+    // What slices free dimensions is a kernel of its own.
+    if (auto slice = value.getDefiningOp<nn::SliceOp>()) {
+      value = slice.getInput();
+      continue;
+    }
+    // One that adds or drops dimensions of size one keeps the others in their order.
+    if (auto reshape = value.getDefiningOp<nn::ReshapeOp>()) {
+      auto isUnit = [](int64_t size) { return size == 1; };
+      ArrayRef<int64_t> source = typeOf(reshape.getInput()).getShape();
+      int64_t before = dim - llvm::count_if(typeOf(value).getShape().take_front(dim), isUnit);
+      for (dim = 0; before > 0 || source[dim] == 1; ++dim)
+        before -= source[dim] != 1;
+      value = reshape.getInput();
       continue;
     }
     auto map = value.getDefiningOp<nn::MapOp>();

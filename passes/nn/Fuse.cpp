@@ -149,11 +149,21 @@ bool isReadThrough(Operation *op) {
          (isa_and_nonnull<MapOp>(user) || (isa_and_nonnull<ReshapeOp>(user) && isReadThrough(user)));
 }
 
+/// Whether `slice` keeps its free dimensions whole, so that their sizes are those of its input.
+bool keepsFreeSizes(SliceOp slice) {
+  for (auto [size, start, stride] : llvm::zip(slice.getSizes(), slice.getStarts(), slice.getStrides()))
+    if (size < 0 && (start != 0 || stride != 1))
+      return false;
+  return true;
+}
+
 /// Whether `op` only says where an attention, which alone reads it, finds its elements: a transpose, a slice, and what drops
 /// a dimension of that.
 bool isReadByAttention(Operation *op) {
   auto reshape = dyn_cast<ReshapeOp>(op);
   if (reshape ? !changesUnitsOnly(reshape) || !reshape.getInput().getDefiningOp<SliceOp>() : !isa<TransposeOp, SliceOp>(op))
+    return false;
+  if (auto slice = dyn_cast<SliceOp>(op); slice && !keepsFreeSizes(slice))
     return false;
   Operation *user = onlyUserBeside(op);
   return user && (isa<AttentionOp>(user) || isReadByAttention(user));
