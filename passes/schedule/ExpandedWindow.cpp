@@ -30,7 +30,8 @@ static std::optional<Expansion> findExpansion(PipelineView &view) {
   Expansion found{view.reductions[0], {}, view.reductions[1], {}, {}, 0};
   halide::UpdateOp product = view.singleUpdate(found.product), window = view.singleUpdate(found.window);
   if (!product || !window || found.window == view.output || found.product.getRank() != rank ||
-      found.window.getRank() != rank || !isa<IntegerAttr>(window.getEnds().getValue().front()) || !isDenseAlongInnermost(window) || countReadsAlongInnermost(window) != 2)
+      found.window.getRank() != rank || !isa<IntegerAttr>(window.getEnds().getValue().front()) ||
+      !isDenseAlongInnermost(window) || countReadsAlongInnermost(window) != 2)
     return std::nullopt;
   product.getBody().walk([&](halide::AtOp at) {
     halide::InputOp buffer = view.pipeline.lookupInput(at.getFunc());
