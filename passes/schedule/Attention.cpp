@@ -114,14 +114,15 @@ bool sylvite::scheduleAttention(PipelineView &view, const Machine &machine) {
   bool isFree = ShapedType::isDynamic(rows);
   for (auto [var, size] : llvm::drop_begin(llvm::zip(vars, view.outputType.getShape())))
     if (var != row && var != column) {
-      isFree |= ShapedType::isDynamic(size);
-      numHeads *= size;
+      if (ShapedType::isDynamic(size))
+        isFree = true;
+      else
+        numHeads *= size;
     }
-  int64_t tiles = llvm::divideCeil(rows, tile.rows),
-          blocks = isFree ? 1 : countBlocks(numHeads, 4.0 * rows * endOf(maximum) * width);
+  int64_t blocks = isFree ? 1 : countBlocks(numHeads, 4.0 * rows * endOf(maximum) * width);
   if (blocks > 1) {
-    write.split(out, 0, "xo", "xb", "xo", llvm::divideCeil(tiles, blocks),
-                tiles % blocks ? halide::TailStrategy::GuardWithIf : halide::TailStrategy::RoundUp);
+    int64_t tiles = llvm::divideCeil(rows, tile.rows), together = llvm::divideCeil(tiles, blocks);
+    write.split(out, 0, "xo", "xb", "xo", together, tailApart(tiles, together));
     tasks.push_back("xb");
   }
   for (StringRef var : llvm::reverse(vars))

@@ -145,8 +145,7 @@ static bool orderRows(PipelineView &view, const Machine &machine, ScheduleWriter
             block = std::max(leastTiles, std::min<int64_t>(held, llvm::divideCeil(tiles, mostTasks)));
     if (!byRows || 2 * block > tiles)
       return !byRows;
-    write.split(out, 0, "xo", "xb", "xo", block,
-                tiles % block ? halide::TailStrategy::GuardWithIf : halide::TailStrategy::RoundUp);
+    write.split(out, 0, "xo", "xb", "xo", block, tailApart(tiles, block));
     tasks.push_back("xb");
     return false;
   }
@@ -155,8 +154,7 @@ static bool orderRows(PipelineView &view, const Machine &machine, ScheduleWriter
           strip = perChannel ? std::max<int64_t>(7, llvm::divideCeil(rows, 4))
                              : std::max<int64_t>(llvm::divideCeil(leastTiles, tiles), llvm::divideCeil(rows, mostTasks));
   if (byRows && 2 * strip <= rows) {
-    write.split(out, 0, y, "yo", "yi", strip,
-                rows % strip ? halide::TailStrategy::GuardWithIf : halide::TailStrategy::RoundUp);
+    write.split(out, 0, y, "yo", "yi", strip, tailApart(rows, strip));
     order.push_back("yi");
     tasks.push_back("yo");
     vars.pop_back();
@@ -261,7 +259,6 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
   bool inSteps = operands->block && together == 1 && tile.rows > 1 && innermost && innermost.getInt() % steps == 0 &&
                  innermost.getInt() > steps;
   // Weights that fill the caches once come from memory. How often a free number of positions reads them is not known.
-  constexpr int64_t lineBytes = 64;
   int64_t rowBytes = width * view.outputType.getElementTypeBitWidth() / 8;
   bool fetchesWeights =
       inSteps && weightsAreLarger && rowBytes % lineBytes == 0 && !ShapedType::isDynamic(positions);

@@ -52,6 +52,9 @@ struct Contraction {
 /// Steps of a reduction that are written out, at most.
 constexpr int64_t mostWrittenSteps = 4;
 
+/// Bytes of a line of the caches.
+constexpr int64_t lineBytes = 64;
+
 /// Taps of a depthwise window that are written out, at most: registers hold what its positions share.
 constexpr int64_t mostWrittenTaps = 9;
 

@@ -86,7 +86,7 @@ bool sylvite::scheduleExpandedWindow(PipelineView &view, const Machine &machine)
   write.split(out, 0, x, "xo", "xi", positions, tailFor(width, positions));
   SmallVector<StringRef> order{"ci", "xi", "xo"}, tasks{"co"};
   if (strip < height) {
-    write.split(out, 0, y, "yo", "yi", strip, height % strip ? TailStrategy::GuardWithIf : TailStrategy::RoundUp);
+    write.split(out, 0, y, "yo", "yi", strip, tailApart(height, strip));
     order.push_back("yi");
     tasks.push_back("yo");
   } else {
@@ -136,7 +136,6 @@ bool sylvite::scheduleExpandedWindow(PipelineView &view, const Machine &machine)
     return true;
   write.unroll(product, 1, "ri");
   // While a block of weights that come from memory is multiplied, its place in the next one is fetched.
-  constexpr int64_t lineBytes = 64;
   if (imageHeight * imageWidth * (depth + channels) < expansion->weights.getBufferType().getNumElements() &&
       block * elementBytes % lineBytes == 0)
     write.prefetch(product, 1, expansion->weights.getSymName(), "ro", depth / mostWrittenSteps);

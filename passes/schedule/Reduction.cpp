@@ -48,8 +48,7 @@ static void reduceInParts(PipelineView &view, ScheduleWriter &write, halide::Upd
   loops.append(rvars.rbegin(), std::prev(rvars.rend()));
   loops.append({"ri", "co", "part"});
   for (int64_t stage : {0, 1}) {
-    write.split(partial, stage, c, "co", "ci", width,
-                channels % width ? halide::TailStrategy::GuardWithIf : halide::TailStrategy::RoundUp);
+    write.split(partial, stage, c, "co", "ci", width, tailApart(channels, width));
     write.reorder(partial, stage, stage == 0 ? ArrayRef<StringRef>{"ci", "co", "part"} : ArrayRef<StringRef>(loops));
     if (lanes > 1)
       write.vectorize(partial, stage, "ci", lanes);

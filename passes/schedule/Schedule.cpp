@@ -160,6 +160,10 @@ TailStrategy sylvite::tailFor(int64_t extent, int64_t factor) {
   return extent % factor ? TailStrategy::ShiftInwards : TailStrategy::RoundUp;
 }
 
+TailStrategy sylvite::tailApart(int64_t extent, int64_t factor) {
+  return extent % factor ? TailStrategy::GuardWithIf : TailStrategy::RoundUp;
+}
+
 void ScheduleWriter::vectorizeInnermost(StringRef func, int64_t stage, StringRef var,
                                         int64_t extent, unsigned lanes) {
   if (!ShapedType::isDynamic(extent) && extent <= static_cast<int64_t>(lanes)) {

@@ -92,6 +92,9 @@ private:
 /// overlap where they do not divide a known extent, a guard where the extent is free or smaller.
 halide::TailStrategy tailFor(int64_t extent, int64_t factor);
 
+/// The tail of a split of a known `extent` by `factor` whose tiles do not overlap: a guard where they do not divide it.
+halide::TailStrategy tailApart(int64_t extent, int64_t factor);
+
 /// Each returns whether it wrote a schedule. In the order in which they are tried.
 bool scheduleAttention(PipelineView &view, const Machine &machine);
 bool scheduleCell(PipelineView &view, const Machine &machine);

@@ -31,13 +31,10 @@ bool sylvite::scheduleWinograd(PipelineView &view, const Machine &machine) {
   StringRef out = view.output.getSymName();
   SmallVector<StringRef> vars = view.output.getVarNames();
   StringRef n = vars[0], y = vars[1], x = vars[2], c = vars[3];
-  auto tailOf = [](int64_t extent, int64_t factor) {
-    return extent % factor ? TailStrategy::GuardWithIf : TailStrategy::RoundUp;
-  };
-  write.split(out, 0, c, "co", "cb", width, tailOf(filters, width));
+  write.split(out, 0, c, "co", "cb", width, tailApart(filters, width));
   write.split(out, 0, "cb", "cv", "ci", lanes, TailStrategy::RoundUp);
-  write.split(out, 0, x, "xo", "xi", tile, tailOf(shape[2], tile));
-  write.split(out, 0, y, "yo", "yi", tile, tailOf(height, tile));
+  write.split(out, 0, x, "xo", "xi", tile, tailApart(shape[2], tile));
+  write.split(out, 0, y, "yo", "yi", tile, tailApart(height, tile));
   write.split(out, 0, "yo", "yg", "yt", plan.groupRows, TailStrategy::RoundUp);
   write.split(out, 0, "xo", "xg", "xt", plan.groupColumns, TailStrategy::RoundUp);
   write.reorder(out, 0, {"ci", "xi", "yi", "cv", "xt", "yt", "co", "xg", "yg", n});
