@@ -5,7 +5,8 @@
 // kernel is as fast as any other's, and their results are interleaved (Shi et al., "Is the deconvolution layer the same
 // as a convolutional layer?", 2016). The phases of the last dimension become channels of one convolution, so that
 // interleaving them is a view. This pattern of nn-plan-contractions leaves what it does not take to the kernel that
-// follows the definition: free spatial dimensions, dilations beside strides, outputs extended by padding.
+// follows the definition: dilations beside strides, outputs extended by padding, free spatial dimensions of whose phases the
+// end is cut off.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/nn/Utils.h"
@@ -20,7 +21,10 @@ namespace {
 
 /// One spatial dimension of the op.
 struct Dimension {
-  int64_t input, output, window, stride, dilation, padding;
+  bool isFree;
+  /// How much longer the result, with what padding cuts off before it, is than `stride` times the input.
+  int64_t excess;
+  int64_t window, stride, dilation, padding;
 
   /// Phases that taps reach; the others are zero.
   int64_t phases() const { return std::min(window, stride); }
@@ -29,14 +33,11 @@ struct Dimension {
   int64_t reach(int64_t phase) const { return (taps(phase) - 1) * dilation; }
   /// Positions, in steps of the stride, that the padding cuts off and that no phase computes.
   int64_t skipped() const { return std::min(padding / stride, reach(phases() - 1)); }
-  /// Positions of each phase.
-  int64_t positions() const {
-    return std::max<int64_t>(llvm::divideCeil(output + padding, stride), input) - skipped();
-  }
   int64_t low(int64_t phase) const { return reach(phase) - skipped(); }
-  int64_t high() const { return positions() + skipped() - input; }
-  /// Of all phases interleaved, the first position of the result.
+  int64_t high() const { return std::max<int64_t>(llvm::divideCeilSigned(excess, stride), 0); }
+  /// Of all phases interleaved, the first position of the result, and how many follow it.
   int64_t start() const { return padding - skipped() * stride; }
+  int64_t rest() const { return high() * stride - excess; }
 };
 
 /// Builds the phases of one op and puts them together.
@@ -51,9 +52,10 @@ public:
     SmallVector<int64_t> starts(type.getRank(), 0), sizes = b.sliceSizes(type), strides(type.getRank(), 1);
     bool cuts = false;
     for (auto [i, dim] : llvm::enumerate(dims)) {
-      cuts |= dim.output != sizes[i + 1];
+      cuts |= dim.start() + dim.rest() != 0;
       starts[i + 1] = dim.start();
-      sizes[i + 1] = dim.output;
+      if (!dim.isFree)
+        sizes[i + 1] -= dim.start() + dim.rest();
     }
     return cuts ? b.infer<SliceOp>(whole, starts, sizes, strides) : whole;
   }
@@ -75,23 +77,40 @@ private:
     }
     if (dim.stride == 1)
       return parts.front();
-    // (N, positions..., positions of `dim`, rest) beside each other in the last dimension are the phases in turn.
+    // (N, positions..., positions of `dim`, rest) beside each other before the rest are the phases in turn.
     RankedTensorType type = b.typeOf(parts.front());
-    SmallVector<int64_t> shape(type.getShape().take_front(fixed + 2)), from(fixed + 3, -1);
-    int64_t rest = ShapedType::getNumElements(type.getShape().drop_front(fixed + 2));
-    shape.push_back(rest);
-    from[0] = 0;
+    int64_t place = fixed + 2;
+    SmallVector<int64_t> shape(type.getShape().take_front(place)), from = freeDims(type, place);
+    bool isRestFree = ShapedType::isDynamicShape(type.getShape().drop_front(place));
+    shape.append({1, isRestFree ? ShapedType::kDynamic : ShapedType::getNumElements(type.getShape().drop_front(place))});
+    from.append({-1, -1});
     for (Value &part : parts)
       part = b.reshape(part, shape, from);
-    Value all = parts.size() == 1 ? parts.front() : b.infer<ConcatOp>(parts, fixed + 2);
+    Value all = parts.size() == 1 ? parts.front() : b.infer<ConcatOp>(parts, place);
     if (dim.phases() < dim.stride) {
-      SmallVector<int64_t> none(fixed + 3, 0), high(fixed + 3, 0);
-      high.back() = (dim.stride - dim.phases()) * rest;
+      SmallVector<int64_t> none(place + 2, 0), high(place + 2, 0);
+      high[place] = dim.stride - dim.phases();
       all = b.infer<PadOp>(all, none, high);
     }
-    shape.assign(type.getShape().begin(), type.getShape().end());
-    shape[fixed + 1] *= dim.stride;
-    return asResult(all, shape);
+    shape.erase(shape.begin() + place);
+    scale(shape[place - 1], dim.stride);
+    from = freeDims(b.typeOf(all), place - 1);
+    from.append({-1, isRestFree ? place + 1 : -1});
+    all = b.reshape(all, shape, from);
+    shape.pop_back();
+    shape.append(type.getShape().begin() + place, type.getShape().end());
+    return asResult(all, shape, place);
+  }
+
+  /// Multiplies a size, which may be free.
+  static void scale(int64_t &size, int64_t factor) { size = ShapedType::isDynamic(size) ? size : size * factor; }
+
+  /// The first `count` dimensions of `type` as sources of a reshape.
+  static SmallVector<int64_t> freeDims(RankedTensorType type, int64_t count) {
+    SmallVector<int64_t> from;
+    for (int64_t i = 0; i < count; ++i)
+      from.push_back(type.isDynamicDim(i) ? i : -1);
+    return from;
   }
 
   /// All phases of the last dimension: they read the same inputs once the shorter ones have a tap of zeros.
@@ -114,9 +133,9 @@ private:
     Value row = convolve(b.infer<ConcatOp>(filters, dims.size() + 1));
     phases.pop_back();
     SmallVector<int64_t> shape(b.typeOf(row).getShape());
-    shape[dims.size()] *= last.stride;
+    scale(shape[dims.size()], last.stride);
     shape.back() /= last.stride;
-    return asResult(row, shape);
+    return asResult(row, shape, dims.size());
   }
 
   /// The taps of these phases, as a convolution takes them.
@@ -145,10 +164,10 @@ private:
     return b.infer<ConvOp>(op.getInput(), filter, ones, op.getDilations(), low, high, op.getGroups());
   }
 
-  /// `x` under `shape`, whose first dimension alone may be free.
-  Value asResult(Value x, ArrayRef<int64_t> shape) {
-    SmallVector<int64_t> from(shape.size(), -1);
-    from[0] = 0;
+  /// `x` under `shape`, which has its first `kept` dimensions and at most one free one after them.
+  Value asResult(Value x, ArrayRef<int64_t> shape, int64_t kept) {
+    SmallVector<int64_t> from = freeDims(b.typeOf(x), kept);
+    from.resize(shape.size(), -1);
     return b.reshape(x, shape, from);
   }
 
@@ -163,16 +182,20 @@ struct SplitIntoPhases : OpRewritePattern<ConvTransposeOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(ConvTransposeOp op, PatternRewriter &rewriter) const override {
     RankedTensorType input = TensorBuilder::typeOf(op.getInput()), filter = TensorBuilder::typeOf(op.getFilter());
-    if (!dependsOnParametersOnly(op.getFilter()) || dependsOnParametersOnly(op.getInput()) ||
-        ShapedType::isDynamicShape(input.getShape().drop_front()))
+    if (!dependsOnParametersOnly(op.getFilter()) || dependsOnParametersOnly(op.getInput()))
       return failure();
     SmallVector<Dimension> dims;
     for (size_t i = 0; i < op.getStrides().size(); ++i) {
-      dims.push_back({input.getDimSize(i + 1), op.getType().getDimSize(i + 1), filter.getDimSize(i),
-                      op.getStrides()[i], op.getDilations()[i], op.getPaddingLow()[i]});
-      if (dims.back().padding < 0 || (dims.back().stride > 1 && dims.back().dilation > 1))
+      int64_t window = filter.getDimSize(i), stride = op.getStrides()[i], dilation = op.getDilations()[i];
+      int64_t excess = dilation * (window - 1) + 1 - stride - op.getPaddingHigh()[i] + op.getOutputPadding()[i];
+      dims.push_back({input.isDynamicDim(i + 1), excess, window, stride, dilation, op.getPaddingLow()[i]});
+      const Dimension &dim = dims.back();
+      if (dim.padding < 0 || (stride > 1 && dilation > 1) || (dim.isFree && dim.rest() > 0))
         return failure();
     }
+    // Of the dimensions after one whose phases are interleaved, one may be free.
+    if (llvm::count_if(ArrayRef<Dimension>(dims).drop_front(), [](const Dimension &dim) { return dim.isFree; }) > 1)
+      return failure();
     TensorBuilder b(op.getLoc(), rewriter);
     rewriter.replaceOp(op, PhaseBuilder(b, op, dims).build());
     return success();

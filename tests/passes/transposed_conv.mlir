@@ -11,8 +11,8 @@
 // CHECK: %[[EVEN:.*]] = nn.packed_conv {{.*}} filters = 10 {{.*}} -> tensor<?x8x8x10xf32>
 // CHECK: nn.pad %arg0 low [0, 0, 1, 0] high [0, 0, 0, 0]
 // CHECK: %[[ODD:.*]] = nn.packed_conv {{.*}} filters = 10 {{.*}} -> tensor<?x8x8x10xf32>
-// CHECK: %[[A:.*]] = nn.reshape %[[EVEN]] from [0, -1, -1] : tensor<?x8x8x10xf32> to tensor<?x8x80xf32>
-// CHECK: %[[B:.*]] = nn.reshape %[[ODD]] from [0, -1, -1] : tensor<?x8x8x10xf32> to tensor<?x8x80xf32>
+// CHECK: %[[A:.*]] = nn.reshape %[[EVEN]] from [0, -1, -1, -1] : tensor<?x8x8x10xf32> to tensor<?x8x1x80xf32>
+// CHECK: %[[B:.*]] = nn.reshape %[[ODD]] from [0, -1, -1, -1] : tensor<?x8x8x10xf32> to tensor<?x8x1x80xf32>
 // CHECK: nn.concat %[[A]], %[[B]] dim 2
 // CHECK: nn.reshape {{.*}} to tensor<?x16x16x5xf32>
 // CHECK-NOT: nn.conv_transpose
@@ -28,7 +28,7 @@ func.func @phases(%x: tensor<?x8x8x4xf32>) -> tensor<?x16x16x5xf32> {
 // Phases that no tap reaches are zero; what the padding cuts off is sliced off.
 // CHECK-LABEL: func.func @narrow
 // CHECK: nn.packed_matmul
-// CHECK: nn.pad %{{.*}} low [0, 0, 0] high [0, 0, 40]
+// CHECK: nn.pad %{{.*}} low [0, 0, 0, 0] high [0, 0, 1, 0]
 // CHECK: nn.slice %{{.*}} starts [0, 0, 1, 0] sizes [-1, 15, 7, 5] strides [1, 1, 1, 1]
 nn.parameter @w : tensor<1x2x5x4xf32>
 func.func @narrow(%x: tensor<?x8x4x4xf32>) -> tensor<?x15x7x5xf32> {
@@ -44,7 +44,7 @@ func.func @narrow(%x: tensor<?x8x4x4xf32>) -> tensor<?x15x7x5xf32> {
 // CHECK-NOT: nn.concat
 // CHECK: nn.slice %{{.*}} starts [2, 0, 0] sizes [3, 4, 2] strides [-1, 1, 1]
 // CHECK: nn.packed_conv
-// A free spatial size, and a dilation beside a stride, stay.
+// A free spatial size of whose phases the end is cut off, and a dilation beside a stride, stay.
 // CHECK-LABEL: func.func @stays
 // CHECK-COUNT-2: nn.conv_transpose
 nn.parameter @w : tensor<3x4x2xf32>
@@ -58,4 +58,22 @@ func.func @stays(%x: tensor<?x?x2xf32>, %y: tensor<?x5x2xf32>) -> (tensor<?x?x4x
   %0 = nn.conv_transpose %x, %w {strides = array<i64: 2>, dilations = array<i64: 1>, padding_low = array<i64: 0>, padding_high = array<i64: 0>, output_padding = array<i64: 0>} : (tensor<?x?x2xf32>, tensor<3x4x2xf32>) -> tensor<?x?x4xf32>
   %1 = nn.conv_transpose %y, %w {strides = array<i64: 2>, dilations = array<i64: 2>, padding_low = array<i64: 0>, padding_high = array<i64: 0>, output_padding = array<i64: 0>} : (tensor<?x5x2xf32>, tensor<3x4x2xf32>) -> tensor<?x13x4xf32>
   return %0, %1 : tensor<?x?x4xf32>, tensor<?x13x4xf32>
+}
+
+// -----
+
+// Free spatial sizes: where the phases are the whole result, putting them together is a view of each dimension in turn.
+// CHECK-LABEL: func.func @free
+// CHECK: %[[EVEN:.*]] = nn.packed_conv {{.*}} filters = 10 {{.*}} -> tensor<?x?x?x10xf32>
+// CHECK: %[[ODD:.*]] = nn.packed_conv {{.*}} filters = 10 {{.*}} -> tensor<?x?x?x10xf32>
+// CHECK: %[[A:.*]] = nn.reshape %[[EVEN]] from [0, 1, -1, -1] : tensor<?x?x?x10xf32> to tensor<?x?x1x?xf32>
+// CHECK: %[[B:.*]] = nn.reshape %[[ODD]] from [0, 1, -1, -1] : tensor<?x?x?x10xf32> to tensor<?x?x1x?xf32>
+// CHECK: %[[ROWS:.*]] = nn.concat %[[A]], %[[B]] dim 2 : (tensor<?x?x1x?xf32>, tensor<?x?x1x?xf32>) -> tensor<?x?x2x?xf32>
+// CHECK: %[[JOINED:.*]] = nn.reshape %[[ROWS]] from [0, -1, 3] : tensor<?x?x2x?xf32> to tensor<?x?x?xf32>
+// CHECK: nn.reshape %[[JOINED]] from [0, 1, -1, -1] : tensor<?x?x?xf32> to tensor<?x?x?x5xf32>
+nn.parameter @w : tensor<2x2x5x4xf32>
+func.func @free(%x: tensor<?x?x?x4xf32>) -> tensor<?x?x?x5xf32> {
+  %w = nn.get @w : tensor<2x2x5x4xf32>
+  %0 = nn.conv_transpose %x, %w {strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>, output_padding = array<i64: 0, 0>} : (tensor<?x?x?x4xf32>, tensor<2x2x5x4xf32>) -> tensor<?x?x?x5xf32>
+  return %0 : tensor<?x?x?x5xf32>
 }
