@@ -44,13 +44,14 @@ public:
     return ReshapeOp::create(*this, type.clone(type.getShape().drop_front()), slice,
                              ArrayRef<int64_t>{1, 2});
   }
-  /// (T, N, F) times a kernel, plus a bias if there is one: one matrix product over all steps, whose rows
-  /// are steps and items together unless both numbers are free.
+  /// (N, T, F) times a kernel, plus a bias if there is one, as (T, N, ...): one matrix product over all steps, whose rows
+  /// are steps and items together. Where both numbers are free they are the steps of an item, since there may be one item.
   Value project(Value x, Value kernel, Value bias) {
     auto type = cast<RankedTensorType>(x.getType());
     bool isMatrix = !type.isDynamicDim(0) || !type.isDynamicDim(1);
-    int64_t steps = type.getDimSize(0), items = type.getDimSize(1);
+    int64_t items = type.getDimSize(0), steps = type.getDimSize(1);
     if (isMatrix) {
+      x = transpose(x, {1, 0, 2});
       int64_t rows = type.isDynamicDim(0) || type.isDynamicDim(1) ? ShapedType::kDynamic : steps * items;
       x = ReshapeOp::create(*this, type.clone({rows, type.getDimSize(2)}), x, ArrayRef<int64_t>{-1, 2});
     }
@@ -58,7 +59,7 @@ public:
     if (bias)
       y = add(y, bias);
     if (!isMatrix)
-      return y;
+      return transpose(y, {1, 0, 2});
     auto flat = cast<RankedTensorType>(y.getType());
     return ReshapeOp::create(*this, flat.clone({steps, items, flat.getDimSize(1)}), y,
                              ArrayRef<int64_t>{-1, -1, 1});
@@ -170,12 +171,9 @@ private:
     auto dropped = [&]() -> Value { // one draw for all steps
       return b.infer<DropoutOp>(op.getInput(), DropoutKind::Plain, *op.getDropout(), ArrayRef<int64_t>{1});
     };
-    auto project = [&](Value x, Value kernel, Value bias) {
-      return b.project(b.transpose(x, {1, 0, 2}), kernel, bias);
-    };
     bool drops = inTraining && op.getDropout();
     if (!drops || !op.getDropoutByGate())
-      return project(drops ? dropped() : op.getInput(), kernel, bias);
+      return b.project(drops ? dropped() : op.getInput(), kernel, bias);
     int64_t units = op.getHidden().getType().getDimSize(1);
     int64_t gates = TensorBuilder::typeOf(kernel).getDimSize(1) / units;
     SmallVector<Value> products;
@@ -183,7 +181,7 @@ private:
       Value part;
       if (bias)
         part = b.infer<SliceOp>(bias, ArrayRef<int64_t>{gate * units}, ArrayRef<int64_t>{units}, ArrayRef<int64_t>{1});
-      products.push_back(project(dropped(), b.columns(kernel, gate * units, units), part));
+      products.push_back(b.project(dropped(), b.columns(kernel, gate * units, units), part));
     }
     return b.infer<ConcatOp>(products, 2);
   }
