@@ -71,16 +71,46 @@ static LogicalResult lowerMatmul(nn::MatmulOp op, GroupLowering &lowering) {
   return success();
 }
 
+/// Products of bytes: sums by panels of columns, four terms at a time, in an order in which the weights are one stream.
+static LogicalResult lowerByteProduct(nn::PackedMatmulOp op, GroupLowering &lowering) {
+  RankedTensorType lhs = lowering.typeOf(op.getLhs()), rhs = lowering.typeOf(op.getRhs());
+  int64_t rank = lhs.getRank(), block = rhs.getDimSize(2), together = rhs.getDimSize(3);
+  Type i32 = lowering.typeOf(op).getElementType();
+  halide::FuncOp panels = lowering.createFunc(op.getLoc(), "panels", rank + 1, i32, [&](OpBuilder &b, Location loc, ValueRange) {
+    halide::YieldOp::create(b, loc, lowering.scalar(b, loc, i32, 0));
+  });
+  halide::ReductionVariable group{"rk", 0, rhs.getDimSize(1)}, term{"rt", 0, together};
+  halide::UpdateOp::create(lowering.builder, op.getLoc(), panels, {group, term}, [&](OpBuilder &b, Location loc, ValueRange vars) {
+    IndexBuilder index(b, loc);
+    ValueRange point = vars.take_front(rank + 1);
+    Value panel = point[rank - 1], column = point[rank], k = vars[rank + 1], t = vars[rank + 2];
+    SmallVector<Value> in(point.take_front(rank));
+    in[rank - 1] = index.add(index.mul(k, together), t);
+    in[rank - 2] = clampRow(b, loc, lowering, op.getLhs(), rank - 2, in[rank - 2]);
+    yieldProductSum(b, loc, lowering.at(b, loc, panels, point), lowering.at(b, loc, op.getLhs(), in),
+                    lowering.at(b, loc, op.getRhs(), {panel, k, column, t}));
+  });
+  lowering.defineFunc(op, "matmul", [&](OpBuilder &b, Location loc, ValueRange point) {
+    IndexBuilder index(b, loc);
+    SmallVector<Value> in(point);
+    in.back() = index.floorDiv(point.back(), block);
+    in.push_back(index.mod(point.back(), block));
+    halide::YieldOp::create(b, loc, lowering.at(b, loc, panels, in));
+  });
+  return success();
+}
+
 static LogicalResult lowerPackedMatmul(nn::PackedMatmulOp op, GroupLowering &lowering) {
   RankedTensorType lhs = lowering.typeOf(op.getLhs()), rhs = lowering.typeOf(op.getRhs()), result = lowering.typeOf(op);
-  bool bytes = lhs.getElementType() != result.getElementType();
-  int64_t block = rhs.getShape()[bytes ? 2 : rhs.getRank() - 1];
+  if (lhs.getElementType() != result.getElementType())
+    return lowerByteProduct(op, lowering);
+  int64_t block = rhs.getShape().back();
   halide::FuncOp sum =
       lowering.defineFunc(op, "matmul", [&](OpBuilder &b, Location loc, ValueRange) {
         halide::YieldOp::create(b, loc, lowering.scalar(b, loc, result.getElementType(), 0));
       });
   halide::UpdateOp::create(
-      lowering.builder, op.getLoc(), sum, halide::ReductionVariable{"rk", 0, rhs.getDimSize(1) * (bytes ? 4 : 1)},
+      lowering.builder, op.getLoc(), sum, halide::ReductionVariable{"rk", 0, rhs.getDimSize(1)},
       [&](OpBuilder &b, Location loc, ValueRange vars) {
         IndexBuilder index(b, loc);
         ValueRange point = vars.drop_back();
@@ -89,12 +119,10 @@ static LogicalResult lowerPackedMatmul(nn::PackedMatmulOp op, GroupLowering &low
         in.back() = k;
         unsigned rowDim = lhs.getRank() - 2;
         in[rowDim] = clampRow(b, loc, lowering, op.getLhs(), rowDim, in[rowDim]);
-        SmallVector<Value> weight{index.floorDiv(column, block), bytes ? index.floorDiv(k, 4) : k};
-        if (rhs.getRank() == 4 && !bytes)
+        SmallVector<Value> weight{index.floorDiv(column, block), k};
+        if (rhs.getRank() == 4)
           weight.push_back(point.front()); // the gate
         weight.push_back(index.mod(column, block));
-        if (bytes)
-          weight.push_back(index.mod(k, 4));
         yieldProductSum(b, loc, lowering.at(b, loc, sum, point), lowering.at(b, loc, op.getLhs(), in),
                         lowering.at(b, loc, op.getRhs(), weight));
       });

@@ -245,8 +245,10 @@ static int64_t flopsPerElement(nn::GroupOp group) {
     } else if (auto conv = dyn_cast<nn::WinogradConvOp>(op)) {
       flops += 2 * 9 * cast<RankedTensorType>(conv.getFilter().getType()).getDimSize(2);
     } else if (auto matmul = dyn_cast<nn::PackedMatmulOp>(op)) {
-      auto weights = cast<RankedTensorType>(matmul.getRhs().getType());
-      int64_t each = 2 * weights.getDimSize(1) * (weights.getRank() == 4 ? weights.getDimSize(2) : 1);
+      // An element of a cell's state has a term of each gate.
+      int64_t each = 2 * cast<RankedTensorType>(matmul.getLhs().getType()).getShape().back();
+      if (matmul.getType().getRank() > matmul.getLhs().getType().getRank())
+        each *= matmul.getType().getDimSize(0);
       // Part of a depthwise convolution's kernel, it has elements of its own.
       if (nn::ConvOp window = findDepthwiseReader(matmul)) {
         auto itemElements = [](Value value) {

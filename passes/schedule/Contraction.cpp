@@ -103,13 +103,6 @@ static std::optional<Operands> analyzeOperands(PipelineView &view, halide::Updat
   return operands;
 }
 
-/// Whether `update` sums products of bytes.
-static bool readsBytes(halide::UpdateOp update) {
-  bool found = false;
-  update.getBody().walk([&](halide::AtOp at) { found |= at.getValue().getType().isInteger(8); });
-  return found;
-}
-
 /// Elements of an item of the buffer `name`; none where a size is free or it is no input.
 static int64_t itemElements(PipelineView &view, StringRef name) {
   halide::InputOp input = view.pipeline.lookupInput(name);
@@ -217,10 +210,8 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
     if (isa<IntegerAttr>(end) && isa<IntegerAttr>(min))
       depth *= cast<IntegerAttr>(end).getInt() - cast<IntegerAttr>(min).getInt();
   Type element = sum.getElementTypes().front();
-  // Four products of bytes are one instruction.
-  int64_t together = operands->block && readsBytes(update) ? 4 : 1;
   int64_t lanes = std::min<int64_t>(machine.lanes(element), channels);
-  Tile tile = chooseTile({channels, positions, depth / together, lanes, operands->weights, /*taps=*/0, operands->positionBytes},
+  Tile tile = chooseTile({channels, positions, depth, lanes, operands->weights, /*taps=*/0, operands->positionBytes},
                          machine, operands->block / lanes);
   int64_t width = tile.vectors * lanes;
   // One row leaves registers for several blocks of weights at a time.
@@ -256,7 +247,7 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
   constexpr int64_t steps = mostWrittenSteps;
   SmallVector<StringRef> rvars = update.getReductionNames();
   auto innermost = rvars.empty() ? IntegerAttr() : dyn_cast<IntegerAttr>(update.getEnds().getValue().back());
-  bool inSteps = operands->block && together == 1 && tile.rows > 1 && innermost && innermost.getInt() % steps == 0 &&
+  bool inSteps = operands->block && tile.rows > 1 && innermost && innermost.getInt() % steps == 0 &&
                  innermost.getInt() > steps;
   // Weights that fill the caches once come from memory. How often a free number of positions reads them is not known.
   int64_t rowBytes = width * view.outputType.getElementTypeBitWidth() / 8;
@@ -278,21 +269,6 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
   write.computeAt(p, out, "xo");
   write.boundExtent(p, c, width);
   write.boundExtent(p, x, tile.rows);
-  if (together > 1) {
-    write.split(p, 1, rvars[0], "ro", "ri", together);
-    for (int64_t stage : {0, 1}) {
-      if (stage == 1) {
-        write.reorder(p, 1, {"ri", c, x, "ro"});
-        write.atomic(p, 1);
-        write.vectorize(p, 1, "ri");
-      }
-      if (lanes > 1)
-        write.vectorize(p, stage, c, lanes);
-      write.unroll(p, stage, c);
-      write.unroll(p, stage, x);
-    }
-    return true;
-  }
   // Few sums do not hide the latency of multiply-adds: each is kept in parts, which meet at the end.
   constexpr int64_t parts = 4;
   std::string partial = (p + "_parts").str();

@@ -238,7 +238,8 @@ struct Schedule : sylvite::impl::ScheduleBase<Schedule> {
     Machine machine{vectorWidth * 4, vectorRegisters, l2Bytes};
     static constexpr bool (*families[])(PipelineView &, const Machine &) = {
         scheduleAttention, scheduleCell, scheduleWinograd, scheduleOuterProducts, scheduleExpandedWindow,
-        scheduleContraction, scheduleChannelReduction, scheduleRowReduction, scheduleJoin, schedulePointwise, scheduleDefault};
+        scheduleByteProduct, scheduleContraction, scheduleChannelReduction, scheduleRowReduction, scheduleJoin, schedulePointwise,
+        scheduleDefault};
     for (auto pipeline : getOperation().getOps<halide::PipelineOp>()) {
       if (pipeline.getSchedule())
         continue;

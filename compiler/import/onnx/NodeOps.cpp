@@ -239,7 +239,9 @@ Value NodeBuilder::infer(Operation *op) {
   FailureOr<ShapeExpr> inferred = inferShape();
   if (succeeded(inferred)) {
     Value x = op->getResult(0);
-    x.setType(RankedTensorType::get({}, getElementTypeOrSelf(op->getOperand(0).getType())));
+    Type first = op->getOperand(0).getType();
+    Type element = isa<nn::MatmulOp>(op) ? nn::productType(first, op->getOperand(1).getType()) : getElementTypeOrSelf(first);
+    x.setType(RankedTensorType::get({}, element));
     return check(x, *inferred);
   }
   op->erase();

@@ -72,6 +72,15 @@ Value logSoftmax(NodeBuilder &b, Value x, int64_t dim);
 /// `x` at the positions that `linear`, of any shape, counts in row-major order; `x` is static but for dimension 0.
 Value gatherLinear(NodeBuilder &b, Value x, Value linear);
 
+/// A matrix of integers of 8 bits, and what stands for zero in it: integers of 32 bits that broadcast to it, null for zero
+/// itself.
+struct QuantizedMatrix {
+  Value numbers, zero;
+};
+
+/// The product of matrices less their zeros, in 32 bits. One of bytes that are constant is a product of bytes.
+Value multiplyQuantized(NodeBuilder &b, QuantizedMatrix x, QuantizedMatrix y);
+
 /// `indices` with negative ones, which count from the end of an extent, made positive.
 Value wrapIndices(NodeBuilder &b, Value indices, AffineExpr extent);
 

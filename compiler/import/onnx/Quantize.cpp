@@ -178,11 +178,72 @@ static Value withoutZero(NodeBuilder &b, unsigned index, unsigned zeroIndex, int
   });
 }
 
-static void matMulInteger(NodeBuilder &b) {
-  Value x = withoutZero(b, 0, 2, std::max<int64_t>(b.rank(0u) - 2, 0), int32(b));
-  Value y = withoutZero(b, 1, 3, std::max<int64_t>(b.rank(1u) - 1, 0), int32(b));
-  b.result(multiplyMatrices(b, x, y));
+/// `x` with elements of `type`, ui8 or i8: if they are of the other one, they and their zero move by 128.
+static QuantizedMatrix asBytes(NodeBuilder &b, QuantizedMatrix x, Type type) {
+  if (b.failed() || b.type(x.numbers) == type)
+    return x;
+  int64_t shift = type.isUnsignedInteger() ? 128 : -128;
+  Value numbers = b.map({x.numbers}, type, [&](OpBuilder &builder, Location at, ValueRange v) -> Value {
+    return arith::AddIOp::create(builder, at, v[0], arith::ConstantIntOp::create(builder, at, v[0].getType(), shift));
+  });
+  Value by = b.parameter(int32(b), {}, ArrayRef<double>(double(shift)));
+  return {numbers, x.zero ? b.map({x.zero, by}, int32(b), [&](OpBuilder &builder, Location at, ValueRange v) {
+            return ScalarMath(builder, at, int32(b)).add(v[0], v[1]);
+          }) : by};
 }
+
+Value multiplyQuantized(NodeBuilder &b, QuantizedMatrix x, QuantizedMatrix y) {
+  Type i32 = int32(b), i8 = IntegerType::get(b.state.context, 8);
+  x = asBytes(b, x, uint8(b));
+  y = asBytes(b, y, i8);
+  if (b.failed())
+    return {};
+  // (x - p)(y - q) = xy - p (sum of y) - q (sum of x) + K p q, sums over the K terms of a product.
+  Value product = b.matmul(x.numbers, y.numbers);
+  auto sums = [&](Value numbers, int64_t dim) {
+    return b.reduce(nn::ReduceKind::Sum, b.cast(numbers, i32), {dim}, true);
+  };
+  auto less = [&](Value value, Value zero, Value sum) {
+    return b.map({value, zero, sum}, i32, [&](OpBuilder &builder, Location at, ValueRange v) {
+      ScalarMath s(builder, at, i32);
+      return s.sub(v[0], s.mul(v[1], v[2]));
+    });
+  };
+  if (y.zero)
+    product = less(product, y.zero, sums(x.numbers, b.rank(x.numbers) - 1));
+  if (x.zero) {
+    int64_t inner = b.rank(y.numbers) - 2;
+    Value sum = sums(y.numbers, inner);
+    if (y.zero)
+      sum = less(sum, y.zero, b.size(b.shape(y.numbers)[inner], i32));
+    product = less(product, x.zero, sum);
+  }
+  return product;
+}
+
+/// The product of inputs `x` and `y`, less their zero points.
+static Value multiplyInputs(NodeBuilder &b, unsigned x, unsigned y, unsigned zeroX, unsigned zeroY) {
+  if (b.failed() || !b.input(x) || !b.input(y))
+    return {};
+  if (b.rank(x) < 2 || b.rank(y) < 2 || b.type(x).getIntOrFloatBitWidth() != 8 || b.type(y).getIntOrFloatBitWidth() != 8)
+    return multiplyMatrices(b, withoutZero(b, x, zeroX, std::max<int64_t>(b.rank(x) - 2, 0), int32(b)),
+                            withoutZero(b, y, zeroY, std::max<int64_t>(b.rank(y) - 1, 0), int32(b)));
+  auto quantized = [&](unsigned index, unsigned zeroIndex, bool isLeft) -> QuantizedMatrix {
+    const Scalars *known = b.known(zeroIndex);
+    bool isZero = !b.has(zeroIndex) || (known && all_of(*known, [](const Scalar &zero) { return zero.constant() == 0; }));
+    if (isZero)
+      return {b.value(index), Value()};
+    Value zero = b.cast(b.value(zeroIndex), int32(b));
+    int64_t rank = b.rank(index);
+    if (zero && b.rank(zero) == 1)
+      zero = constantDim(b.shape(zero)[0]) == 1 ? b.reshape(zero, ArrayRef<int64_t>{})
+                                                : b.alignVector(zero, isLeft ? rank - 2 : rank - 1, rank);
+    return {b.value(index), zero};
+  };
+  return multiplyQuantized(b, quantized(x, zeroX, true), quantized(y, zeroY, false));
+}
+
+static void matMulInteger(NodeBuilder &b) { b.result(multiplyInputs(b, 0, 1, 2, 3)); }
 
 /// Convolutions are of numbers: in double, sums of products of bytes are exact.
 static Value convolveIntegers(NodeBuilder &b, unsigned x, unsigned w, unsigned zeroX, unsigned zeroW) {
@@ -209,9 +270,7 @@ static Value requantize(NodeBuilder &b, Value sum, Operand scaleX, Operand scale
 }
 
 static void qLinearMatMul(NodeBuilder &b) {
-  Value x = withoutZero(b, 0, 2, std::max<int64_t>(b.rank(0u) - 2, 0), int32(b));
-  Value y = withoutZero(b, 3, 5, std::max<int64_t>(b.rank(3u) - 1, 0), int32(b));
-  Value sum = multiplyMatrices(b, x, y);
+  Value sum = multiplyInputs(b, 0, 3, 2, 5);
   if (b.failed())
     return;
   int64_t rank = b.rank(sum);

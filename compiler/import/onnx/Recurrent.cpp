@@ -45,14 +45,15 @@ struct RecurrentNode {
   bool isReverse = false, batchFirst = false;
   std::vector<Activation> activations; // of one direction after the other
   Value x, w, r, bias, mask, hidden, cell, peepholes;
-  Value wScale, rScale; // of quantized weights; what they multiply is quantized as well
+  Value wScale, rScale, wZero, rZero; // of quantized weights; what they multiply is quantized as well
 };
 
 /// What one direction computes with, and what it gives.
 struct Direction {
   bool goBackwards;
   ArrayRef<Activation> activations;
-  Value kernel, recurrentKernel, bias, recurrentBias, hidden, cell, peepholes, kernelScale, recurrentScale;
+  Value kernel, recurrentKernel, bias, recurrentBias, hidden, cell, peepholes;
+  Value kernelScale, recurrentScale, kernelZero, recurrentZero;
 };
 struct DirectionResults {
   Value sequence, hidden, cell; // (N, T, H), (N, H), (N, H)
@@ -126,11 +127,12 @@ static std::vector<Activation> readActivations(NodeBuilder &b, ArrayRef<StringRe
   return result;
 }
 
-/// Reports when `x`, which may be absent, has a shape other than `shape`.
-static Value expectShape(NodeBuilder &b, Value x, StringRef what, ArrayRef<AffineExpr> shape) {
+/// Reports when `x`, which may be absent, has a shape other than `shape`, or elements of another type than the input's, unless
+/// it is quantized.
+static Value expectShape(NodeBuilder &b, Value x, StringRef what, ArrayRef<AffineExpr> shape, bool isQuantized = false) {
   if (!x || b.failed())
     return {};
-  bool fits = b.rank(x) == int64_t(shape.size()) && b.type(x) == b.type(0u);
+  bool fits = b.rank(x) == int64_t(shape.size()) && (isQuantized || b.type(x) == b.type(0u));
   for (auto [own, wanted] : zip(b.shape(x), shape)) // two free dimensions may have two names for one size
     fits &= areEqual(own, wanted) || (!constantDim(own) && !constantDim(wanted));
   if (!fits)
@@ -142,17 +144,20 @@ static Value shapedInput(NodeBuilder &b, unsigned index, StringRef what, ArrayRe
   return expectShape(b, b.has(index) ? b.value(index) : Value(), what, shape);
 }
 
-/// Integers (directions, columns, gates * units) less their zero points, as numbers in ONNX's order of dimensions.
-static Value quantizedWeights(NodeBuilder &b, unsigned index, unsigned zeroIndex) {
-  Value weights = b.cast(b.value(index), Float32Type::get(b.state.context));
-  if (b.has(zeroIndex)) {
-    Value zero = b.cast(b.value(zeroIndex), Float32Type::get(b.state.context));
-    zero = b.unsqueeze(b.rank(zero) == 1 ? b.unsqueeze(zero, 1) : zero, 1); // one for all, or one for each column
-    weights = b.subtract(weights, zero);
-  }
-  if (!b.failed() && b.rank(weights) != 3)
-    b.error() << "its weights have shape " << b.text(b.shape(weights)) << "; supported: three dimensions";
+/// Bytes (directions, columns, gates * units) in ONNX's order of dimensions.
+static Value quantizedWeights(NodeBuilder &b, unsigned index) {
+  Value weights = b.value(index);
+  if (!b.failed() && (b.rank(weights) != 3 || b.type(weights).getIntOrFloatBitWidth() != 8))
+    b.error() << "its weights have shape " << b.text(b.shape(weights)) << "; supported: three dimensions, bytes";
   return b.failed() ? Value() : b.transpose(weights, {0, 2, 1});
+}
+/// The zero points of quantized weights, (directions, 1) or (directions, gates * units); null when they are zero.
+static Value zerosOf(NodeBuilder &b, unsigned index) {
+  const Scalars *known = b.known(index);
+  if (!b.has(index) || (known && all_of(*known, [](const Scalar &zero) { return zero.constant() == 0; })))
+    return {};
+  Value zero = b.cast(b.value(index), IntegerType::get(b.state.context, 32));
+  return b.rank(zero) == 1 ? b.unsqueeze(zero, 1) : zero;
 }
 /// The scales of quantized weights, (directions, 1) or (directions, gates * units).
 static Value scalesOf(NodeBuilder &b, unsigned index) {
@@ -191,11 +196,13 @@ static RecurrentNode readNode(NodeBuilder &b, CellKind kind, bool isQuantized) {
   node.activations = readActivations(b, standard, node.directions);
 
   node.x = b.value(0);
-  node.w = isQuantized ? quantizedWeights(b, 1, 9) : b.value(1);
-  node.r = isQuantized ? quantizedWeights(b, 2, 11) : b.value(2);
+  node.w = isQuantized ? quantizedWeights(b, 1) : b.value(1);
+  node.r = isQuantized ? quantizedWeights(b, 2) : b.value(2);
   if (isQuantized) {
     node.wScale = scalesOf(b, 8);
+    node.wZero = zerosOf(b, 9);
     node.rScale = scalesOf(b, 10);
+    node.rZero = zerosOf(b, 11);
   }
   if (b.failed())
     return node;
@@ -213,8 +220,8 @@ static RecurrentNode readNode(NodeBuilder &b, CellKind kind, bool isQuantized) {
     return node;
   AffineExpr directions = b.expr(node.directions), units = b.expr(node.units), rows = b.expr(node.gates * node.units),
              items = b.shape(node.x)[0], steps = b.shape(node.x)[1], features = b.expr(b.extent(node.x, 2));
-  expectShape(b, node.w, "weights", {directions, rows, features});
-  expectShape(b, node.r, "recurrence weights", {directions, rows, units});
+  expectShape(b, node.w, "weights", {directions, rows, features}, isQuantized);
+  expectShape(b, node.r, "recurrence weights", {directions, rows, units}, isQuantized);
   node.bias = shapedInput(b, 3, "bias", {directions, rows * 2});
   node.mask = maskOfLengths(b, items, steps);
   auto state = [&](unsigned index, StringRef what) {
@@ -295,45 +302,61 @@ static DirectionResults makeRecurrent(NodeBuilder &b, const RecurrentNode &node,
   return {op->getResult(0), op->getResult(2), op->getNumResults() > 3 ? op->getResult(3) : Value()};
 }
 
-/// The numbers of 8 bits that dynamic quantization makes of `x`, less the one that stands for zero, and their step.
-static std::pair<Value, Value> quantizeDynamically(NodeBuilder &b, Value x) {
+namespace {
+/// What dynamic quantization makes of a tensor.
+struct DynamicallyQuantized {
+  QuantizedMatrix matrix;
+  Value step;
+};
+} // namespace
+
+static DynamicallyQuantized quantizeDynamically(NodeBuilder &b, Value x) {
   Dims dims;
   for (int64_t i = 0; i < b.rank(x); ++i)
     dims.push_back(i);
   Value least = b.reduce(nn::ReduceKind::Min, x, dims, true), most = b.reduce(nn::ReduceKind::Max, x, dims, true);
   if (b.failed())
     return {};
-  Type type = b.type(x);
-  auto stepOf = [](nn::ScalarBuilder &f, Value low, Value high) {
+  Type type = b.type(x), i32 = IntegerType::get(b.state.context, 32),
+       ui8 = IntegerType::get(b.state.context, 8, IntegerType::Unsigned);
+  Value step = b.map(least, most, [](nn::ScalarBuilder &f, Value low, Value high) {
     Value none = f.constant(0, low), range = f.sub(f.maximum(high, none), f.minimum(low, none));
     return f.selectGreater(range, none, f.div(range, f.constant(255, low)), f.constant(1, low));
-  };
-  Value step = b.map(least, most, stepOf);
-  Value numbers = b.map({x, least, step}, type, [&](OpBuilder &builder, Location at, ValueRange v) {
-    nn::ScalarBuilder f(builder, at);
-    ScalarMath s(builder, at, type);
-    auto round = [&](Value e) -> Value { return math::RoundEvenOp::create(builder, at, e); };
-    Value zero = round(f.clamp(f.neg(f.div(f.minimum(v[1], s.constant(0.0)), v[2])), 0, 255));
-    return f.sub(f.clamp(f.add(round(f.div(v[0], v[2])), zero), 0, 255), zero);
   });
-  return {numbers, step};
+  auto round = [](OpBuilder &builder, Location at, Value e) -> Value { return math::RoundEvenOp::create(builder, at, e); };
+  Value zero = b.map({least, step}, type, [&](OpBuilder &builder, Location at, ValueRange v) {
+    nn::ScalarBuilder f(builder, at);
+    return round(builder, at, f.clamp(f.neg(f.div(f.minimum(v[0], f.constant(0, v[0])), v[1])), 0, 255));
+  });
+  Value numbers = b.map({x, step, zero}, ui8, [&](OpBuilder &builder, Location at, ValueRange v) {
+    nn::ScalarBuilder f(builder, at);
+    Value number = f.clamp(f.add(round(builder, at, f.div(v[0], v[1])), v[2]), 0, 255);
+    return castScalar(builder, at, number, type, ui8);
+  });
+  return {{numbers, b.cast(zero, i32)}, step};
 }
 
 /// `x` times weights, both quantized if these have a scale.
-static Value multiplyWeights(NodeBuilder &b, Value x, Value weights, Value scale) {
+static Value multiplyWeights(NodeBuilder &b, Value x, Value weights, Value scale, Value zero) {
   if (!scale)
     return b.matmul(x, weights);
-  // Sums of products of bytes are whole numbers, which float holds exactly up to 2^24: as precise as with integers.
-  auto [numbers, step] = quantizeDynamically(b, x);
-  return b.multiply(b.matmul(numbers, weights), b.multiply(step, scale));
+  auto [matrix, step] = quantizeDynamically(b, x);
+  Value sum = multiplyQuantized(b, matrix, {weights, zero});
+  Type type = b.type(x);
+  return b.map({sum, step, scale}, type, [&](OpBuilder &builder, Location at, ValueRange v) {
+    ScalarMath s(builder, at, type);
+    return s.mul(castScalar(builder, at, v[0], v[0].getType(), type), s.mul(v[1], v[2]));
+  });
 }
 
 /// An LSTM as a loop over its steps; gates stand in ONNX's order: input, output, forget, candidate.
 static DirectionResults makeLstmLoop(NodeBuilder &b, const RecurrentNode &node, const Direction &d, bool coupled) {
   int64_t units = node.units;
-  Value inputs = multiplyWeights(b, b.transpose(node.x, {1, 0, 2}), d.kernel, d.kernelScale);
+  // Steps of an item are rows together; of many items there may be one.
+  Value inputs = multiplyWeights(b, node.x, d.kernel, d.kernelScale, d.kernelZero);
   if (d.bias)
     inputs = b.add(inputs, d.bias);
+  inputs = b.transpose(inputs, {1, 0, 2});
   if (b.failed())
     return {};
   Type element = b.type(node.x);
@@ -351,7 +374,7 @@ static DirectionResults makeLstmLoop(NodeBuilder &b, const RecurrentNode &node, 
     return {};
   auto step = [&](ValueRange states, ValueRange slices) -> SmallVector<Value> {
     Value h = states[0], c = states[1];
-    Value sums = b.add(slices[0], multiplyWeights(b, h, d.recurrentKernel, d.recurrentScale));
+    Value sums = b.add(slices[0], multiplyWeights(b, h, d.recurrentKernel, d.recurrentScale, d.recurrentZero));
     auto gate = [&](int64_t index, Value cell) {
       Value sum = b.slice(sums, 1, index * units, units);
       if (cell && peepholes[index])
@@ -423,6 +446,8 @@ template <CellKind kind, bool isQuantized = false> static void recurrent(NodeBui
     d.peepholes = own(node.peepholes);
     d.kernelScale = own(node.wScale);
     d.recurrentScale = own(node.rScale);
+    d.kernelZero = own(node.wZero);
+    d.recurrentZero = own(node.rZero);
     DirectionResults results = isLoop ? makeLstmLoop(b, node, d, coupled) : makeRecurrent(b, node, d, resetAfter);
     sequences.push_back(results.sequence);
     hiddens.push_back(results.hidden);
