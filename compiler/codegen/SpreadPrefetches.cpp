@@ -82,13 +82,13 @@ Stmt SpreadPrefetches::visit(const Block *op) {
   op->first.accept(&reads);
   if (!reads.prefetches || reads.doesMore)
     return IRMutator::visit(op);
-  // The loop that moves on, and the next one around it, if that repeats.
+  // The loop that moves on, and the next one around it that repeats what moves.
   const For *moving = loops.back(), *around = nullptr;
   for (auto loop = loops.rbegin() + 1; !around && loop != loops.rend(); ++loop)
-    if (!is_const_one((*loop)->extent))
+    if (!is_const_one((*loop)->extent) && !reads.names.count((*loop)->name))
       around = *loop;
   auto times = around ? as_const_int(around->extent) : std::nullopt;
-  if (!times || reads.names.count(around->name) || !reads.names.count(moving->name))
+  if (!times || !reads.names.count(moving->name))
     return IRMutator::visit(op);
   Stmt fetches = WriteOut().mutate(op->first);
   Expr turn = Variable::make(Halide::Int(32), moving->name) + Variable::make(Halide::Int(32), around->name);

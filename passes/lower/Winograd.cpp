@@ -13,6 +13,8 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
+#include <numeric>
+
 using namespace mlir;
 using namespace sylvite;
 
@@ -158,47 +160,53 @@ static LogicalResult lowerWinogradConv(nn::WinogradConvOp op, GroupLowering &low
             Value(arith::SelectOp::create(b, loc, halide::LikelyOp::create(b, loc, inside), value,
                                           zero)));
       });
-  // Tiles are numbered row by row: t.
+  // Tiles are numbered row by row: t. Channels are in blocks, co of them, so that all points of a tile lie side by side for the
+  // transforms, and the same point of the next tile not a multiple of a page away for the products.
+  int64_t inputBlock = std::gcd(input.getDimSize(3), block);
   halide::FuncOp rows = create(
-      "input_rows", {"n", "t", "a", "j", "c"}, [&](OpBuilder &b, Location loc, ValueRange v) {
+      "input_rows", {"n", "co", "t", "a", "j", "ci"}, [&](OpBuilder &b, Location loc, ValueRange v) {
         IndexBuilder index(b, loc);
-        Value y = index.mul(index.floorDiv(v[1], tilesInRow), tile),
-              x = index.add(index.mul(index.mod(v[1], tilesInRow), tile), v[3]);
-        halide::YieldOp::create(b, loc, applyRow(b, loc, transforms.input, v[2], [&](int64_t i) {
-                                  return lowering.at(b, loc, padded,
-                                                     {v[0], index.add(y, i), x, v[4]});
+        Value y = index.mul(index.floorDiv(v[2], tilesInRow), tile),
+              x = index.add(index.mul(index.mod(v[2], tilesInRow), tile), v[4]),
+              c = index.add(index.mul(v[1], inputBlock), v[5]);
+        halide::YieldOp::create(b, loc, applyRow(b, loc, transforms.input, v[3], [&](int64_t i) {
+                                  return lowering.at(b, loc, padded, {v[0], index.add(y, i), x, c});
                                 }));
       });
   halide::FuncOp transformed = create(
-      "input_points", {"n", "a", "b", "t", "c"}, [&](OpBuilder &b, Location loc, ValueRange v) {
+      "input_points", {"n", "co", "t", "a", "b", "ci"}, [&](OpBuilder &b, Location loc, ValueRange v) {
         IndexBuilder index(b, loc);
-        halide::YieldOp::create(b, loc, applyRow(b, loc, transforms.input, v[2], [&](int64_t j) {
+        halide::YieldOp::create(b, loc, applyRow(b, loc, transforms.input, v[4], [&](int64_t j) {
                                   return lowering.at(b, loc, rows,
-                                                     {v[0], v[3], v[1], index.constant(j), v[4]});
+                                                     {v[0], v[1], v[2], v[3], index.constant(j), v[5]});
                                 }));
       });
-  halide::FuncOp products = create(
-      "products", {"n", "a", "b", "t", "c"}, [&](OpBuilder &b, Location loc, ValueRange) {
+  halide::FuncOp sums = create(
+      "sums", {"n", "co", "t", "a", "b", "ci"}, [&](OpBuilder &b, Location loc, ValueRange) {
         halide::YieldOp::create(b, loc, lowering.scalar(b, loc, element, 0));
       });
   halide::UpdateOp::create(
-      builder, loc, products, halide::ReductionVariable{"rc", 0, filter.getDimSize(2)},
+      builder, loc, sums, halide::ReductionVariable{"rc", 0, filter.getDimSize(2)},
       [&](OpBuilder &b, Location loc, ValueRange vars) {
         IndexBuilder index(b, loc);
         ValueRange v = vars.drop_back();
-        Value r = vars.back(), point = index.add(index.mul(v[1], points), v[2]);
-        yieldProductSum(b, loc, lowering.at(b, loc, products, v),
-                        lowering.at(b, loc, transformed, {v[0], v[1], v[2], v[3], r}),
-                        lowering.at(b, loc, op.getFilter(),
-                                    {index.floorDiv(v[4], block), point, r,
-                                     index.mod(v[4], block)}));
+        Value r = vars.back(), point = index.add(index.mul(v[3], points), v[4]);
+        yieldProductSum(b, loc, lowering.at(b, loc, sums, v),
+                        lowering.at(b, loc, transformed,
+                                    {v[0], index.floorDiv(r, inputBlock), v[2], v[3], v[4], index.mod(r, inputBlock)}),
+                        lowering.at(b, loc, op.getFilter(), {v[1], point, r, v[5]}));
+      });
+  halide::FuncOp products = create(
+      "products", {"n", "co", "t", "a", "b", "ci"}, [&](OpBuilder &b, Location loc, ValueRange v) {
+        halide::YieldOp::create(b, loc, lowering.at(b, loc, sums, v));
       });
   halide::FuncOp outputRows = create(
       "output_rows", {"n", "t", "i", "b", "c"}, [&](OpBuilder &b, Location loc, ValueRange v) {
         IndexBuilder index(b, loc);
+        Value co = index.floorDiv(v[4], block), ci = index.mod(v[4], block);
         halide::YieldOp::create(b, loc, applyRow(b, loc, transforms.output, v[2], [&](int64_t a) {
                                   return lowering.at(b, loc, products,
-                                                     {v[0], index.constant(a), v[3], v[1], v[4]});
+                                                     {v[0], co, v[1], index.constant(a), v[3], ci});
                                 }));
       });
   halide::FuncOp tiles = create(

@@ -114,7 +114,7 @@ int64_t sylvite::planStrip(const ExpandedWindow &window, const Machine &machine)
 }
 
 // Bytes a cycle that a core reads from the last cache and from memory, while it computes.
-static constexpr double cacheBytes = 12, memoryBytes = 5;
+static constexpr double cacheBytes = 12, memoryBytes = 4;
 
 double sylvite::estimateWeightCycles(double bytes) { return bytes / memoryBytes; }
 
@@ -146,9 +146,9 @@ WinogradPlan sylvite::planWinograd(const WinogradShape &shape, const Machine &ma
     double filterBytes = 4.0 * points * shape.channels * shape.filters,
            inputBytes = 4.0 * points * tiles * shape.channels, productBytes = 4.0 * points * tiles * width,
            blocks = llvm::divideCeil(shape.filters, width), streamedBytes = 0;
-    if (filterBytes > machine.l2Bytes / 2)
+    if (filterBytes + inputBytes + productBytes > machine.l2Bytes * 3 / 4)
       streamedBytes += (groups - 1) * filterBytes;
-    if (inputBytes + productBytes > machine.l2Bytes * 3 / 4)
+    if (inputBytes + productBytes > machine.l2Bytes * 5 / 8)
       streamedBytes += groups * (blocks + 1) * inputBytes;
     if (productBytes > machine.l2Bytes / 4)
       streamedBytes += groups * blocks * 2 * productBytes;

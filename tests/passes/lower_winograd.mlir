@@ -4,15 +4,18 @@
 // CHECK-LABEL: halide.pipeline @winograd_conv {
 // CHECK: halide.func @padded(%n, %y, %x, %c)
 // CHECK: halide.likely
-// CHECK: halide.func @input_rows(%n, %t, %a, %j, %c)
+// CHECK: halide.func @input_rows(%n, %co, %t, %a, %j, %ci)
 // CHECK: arith.floordivsi %t, %c3
 // CHECK: arith.remui %t, %c3
 // CHECK: %[[IS2:.*]] = arith.cmpi eq, %a, %c2
 // CHECK: arith.select %[[IS2]]
-// CHECK: halide.func @input_points(%n, %a, %b, %t, %c)
-// CHECK: halide.at @input_rows[%n, %t, %a, %c0{{[_0-9]*}}, %c]
-// CHECK: halide.update @products(%n, %a, %b, %t, %c) over (%rc in 0 to 4)
+// All points of a tile lie side by side, in blocks of channels.
+// CHECK: halide.func @input_points(%n, %co, %t, %a, %b, %ci)
+// CHECK: halide.at @input_rows[%n, %co, %t, %a, %c0{{[_0-9]*}}, %ci]
+// CHECK: halide.update @sums(%n, %co, %t, %a, %b, %ci) over (%rc in 0 to 4)
 // CHECK: halide.at @in1[
+// CHECK: halide.func @products(%n, %co, %t, %a, %b, %ci)
+// CHECK: halide.at @sums[%n, %co, %t, %a, %b, %ci]
 // CHECK: halide.func @output_rows(%n, %t, %i, %b, %c)
 // CHECK: halide.func @output_tiles(%n, %t, %i, %j, %c)
 // CHECK: halide.func @winograd(%n, %y, %x, %c)

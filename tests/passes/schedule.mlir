@@ -283,12 +283,15 @@ func.func @depthwise_strips(%x: tensor<?x30x30x32xf32>, %w: tensor<3x3x1x32xf32>
 // CHECK: halide.parallel @winograd, "task"
 // CHECK: halide.compute_at @output_tiles, @winograd, "cv"
 // CHECK: halide.compute_at @products, @winograd, "co"
-// CHECK: halide.reorder @products stage 1, ["c", "ti", "ri", "ro", "to", "rb", "b", "a"]
-// What fills the second cache is fetched ahead.
-// CHECK: halide.prefetch @products stage 1, @in1 at "ro" offset 16
-// AVX512-NOT: halide.prefetch @products
+// CHECK: halide.reorder @products, ["ci", "t", "to", "b", "a"]
+// The first cache holds the weights of a point, 64 by 16: sums stay in registers.
+// CHECK: halide.compute_at @sums, @products, "to"
+// CHECK: halide.reorder @sums stage 1, ["ci", "t", "ri", "rc", "ro", "to", "rb"]
+// What fills the second cache is fetched ahead, a point of 16 times four channels.
+// CHECK: halide.prefetch @sums stage 1, @in1 at "rc" offset 16
+// AVX512-NOT: halide.prefetch @sums
 // CHECK: halide.compute_at @input_points, @winograd, "task"
-// CHECK: halide.compute_at @input_rows, @input_points, "co"
+// CHECK: halide.compute_at @input_rows, @input_points, "ci"
 // CHECK: halide.compute_at @padded, @winograd, "task"
 func.func @winograd(%x: tensor<?x28x28x64xf32>, %w: tensor<4x36x64x16xf32>) -> tensor<?x28x28x64xf32> {
   %0 = nn.group (%a = %x, %f = %w) : (tensor<?x28x28x64xf32>, tensor<4x36x64x16xf32>) -> tensor<?x28x28x64xf32> {
@@ -296,6 +299,19 @@ func.func @winograd(%x: tensor<?x28x28x64xf32>, %w: tensor<4x36x64x16xf32>) -> t
     nn.yield %1 : tensor<?x28x28x64xf32>
   }
   return %0 : tensor<?x28x28x64xf32>
+}
+
+// Of 512 channels it holds a part, for all sixteen tiles, whose sums are in memory meanwhile.
+// CHECK-LABEL: halide.pipeline @winograd_conv_{{[0-9]+}} {
+// AVX512: halide.pipeline @winograd_conv_{{[0-9]+}} {
+// CHECK: halide.compute_at @sums, @products, "b"
+// CHECK: halide.split @sums stage 1, "ro" into ("rb", "ro") by 16
+func.func @winograd_deep(%x: tensor<?x14x14x512xf32>, %w: tensor<4x36x512x16xf32>) -> tensor<?x14x14x64xf32> {
+  %0 = nn.group (%a = %x, %f = %w) : (tensor<?x14x14x512xf32>, tensor<4x36x512x16xf32>) -> tensor<?x14x14x64xf32> {
+    %1 = nn.winograd_conv %a, %f {filters = 64 : i64, tile = 4 : i64, padding_low = array<i64: 1, 1>, padding_high = array<i64: 1, 1>} : (tensor<?x14x14x512xf32>, tensor<4x36x512x16xf32>) -> tensor<?x14x14x64xf32>
+    nn.yield %1 : tensor<?x14x14x64xf32>
+  }
+  return %0 : tensor<?x14x14x64xf32>
 }
 
 // One row: as many blocks of weights at a time as registers hold sums; where they are few, sums in parts.
