@@ -217,6 +217,7 @@ public:
   void atomic(const std::string &func, unsigned stage, bool overrideAssociativity);
   void rfactor(const std::string &func, unsigned stage, const std::vector<std::string> &preserved,
                const std::vector<std::string> &vars, const std::string &intermediate);
+  void in(const std::string &input, const std::string &func, const std::string &copy);
   /// Directives until endSpecialize() go to the specialization of this stage.
   void beginSpecialize(const std::string &func, unsigned stage, Expr condition);
   void endSpecialize();

@@ -175,6 +175,18 @@ void HalideBuilder::rfactor(const std::string &func, unsigned stage,
   });
 }
 
+void HalideBuilder::in(const std::string &input, const std::string &func, const std::string &copy) {
+  impl->guard([&] {
+    FuncState state;
+    state.func = impl->buffers.at(input).param.in(impl->func(func).func);
+    state.vars = reversed(state.func.args());
+    state.stages.resize(1);
+    for (const Var &var : state.vars)
+      state.stages[0].emplace(var.name(), var);
+    impl->funcs[copy] = state;
+  });
+}
+
 void HalideBuilder::beginSpecialize(const std::string &func, unsigned stage, Expr condition) {
   impl->guard([&] {
     Stage base = impl->stage(func, stage);

@@ -487,6 +487,7 @@ bool Translator::translateDirective(Operation *op) {
         builder.rfactor(d.getFunc().str(), d.getStage(), toStrings(d.getPreserved()),
                         toStrings(d.getVars()), d.getIntermediate().str());
       })
+      .Case<InOp>([&](InOp d) { builder.in(d.getInput().str(), d.getFunc().str(), d.getCopy().str()); })
       .Case<SpecializeOp>([&](SpecializeOp d) {
         static const CompareOp kinds[] = {CompareOp::Equal,   CompareOp::NotEqual,
                                           CompareOp::Less,    CompareOp::LessEqual,

@@ -39,6 +39,7 @@ private:
   LogicalResult verify(ReorderOp op, Stage &stage);
   LogicalResult verify(RFactorOp op, Stage &stage);
   LogicalResult verify(SpecializeOp op, Stage &stage);
+  LogicalResult verify(InOp op);
   template <typename LoopOp> LogicalResult verifyLoop(LoopOp op, Stage &stage);
   LogicalResult verifyPlace(Operation *op, StringRef func, StringRef consumer, StringRef var);
 
@@ -50,6 +51,7 @@ private:
   LogicalResult isNew(Operation *op, Stage &stage, StringRef var);
   LogicalResult isVar(Operation *op, StringRef func, StringRef var);
   LogicalResult isPositive(Operation *op, int64_t value);
+  LogicalResult isNewFunc(Operation *op, StringRef name);
   bool reads(StringRef consumer, StringRef func);
   /// Whether the stage of `func` reads what it writes.
   bool accumulates(StringRef func, uint64_t stage);
@@ -99,6 +101,12 @@ LogicalResult ScheduleVerifier::isVar(Operation *op, StringRef func, StringRef v
 LogicalResult ScheduleVerifier::isPositive(Operation *op, int64_t value) {
   if (value <= 0 || value > INT32_MAX)
     return op->emitOpError("schedule_c6: ") << value << " is not a positive 32-bit integer";
+  return success();
+}
+
+LogicalResult ScheduleVerifier::isNewFunc(Operation *op, StringRef name) {
+  if (funcs.contains(name) || pipeline.lookupInput(name))
+    return op->emitOpError("schedule_c13: @") << name << " is there already";
   return success();
 }
 
@@ -220,8 +228,8 @@ LogicalResult ScheduleVerifier::verify(RFactorOp op, Stage &stage) {
       return op.emitOpError("schedule_c12: \"") << name << "\" is not a reduction variable";
   }
   StringRef intermediate = op.getIntermediate();
-  if (funcs.contains(intermediate) || pipeline.lookupInput(intermediate))
-    return op.emitOpError("schedule_c13: @") << intermediate << " is there already";
+  if (failed(isNewFunc(op, intermediate)))
+    return failure();
 
   // The intermediate has the func's variables and the new ones; it reduces over what is not
   // preserved.
@@ -281,6 +289,27 @@ LogicalResult ScheduleVerifier::verify(SpecializeOp op, Stage &stage) {
   return result;
 }
 
+LogicalResult ScheduleVerifier::verify(InOp op) {
+  InputOp input = pipeline.lookupInput(op.getInput());
+  if (failed(lookup(op, op.getFunc())) || failed(isNewFunc(op, op.getCopy())))
+    return failure();
+  llvm::StringSet<> &sources = readBy[op.getFunc()];
+  if (!input || !sources.contains(op.getInput()))
+    return op.emitOpError("schedule_c17: @") << op.getInput() << " is not an input that @" << op.getFunc() << " reads";
+  static constexpr StringLiteral names[] = {"_0", "_1", "_2", "_3", "_4", "_5", "_6", "_7"};
+  FuncState copy;
+  copy.stages.resize(1);
+  for (StringRef name : ArrayRef(names).take_front(input.getBufferType().getRank())) {
+    copy.vars.insert(copy.vars.begin(), name);
+    copy.stages[0].loops[name] = false;
+  }
+  sources.erase(op.getInput());
+  sources.insert(op.getCopy());
+  readBy[op.getCopy()].insert(op.getInput());
+  funcs[op.getCopy()] = std::move(copy);
+  return success();
+}
+
 LogicalResult ScheduleVerifier::verifyPlace(Operation *op, StringRef func, StringRef consumer,
                                             StringRef var) {
   FailureOr<FuncState *> state = lookup(op, func), target = lookup(op, consumer);
@@ -327,6 +356,7 @@ LogicalResult ScheduleVerifier::verify(Operation &op) {
           return success();
         });
       })
+      .Case<InOp>([&](InOp directive) { return verify(directive); })
       .Case<AtomicOp>([&](AtomicOp directive) {
         return onStage(directive, [&](Stage &stage) {
           stage.atomic = true;

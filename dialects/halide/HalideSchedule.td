@@ -24,7 +24,7 @@ def Halide_ScheduleOp : Halide_Op<"schedule", [
 
     Constraints, checked over the directives in order:
     - schedule_c1: it holds only directives.
-    - schedule_c2: the func is one of the pipeline, or one that an earlier rfactor introduced.
+    - schedule_c2: the func is one of the pipeline, or one that an earlier rfactor or in introduced.
     - schedule_c3: the stage exists.
     - schedule_c4: the variable is a loop of that stage after the preceding directives.
     - schedule_c5: a new variable's name is not that of a loop of the stage.
@@ -36,11 +36,11 @@ def Halide_ScheduleOp : Halide_Op<"schedule", [
     - schedule_c10: the output is computed at root: it takes no `compute_at`, `store_at` or `hoist_storage`.
     - schedule_c11: `bound`, `bound_extent`, `align_bounds` and `align_storage` name a variable of the func itself.
     - schedule_c12: `rfactor` is on an update, preserves reduction variables of it, and leaves at least one other.
-    - schedule_c13: a func that `rfactor` introduces has a new name.
+    - schedule_c13: a func that `rfactor` or `in` introduces has a new name.
     - schedule_c14: inside `specialize` stand only directives of its own stage that change loops.
     - schedule_c15: a `specialize` condition names an input or the output, and a dimension of it.
     - schedule_c16: `fuse` takes two different variables, both pure or both of the reduction.
-    - schedule_c17: `prefetch` names an input that the func reads, directly or not.
+    - schedule_c17: `prefetch` and `in` name an input that the func reads, `prefetch` directly or not.
   }];
   let regions = (region SizedRegion<1>:$region);
   let assemblyFormat = "attr-dict-with-keyword $region";
@@ -177,6 +177,17 @@ def Halide_RFactorOp : Halide_Directive<"rfactor"> {
     build($_builder, $_state, func, uint64_t(stage), $_builder.getStrArrayAttr(preserved),
           $_builder.getStrArrayAttr(vars), intermediate);
   }]>];
+}
+
+def Halide_InOp : Halide_Directive<"in"> {
+  let summary = "a func reads a copy of an input";
+  let description = [{
+    `halide.in @x, @sum as @copy`: `@sum` reads `@copy`, whose elements are those of `@x`, and whose variables are Halide's
+    `"_0"`, the innermost dimension, `"_1"` and so on. Computed inside a loop of `@sum`, it is the part that the loop needs,
+    contiguous.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$input, FlatSymbolRefAttr:$func, FlatSymbolRefAttr:$copy);
+  let assemblyFormat = "$input `,` $func `as` $copy attr-dict";
 }
 
 def Halide_SpecializeOp : Halide_Directive<"specialize", [

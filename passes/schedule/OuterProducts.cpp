@@ -3,7 +3,8 @@
 // The gradient of a filter sums, over all items and positions, the outer product of an input's channels and a
 // gradient's: a step of the reduction moves to another row of both. A register tile that ran over all positions would
 // stream both operands from memory once per tile. Here it runs over a block of positions that stays in cache (rfactor),
-// for all tiles, before the next block.
+// for all tiles, before the next block. The gradient of a dense layer's kernel is the case of matrices, whose rows are the
+// positions: 80 to 86 % of the FMA peak (128 x 512 over 2048 rows, 256 x 1024 over 1024).
 //
 //===----------------------------------------------------------------------===//
 #include "passes/schedule/Scheduling.h"
@@ -23,6 +24,17 @@ static std::optional<int64_t> extentOf(halide::UpdateOp update, size_t i) {
   if (!min || !end)
     return std::nullopt;
   return end.getInt() - min.getInt();
+}
+
+/// The input that `update` reads along the result's last dimension.
+static StringRef columnsOf(PipelineView &view, halide::UpdateOp update) {
+  StringRef name;
+  update.getBody().walk([&](halide::AtOp at) {
+    if (view.pipeline.lookupInput(at.getFunc()) &&
+        llvm::any_of(at.getIndices(), [&](Value index) { return dependsOn(index, update.getVarArguments().back()); }))
+      name = at.getFunc();
+  });
+  return name;
 }
 
 /// Whether `update` adds products of two reads, of which one alone moves with the result's last dimension, by ones, and
@@ -84,7 +96,8 @@ bool sylvite::scheduleOuterProducts(PipelineView &view, const Machine &machine) 
     if (columns % (tasks * lanes) == 0 && columns / tasks >= 2 * lanes)
       taskColumns = columns / tasks;
   int64_t sumBytes = view.outputType.getNumElements() / columns * taskColumns * (machine.vectorBytes / lanes);
-  int64_t block = sumBytes > 2 * machine.l2Bytes ? streamedBlock : cachedBlock;
+  bool isProduct = update.getReductionNames().size() == 1; // of two matrices
+  int64_t block = isProduct || sumBytes > 2 * machine.l2Bytes ? streamedBlock : cachedBlock;
 
   // The innermost loops of the reduction that make up a block; what is outside them goes from block to block.
   SmallVector<StringRef> loops = update.getReductionNames();
@@ -101,8 +114,8 @@ bool sylvite::scheduleOuterProducts(PipelineView &view, const Machine &machine) 
     while (extent && *extent % *factor)
       --*factor;
   }
-  if (!factor || update.getReductionNames().size() == 1)
-    return false; // few positions, or rows of two matrices: one block
+  if (!factor)
+    return false; // few positions: one block
 
   Tile tile = chooseDividingTile(shape[rowDim], taskColumns, lanes, positions * *factor, machine);
   int64_t width = tile.vectors * lanes;
@@ -148,6 +161,17 @@ bool sylvite::scheduleOuterProducts(PipelineView &view, const Machine &machine) 
     write.vectorize(p, 1, "ci", lanes);
   write.unroll(p, 1, "ci");
   write.unroll(p, 1, "xi");
+
+  // Rows of a matrix are far apart, in few sets of the first cache: the columns that all tiles of a block read are copied
+  // together for them. Measured, this doubles the speed.
+  if (StringRef columns = columnsOf(view, update); isProduct && !columns.empty()) {
+    write.in(columns, part, "columns");
+    write.computeAt("columns", p, "co");
+    write.boundExtent("columns", "_0", width);
+    if (lanes > 1)
+      write.vectorize("columns", 0, "_0", lanes);
+    write.unroll("columns", 0, "_0");
+  }
 
   write.computeAt(part, p, "xo");
   write.boundExtent(part, sumColumn, width);

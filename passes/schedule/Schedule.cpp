@@ -146,6 +146,9 @@ void ScheduleWriter::rfactor(StringRef func, int64_t stage, ArrayRef<StringRef> 
                              ArrayRef<StringRef> vars, StringRef intermediate) {
   halide::RFactorOp::create(b, loc, func, stage, preserved, vars, intermediate);
 }
+void ScheduleWriter::in(StringRef input, StringRef func, StringRef copy) {
+  halide::InOp::create(b, loc, input, func, copy);
+}
 void ScheduleWriter::computeAt(StringRef func, StringRef consumer, StringRef var) {
   halide::ComputeAtOp::create(b, loc, func, consumer, var);
 }

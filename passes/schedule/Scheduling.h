@@ -64,6 +64,7 @@ public:
   void atomic(llvm::StringRef func, int64_t stage);
   void rfactor(llvm::StringRef func, int64_t stage, llvm::ArrayRef<llvm::StringRef> preserved,
                llvm::ArrayRef<llvm::StringRef> vars, llvm::StringRef intermediate);
+  void in(llvm::StringRef input, llvm::StringRef func, llvm::StringRef copy);
   void computeAt(llvm::StringRef func, llvm::StringRef consumer, llvm::StringRef var);
   void computeRoot(llvm::StringRef func);
   void boundExtent(llvm::StringRef func, llvm::StringRef var, int64_t extent);

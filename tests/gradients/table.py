@@ -392,6 +392,12 @@ def _(c):
     return c.op("nn.matmul {}, {}", c.input(BATCH, 4), c.input(4, 5), shape=(BATCH, 5))
 
 
+@row("dense", "matmul_many_rows")
+def _(c):
+    # The gradient of the right side is summed over blocks of rows, the last of which is not full.
+    return c.op("nn.matmul {}, {}", c.input(BATCH, 50, 4), c.input(4, 16), shape=(BATCH, 50, 16))
+
+
 @row("dense", "attention")
 def _(c):
     # Scores, softmax and values, as the importers write them.

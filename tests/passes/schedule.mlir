@@ -360,3 +360,22 @@ func.func @filter_gradient(%x: tensor<?x34x34x64xf32>, %g: tensor<?x32x32x64xf32
   }
   return %0 : tensor<3x3x64x64xf32>
 }
+
+// So is that of a dense layer's kernel, over a free number of rows; the columns that a block of rows has for the tiles are
+// copied together.
+// CHECK-LABEL: halide.pipeline @matmul{{.*}} {
+// CHECK: halide.split @out, "c" into ("task", "ci") by 64
+// CHECK: halide.split @matmul stage 1, "rk" into ("ro", "ri") by 128
+// CHECK: halide.rfactor @matmul stage 1, ["ro"] to ["block0"] into @matmul_block
+// CHECK: halide.split @matmul stage 1, "c" into ("co", "ci") by [[WIDTH:[0-9]+]]
+// CHECK: halide.in @in1, @matmul_block as @columns
+// CHECK: halide.compute_at @columns, @matmul, "co"
+// CHECK: halide.bound_extent @columns, "_0" to [[WIDTH]]
+// CHECK: halide.compute_at @matmul_block, @matmul, "xo"
+func.func @kernel_gradient(%x: tensor<?x128xf32>, %g: tensor<?x256xf32>) -> tensor<128x256xf32> {
+  %0 = nn.group (%a = %x, %f = %g) : (tensor<?x128xf32>, tensor<?x256xf32>) -> tensor<128x256xf32> {
+    %1 = nn.matmul %a, %f {transpose_lhs} : (tensor<?x128xf32>, tensor<?x256xf32>) -> tensor<128x256xf32>
+    nn.yield %1 : tensor<128x256xf32>
+  }
+  return %0 : tensor<128x256xf32>
+}

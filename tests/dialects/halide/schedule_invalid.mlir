@@ -1069,3 +1069,54 @@ halide.pipeline @p {
     halide.prefetch @out, @y at "n" offset 1
   }
 }
+
+// -----
+
+// schedule_c17
+halide.pipeline @p {
+  halide.input @x : tensor<?x8xf32>
+  halide.input @y : tensor<?x8xf32>
+  halide.func @out(%n, %c) -> f32 {
+    %v = halide.at @x[%n, %c] : f32
+    halide.yield %v : f32
+  }
+  halide.output @out : tensor<?x8xf32>
+  halide.schedule {
+    // expected-error @+1 {{schedule_c17: @y is not an input that @out reads}}
+    halide.in @y, @out as @copy
+  }
+}
+
+// -----
+
+// schedule_c13
+halide.pipeline @p {
+  halide.input @x : tensor<?x8xf32>
+  halide.input @y : tensor<?x8xf32>
+  halide.func @out(%n, %c) -> f32 {
+    %v = halide.at @x[%n, %c] : f32
+    halide.yield %v : f32
+  }
+  halide.output @out : tensor<?x8xf32>
+  halide.schedule {
+    // expected-error @+1 {{schedule_c13: @y is there already}}
+    halide.in @x, @out as @y
+  }
+}
+
+// -----
+
+// schedule_c2
+halide.pipeline @p {
+  halide.input @x : tensor<?x8xf32>
+  halide.input @y : tensor<?x8xf32>
+  halide.func @out(%n, %c) -> f32 {
+    %v = halide.at @x[%n, %c] : f32
+    halide.yield %v : f32
+  }
+  halide.output @out : tensor<?x8xf32>
+  halide.schedule {
+    // expected-error @+1 {{schedule_c2: @none is not a func}}
+    halide.in @x, @none as @copy
+  }
+}

@@ -76,6 +76,12 @@ halide.pipeline @p {
     halide.prefetch @sum stage 1, @x at "ro" offset 4
     // CHECK-NEXT: halide.rfactor @sum stage 1, ["ri"] to ["u"] into @partial
     halide.rfactor @sum stage 1, ["ri"] to ["u"] into @partial
+    // CHECK-NEXT: halide.in @x, @partial as @copy
+    halide.in @x, @partial as @copy
+    // CHECK-NEXT: halide.compute_at @copy, @sum, "c"
+    halide.compute_at @copy, @sum, "c"
+    // CHECK-NEXT: halide.vectorize @copy, "_0" by 8
+    halide.vectorize @copy, "_0" by 8
     // CHECK-NEXT: halide.atomic @sum stage 1
     halide.atomic @sum stage 1
     // CHECK-NEXT: halide.vectorize @sum stage 1, "ri"
