@@ -197,6 +197,7 @@ def NN_ScanOp : NN_Op<"scan", [
                        DenseBoolArrayAttr:$reversed);
   let results = (outs Variadic<NN_Tensor>:$results);
   let regions = (region SizedRegion<1>:$body);
+  let hasCanonicalizer = 1;
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;
   let skipDefaultBuilders = 1;
@@ -205,7 +206,10 @@ def NN_ScanOp : NN_Op<"scan", [
     OpBuilder<(ins "::mlir::ValueRange":$initial, "::mlir::ValueRange":$sequences,
                    "::llvm::ArrayRef<bool>":$reversed,
                    "::llvm::function_ref<::llvm::SmallVector<::mlir::Value>(::mlir::OpBuilder &, "
-                   "::mlir::Location, ::mlir::ValueRange, ::mlir::ValueRange)>":$body)>
+                   "::mlir::Location, ::mlir::ValueRange, ::mlir::ValueRange)>":$body)>,
+    /// The same with a body that there is, which moves.
+    OpBuilder<(ins "::mlir::ValueRange":$initial, "::mlir::ValueRange":$sequences,
+                   "::llvm::ArrayRef<bool>":$reversed, "::mlir::Region &":$body)>
   ];
   let extraClassDeclaration = [{
     ::mlir::ValueRange getCarriedArguments() {

@@ -3,7 +3,7 @@
 // Derives it from the region: the scalar ops are walked backwards, each adding its share to the adjoints
 // of what it reads. One table entry per arith or math op, none per activation. The forward scalars are
 // computed again, which costs less than keeping them; the result is there anyway, and where a rule needs only that, as for
-// relu and tanh, what it was computed from need not be kept.
+// relu, tanh and the logistic function, what it was computed from need not be kept.
 //
 // Conventions at kinks are those of the frameworks: relu'(0) = 0 and |x|'(0) = 0, and what is constant has none.
 //
@@ -13,6 +13,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Matchers.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 #include <cmath>
@@ -65,6 +66,14 @@ private:
     give(y, x);
   }
   static bool isConstant(Value x) { return x.getDefiningOp<arith::ConstantOp>() != nullptr; }
+  /// x, where `division` is the logistic function of it, 1 / (1 + exp(-x)); else null.
+  static Value argumentOfLogistic(arith::DivFOp division) {
+    auto sum = division.getRhs().getDefiningOp<arith::AddFOp>();
+    auto exp = sum ? sum.getRhs().getDefiningOp<math::ExpOp>() : math::ExpOp();
+    auto negated = exp ? exp.getOperand().getDefiningOp<arith::NegFOp>() : arith::NegFOp();
+    bool isLogistic = negated && matchPattern(division.getLhs(), m_OneFloat()) && matchPattern(sum.getLhs(), m_OneFloat());
+    return isLogistic ? negated.getOperand() : Value();
+  }
 
   OpBuilder &b;
   Location loc;
@@ -89,7 +98,9 @@ bool ScalarAdjoints::propagate(Operation &op) {
       .Case([&](arith::AddFOp) { return add(x(0), g), add(x(1), g), true; })
       .Case([&](arith::SubFOp) { return add(x(0), g), add(x(1), s.neg(g)), true; })
       .Case([&](arith::MulFOp) { return add(x(0), s.mul(g, x(1))), add(x(1), s.mul(g, x(0))), true; })
-      .Case([&](arith::DivFOp) {
+      .Case([&](arith::DivFOp division) {
+        if (Value argument = argumentOfLogistic(division))
+          return add(argument, s.mul(g, s.mul(y, s.sub(constant(1), y)))), true;
         Value share = s.div(g, x(1));
         return add(x(0), share), add(x(1), s.neg(s.mul(share, y))), true;
       })
@@ -218,13 +229,19 @@ FailureOr<SmallVector<Value>> MapOp::buildGradient(OpBuilder &builder, ValueRang
       map.erase();
       continue;
     }
-    // What the adjoint does not need.
+    // What the adjoint does not need; the gradient of the result alone gives it its shape.
+    Block &adjoint = map.getBody().front();
     SmallVector<Operation *> scalars;
-    for (Operation &op : map.getBody().front().without_terminator())
+    for (Operation &op : adjoint.without_terminator())
       scalars.push_back(&op);
     for (Operation *op : llvm::reverse(scalars))
       if (isOpTriviallyDead(op))
         op->erase();
+    for (unsigned k = numOperands + 1; k-- > 0;)
+      if (adjoint.getArgument(k).use_empty()) {
+        adjoint.eraseArgument(k);
+        map->eraseOperand(k);
+      }
     result[i] = b.sumTo(map, type);
   }
   return result;

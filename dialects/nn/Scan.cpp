@@ -1,9 +1,11 @@
 //===- Scan.cpp - loops over a dimension -----------------------------------===//
 //
-// Building, checks and assembly of nn.scan.
+// Building, checks, assembly and canonical form of nn.scan.
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/nn/NN.h"
+
+#include "mlir/IR/PatternMatch.h"
 
 using namespace mlir;
 using namespace sylvite::nn;
@@ -23,29 +25,86 @@ static RankedTensorType stackOf(int64_t length, Type slice) {
 void ScanOp::build(OpBuilder &builder, OperationState &state, ValueRange initial,
                    ValueRange sequences, ArrayRef<bool> reversed,
                    function_ref<SmallVector<Value>(OpBuilder &, Location, ValueRange, ValueRange)> body) {
+  SmallVector<Type> arguments(initial.getTypes());
+  for (Type type : sequences.getTypes())
+    arguments.push_back(sliceOf(type));
+  Region region;
+  OpBuilder::InsertionGuard guard(builder);
+  Block *block = builder.createBlock(&region, {}, arguments,
+                                     SmallVector<Location>(arguments.size(), state.location));
+  SmallVector<Value> yielded =
+      body(builder, state.location, block->getArguments().take_front(initial.size()),
+           block->getArguments().drop_front(initial.size()));
+  YieldOp::create(builder, state.location, yielded);
+  build(builder, state, initial, sequences, reversed, region);
+}
+
+void ScanOp::build(OpBuilder &builder, OperationState &state, ValueRange initial, ValueRange sequences,
+                   ArrayRef<bool> reversed, Region &body) {
   state.addOperands(initial);
   state.addOperands(sequences);
   auto &properties = state.getOrAddProperties<Properties>();
   properties.setReversed(builder.getDenseBoolArrayAttr(reversed));
   properties.operandSegmentSizes = {static_cast<int32_t>(initial.size()),
                                     static_cast<int32_t>(sequences.size())};
-  SmallVector<Type> arguments(initial.getTypes());
-  for (Type type : sequences.getTypes())
-    arguments.push_back(sliceOf(type));
-  OpBuilder::InsertionGuard guard(builder);
-  Block *block = builder.createBlock(state.addRegion(), {}, arguments,
-                                     SmallVector<Location>(arguments.size(), state.location));
-  SmallVector<Value> yielded =
-      body(builder, state.location, block->getArguments().take_front(initial.size()),
-           block->getArguments().drop_front(initial.size()));
-  YieldOp::create(builder, state.location, yielded);
   int64_t length = cast<RankedTensorType>(sequences.front().getType()).getDimSize(0);
   state.addTypes(initial.getTypes());
-  for (Value slice : ArrayRef<Value>(yielded).drop_front(initial.size()))
+  for (Value slice : body.front().getTerminator()->getOperands().drop_front(initial.size()))
     state.addTypes(stackOf(length, slice.getType()));
+  state.addRegion()->takeBody(body);
 }
 
 SmallVector<Region *> ScanOp::getLoopRegions() { return {&getBody()}; }
+
+namespace {
+/// Sequences whose slices nobody reads go, and stacked results that nobody reads or that are another one.
+struct SimplifyScan : OpRewritePattern<ScanOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(ScanOp scan, PatternRewriter &rewriter) const override {
+    unsigned numCarried = scan.getInitial().size(), numSequences = scan.getSequences().size();
+    auto isReversed = [&](unsigned result) { return scan.isStackedReversed(result - numCarried); };
+    for (unsigned i = numCarried; i < scan.getNumResults(); ++i)
+      for (unsigned k = numCarried; k < i; ++k)
+        if (scan.getYielded()[i] == scan.getYielded()[k] && isReversed(i) == isReversed(k))
+          rewriter.replaceAllUsesWith(scan.getResult(i), scan.getResult(k));
+    llvm::BitVector unread(scan.getBody().getNumArguments()), unused(scan.getNumResults());
+    for (unsigned i = numCarried; i < unread.size(); ++i)
+      unread[i] = scan.getBody().getArgument(i).use_empty();
+    if (unread.count() == numSequences) // one gives the loop its length
+      unread.reset(numCarried);
+    for (unsigned i = numCarried; i < unused.size(); ++i)
+      unused[i] = scan.getResult(i).use_empty();
+    if (unread.none() && unused.none())
+      return failure();
+    SmallVector<Value> sequences, results;
+    SmallVector<bool> reversed;
+    for (unsigned i = 0; i < numSequences; ++i)
+      if (!unread[numCarried + i]) {
+        sequences.push_back(scan.getSequences()[i]);
+        reversed.push_back(scan.isSequenceReversed(i));
+      }
+    for (unsigned i = 0; i < unused.size(); ++i)
+      if (!unused[i]) {
+        results.push_back(scan.getResult(i));
+        if (i >= numCarried)
+          reversed.push_back(isReversed(i));
+      }
+    Block &body = scan.getBody().front();
+    rewriter.modifyOpInPlace(scan, [&] { body.eraseArguments(unread); });
+    rewriter.modifyOpInPlace(body.getTerminator(), [&] { body.getTerminator()->eraseOperands(unused); });
+    auto simplified =
+        ScanOp::create(rewriter, scan.getLoc(), scan.getInitial(), sequences, reversed, scan.getBody());
+    for (auto [result, replacement] : llvm::zip_equal(results, simplified.getResults()))
+      rewriter.replaceAllUsesWith(result, replacement);
+    rewriter.eraseOp(scan);
+    return success();
+  }
+};
+} // namespace
+
+void ScanOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
+  patterns.add<SimplifyScan>(context);
+}
 
 LogicalResult ScanOp::verify() {
   if (getSequences().empty())

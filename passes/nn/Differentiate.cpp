@@ -4,8 +4,8 @@
 // Which op has which gradient is in dialects/nn, with the op.
 //
 // A loop is differentiated by a loop in the opposite direction. The forward loop records the carried values that
-// each step began with; a backward step computes its forward step again from them, which is cheap beside
-// keeping every gate of every step, and differentiates that.
+// each step began with; a backward step computes its forward step again from them and differentiates that. What would
+// take a product again, as the gates of a recurrent cell, is recorded too: it costs more to compute than to keep.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/nn/Differentiate.h"
@@ -114,26 +114,65 @@ LogicalResult BackwardPass::visit(Operation &op) {
   return success();
 }
 
-/// The loop `scan` with one more stacked result per index in `recorded`: the carried value at the start of a step.
-static ScanOp recordCarried(OpBuilder &builder, ScanOp scan, ArrayRef<unsigned> recorded) {
-  OpBuilder::InsertionGuard guard(builder);
-  builder.setInsertionPoint(scan);
+/// Makes `scan` stack `values` of its steps too, as its last results, in the order of its sequences.
+static ScanOp record(ScanOp scan, ArrayRef<Value> values) {
+  if (values.empty())
+    return scan;
+  OpBuilder builder(scan);
+  Operation *terminator = scan.getBody().front().getTerminator();
+  terminator->insertOperands(terminator->getNumOperands(), values);
   SmallVector<bool> reversed(scan.getReversed());
-  reversed.append(recorded.size(), false);
-  auto body = [&](OpBuilder &b, Location, ValueRange carried, ValueRange slices) {
-    IRMapping mapping;
-    mapping.map(scan.getCarriedArguments(), carried);
-    mapping.map(scan.getSliceArguments(), slices);
-    for (Operation &op : scan.getBody().front().without_terminator())
-      b.clone(op, mapping);
-    SmallVector<Value> yielded;
-    for (Value value : scan.getYielded())
-      yielded.push_back(mapping.lookupOrDefault(value));
-    for (unsigned i : recorded)
-      yielded.push_back(carried[i]);
-    return yielded;
-  };
-  return ScanOp::create(builder, scan.getLoc(), scan.getInitial(), scan.getSequences(), reversed, body);
+  reversed.append(values.size(), scan.isSequenceReversed(0));
+  auto recording =
+      ScanOp::create(builder, scan.getLoc(), scan.getInitial(), scan.getSequences(), reversed, scan.getBody());
+  scan.replaceAllUsesWith(recording.getResults().take_front(scan.getNumResults()));
+  scan.erase();
+  return recording;
+}
+
+/// Whether `op` only moves elements, or computes each one from few others.
+static bool isCheap(Operation *op) {
+  return isa<MapOp, ReshapeOp, TransposeOp, SliceOp, ConcatOp, PadOp, BroadcastOp, FullOp, IotaOp>(op);
+}
+
+/// The loop `backward` computes steps of `forward` again, by copies of its ops that stand first in its body. What it needs of
+/// those that are not cheap, or made of such, it reads instead. Both loops are replaced.
+static void keepDear(ScanOp forward, ScanOp &backward) {
+  Block &body = backward.getBody().front();
+  DenseMap<Value, Value> dear; // copies, and what they are copies of
+  Operation *lastCopy = nullptr;
+  for (auto [op, copy] : llvm::zip(forward.getBody().front().without_terminator(), body)) {
+    bool isDear = !isCheap(&copy);
+    forEachRead(copy, [&](Value value) { isDear |= dear.contains(value); });
+    // A loop in the body has become one that records.
+    for (auto [value, copied] : llvm::zip(op.getResults(), copy.getResults()))
+      if (isDear)
+        dear[copied] = value;
+    lastCopy = &copy;
+  }
+  eraseDeadOps(body, lastCopy);
+  llvm::SetVector<Value> needed;
+  for (auto op = lastCopy ? std::next(lastCopy->getIterator()) : body.begin(); op != body.end(); ++op)
+    forEachRead(*op, [&](Value value) {
+      if (dear.contains(value))
+        needed.insert(value);
+    });
+  unsigned first = forward.getNumResults();
+  forward = record(forward, llvm::map_to_vector(needed, [&](Value copy) { return dear.lookup(copy); }));
+  SmallVector<Value> sequences(backward.getSequences());
+  SmallVector<bool> reversed(backward.getReversed());
+  for (auto [i, copy] : llvm::enumerate(needed)) {
+    reversed.insert(reversed.begin() + sequences.size(), !forward.isSequenceReversed(0));
+    sequences.push_back(forward.getResult(first + i));
+    Value(copy).replaceAllUsesWith(body.addArgument(copy.getType(), copy.getLoc()));
+  }
+  eraseDeadOps(body);
+  OpBuilder builder(backward);
+  auto reading =
+      ScanOp::create(builder, backward.getLoc(), backward.getInitial(), sequences, reversed, backward.getBody());
+  backward.replaceAllUsesWith(reading);
+  backward.erase();
+  backward = reading;
 }
 
 LogicalResult BackwardPass::visit(ScanOp scan) {
@@ -161,16 +200,16 @@ LogicalResult BackwardPass::visit(ScanOp scan) {
   for (unsigned i = numCarried; i < scan.getNumResults(); ++i)
     if (Value gradient = gradients.lookup(scan.getResult(i)))
       stacked.push_back({i, gradient});
-
-  ScanOp forward = recordCarried(builder, scan, recorded);
   // What the backward loop carries: gradients of what is carried, and sums over the steps.
   SmallVector<Value> initial, sequences;
   for (unsigned i : smoothCarried) {
     Value gradient = gradients.lookup(scan.getResult(i));
-    initial.push_back(gradient ? gradient : b.fullLike(0, forward.getResult(i)));
+    initial.push_back(gradient ? gradient : b.fullLike(0, scan.getResult(i)));
   }
   for (Value value : captured)
     initial.push_back(b.fullLike(0, value));
+  unsigned numResults = scan.getNumResults();
+  scan = record(scan, llvm::map_to_vector(recorded, [&](unsigned i) -> Value { return scan.getCarriedArguments()[i]; }));
   // What it reads, from the last step to the first.
   SmallVector<bool> reversed;
   auto read = [&](Value sequence, bool isReversed) {
@@ -178,7 +217,7 @@ LogicalResult BackwardPass::visit(ScanOp scan) {
     reversed.push_back(isReversed);
   };
   for (auto [k, i] : llvm::enumerate(recorded))
-    read(forward.getResult(scan.getNumResults() + k), true);
+    read(scan.getResult(numResults + k), !scan.isSequenceReversed(0));
   for (unsigned i = 0; i < numSequences; ++i)
     read(scan.getSequences()[i], !scan.isSequenceReversed(i));
   for (auto [i, gradient] : stacked)
@@ -237,15 +276,13 @@ LogicalResult BackwardPass::visit(ScanOp scan) {
   auto backward = ScanOp::create(builder, loc, initial, sequences, reversed, body);
   if (failed(status))
     return failure();
-  eraseDeadOps(backward.getBody().front());
+  keepDear(scan, backward);
   for (auto [k, i] : llvm::enumerate(smoothCarried))
     add(scan.getInitial()[i], backward.getResult(k));
   for (auto [k, value] : llvm::enumerate(captured))
     add(value, backward.getResult(smoothCarried.size() + k));
   for (auto [k, i] : llvm::enumerate(wantedSequences))
     add(scan.getSequences()[i], backward.getStacked()[k]);
-  scan.replaceAllUsesWith(forward.getResults().take_front(scan.getNumResults()));
-  scan.erase();
   return success();
 }
 
@@ -270,10 +307,10 @@ llvm::MapVector<StringAttr, Value> sylvite::readParametersOnce(func::FuncOp func
   return parameters;
 }
 
-void sylvite::eraseDeadOps(Block &block) {
+void sylvite::eraseDeadOps(Block &block, Operation *after) {
   SmallVector<Operation *> ops;
-  for (Operation &op : block)
-    ops.push_back(&op);
+  for (auto op = after ? std::next(after->getIterator()) : block.begin(); op != block.end(); ++op)
+    ops.push_back(&*op);
   for (Operation *op : llvm::reverse(ops))
     if (isOpTriviallyDead(op))
       op->erase();

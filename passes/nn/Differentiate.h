@@ -28,8 +28,8 @@ differentiate(mlir::OpBuilder &builder, llvm::ArrayRef<Seed> seeds, mlir::ValueR
 /// Leaves one read of each parameter in `function`, and returns them by name. Gradients of all reads then meet.
 llvm::MapVector<mlir::StringAttr, mlir::Value> readParametersOnce(mlir::func::FuncOp function);
 
-/// Removes ops of `block` whose results nobody reads.
-void eraseDeadOps(mlir::Block &block);
+/// Removes ops of `block`, of those that follow `after` where it is given, whose results nobody reads.
+void eraseDeadOps(mlir::Block &block, mlir::Operation *after = nullptr);
 
 } // namespace sylvite
 

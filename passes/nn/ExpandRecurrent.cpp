@@ -1,7 +1,7 @@
 //===- ExpandRecurrent.cpp - nn-expand-recurrent ---------------------------===//
 //
 // Turns recurrent layers into a matrix product for the inputs of all steps and a time loop, nn.scan,
-// whose body is the cell: the product with the last output, and maps. Sequences are (T, N, ...) inside, so
+// whose body is the cell: the product with the last output, and maps of its columns. Sequences are (T, N, ...) inside, so
 // that a step's slice is contiguous. In training, dropouts stand before the loop: their draws are those of all steps.
 //
 //===----------------------------------------------------------------------===//
@@ -64,7 +64,7 @@ public:
     return ReshapeOp::create(*this, flat.clone({steps, items, flat.getDimSize(1)}), y,
                              ArrayRef<int64_t>{-1, -1, 1});
   }
-  /// The kernel (H, G * H) as G matrices (H, H): products with it keep the gates apart.
+  /// The kernel (H, G * H) as G matrices (H, H): products with it are of an input for each gate.
   Value splitGates(Value kernel) {
     auto type = cast<RankedTensorType>(kernel.getType());
     int64_t units = type.getDimSize(0), gates = type.getDimSize(1) / units;
@@ -196,17 +196,37 @@ private:
 /// `hidden` as recurrent kernels read it.
 Value masked(CellBuilder &b, Value hidden, Value mask) { return mask ? b.multiply(hidden, mask) : hidden; }
 
+/// The products of a hidden state with the recurrent kernels of some gates, which stand side by side in one; where `mask`
+/// is given, each gate reads the state with a mask of its own.
+class GateProducts {
+public:
+  /// `outside` stands before the loop.
+  GateProducts(CellBuilder &outside, Value kernel, Value mask, int64_t units)
+      : kernel(mask ? outside.splitGates(kernel) : kernel), mask(mask), units(units) {}
+
+  Value multiply(CellBuilder &b, Value hidden) const {
+    return b.matmul(masked(b, hidden, mask), kernel);
+  }
+  /// That of gate `index`.
+  Value of(CellBuilder &b, Value products, int64_t index) const {
+    return mask ? b.matrix(products, index) : b.columns(products, index * units, units);
+  }
+
+private:
+  Value kernel, mask;
+  int64_t units;
+};
+
 void expand(LSTMOp op, bool inTraining) {
   CellBuilder outside(op.getLoc(), op);
-  Value kernel = outside.splitGates(op.getRecurrentKernel());
-  Value mask = Recurrence::stateMask(outside, op, inTraining, 4);
   int64_t units = op.getHidden().getType().getDimSize(1);
+  GateProducts gates(outside, op.getRecurrentKernel(), Recurrence::stateMask(outside, op, inTraining, 4), units);
   Recurrence::expand(
       op, inTraining, {op.getInitialHidden(), op.getInitialCell()},
       [&](CellBuilder &b, Value input, ValueRange states) -> SmallVector<Value> {
-        Value products = b.matmul(masked(b, states[0], mask), kernel);
+        Value products = gates.multiply(b, states[0]);
         auto gate = [&](int64_t index) {
-          return b.add(b.columns(input, index * units, units), b.matrix(products, index));
+          return b.add(b.columns(input, index * units, units), gates.of(b, products, index));
         };
         Value i = b.activate(op.getRecurrentActivation(), gate(0), sigmoidOf);
         Value f = b.activate(op.getRecurrentActivation(), gate(1), sigmoidOf);
@@ -219,10 +239,9 @@ void expand(LSTMOp op, bool inTraining) {
 
 void expand(GRUOp op, bool inTraining) {
   CellBuilder outside(op.getLoc(), op);
-  Value kernel = outside.splitGates(op.getRecurrentKernel());
+  Value kernel = op.getRecurrentKernel(), resetKernel;
   Value mask = Recurrence::stateMask(outside, op, inTraining, 3), resetMask;
   int64_t units = op.getHidden().getType().getDimSize(1);
-  Value resetKernel;
   auto biasOf = [&](int64_t gate) -> Value {
     return SliceOp::create(outside, op.getRecurrentBias(), ArrayRef<int64_t>{gate * units},
                            ArrayRef<int64_t>{units}, ArrayRef<int64_t>{1});
@@ -231,33 +250,31 @@ void expand(GRUOp op, bool inTraining) {
   for (int64_t gate = 0; gate < 3 && op.getRecurrentBias(); ++gate)
     biases[gate] = biasOf(gate);
   if (!op.getResetAfter()) { // the candidate has a product of its own
-    resetKernel = outside.matrix(kernel, 2);
-    auto firstTwo = [&](Value stack) {
-      SmallVector<int64_t> sizes = TensorBuilder::sliceSizes(TensorBuilder::typeOf(stack));
-      sizes[0] = 2;
-      return outside.infer<SliceOp>(stack, ArrayRef<int64_t>{0, 0, 0}, sizes, ArrayRef<int64_t>{1, 1, 1});
-    };
-    kernel = firstTwo(kernel);
+    resetKernel = outside.columns(kernel, 2 * units, units);
+    kernel = outside.columns(kernel, 0, 2 * units);
     if (mask) {
       resetMask = outside.matrix(mask, 2);
-      mask = firstTwo(mask);
+      SmallVector<int64_t> sizes = TensorBuilder::sliceSizes(TensorBuilder::typeOf(mask));
+      sizes[0] = 2;
+      mask = outside.infer<SliceOp>(mask, ArrayRef<int64_t>{0, 0, 0}, sizes, ArrayRef<int64_t>{1, 1, 1});
     }
   }
+  GateProducts gates(outside, kernel, mask, units);
   Recurrence::expand(
       op, inTraining, {op.getInitialHidden()},
       [&](CellBuilder &b, Value input, ValueRange states) -> SmallVector<Value> {
-        Value hidden = states[0], products = b.matmul(masked(b, hidden, mask), kernel);
+        Value hidden = states[0], products = gates.multiply(b, hidden);
         auto biased = [&](Value product, int64_t index) {
           return biases[index] ? b.add(product, biases[index]) : product;
         };
         auto inputOf = [&](int64_t index) { return b.columns(input, index * units, units); };
         auto gate = [&](int64_t index) {
-          Value sum = b.add(inputOf(index), biased(b.matrix(products, index), index));
+          Value sum = b.add(inputOf(index), biased(gates.of(b, products, index), index));
           return b.activate(op.getRecurrentActivation(), sum, sigmoidOf);
         };
         Value z = gate(0), r = gate(1), candidate;
         if (op.getResetAfter())
-          candidate = b.multiply(r, biased(b.matrix(products, 2), 2));
+          candidate = b.multiply(r, biased(gates.of(b, products, 2), 2));
         else
           candidate = biased(b.matmul(b.multiply(r, masked(b, hidden, resetMask)), resetKernel), 2);
         candidate = b.activate(op.getActivation(), b.add(inputOf(2), candidate), tanhOf);

@@ -180,22 +180,41 @@ struct PackMatmul : PlanPattern<MatmulOp> {
   }
 };
 
-/// Products of one matrix with several constant ones, the gates of a recurrent cell, take these in blocks of a vector of
-/// columns, in which the gates alternate.
+/// A product in a loop whose columns are read in equal parts, the gates of a recurrent cell, takes its constant weights in
+/// blocks of a vector of columns, in which the gates alternate.
 struct PackGates : PlanPattern<MatmulOp> {
   using PlanPattern::PlanPattern;
   LogicalResult matchAndRewrite(MatmulOp op, PatternRewriter &rewriter) const override {
-    RankedTensorType lhs = typeOf(op.getLhs()), rhs = typeOf(op.getRhs());
-    if (lhs.getRank() != 2 || rhs.getRank() != 3 || op.getTransposeLhs() || op.getTransposeRhs() ||
-        !dependsOnParametersOnly(op.getRhs()) || dependsOnParametersOnly(op.getLhs()) ||
+    RankedTensorType lhs = typeOf(op.getLhs()), rhs = typeOf(op.getRhs()), type = typeOf(op);
+    if (lhs.getRank() != 2 || rhs.getRank() != 2 || op.getTransposeLhs() || op.getTransposeRhs() ||
+        !isa<ScanOp>(op->getParentOp()) || !dependsOnParametersOnly(op.getRhs()) || dependsOnParametersOnly(op.getLhs()) ||
         !isa<FloatType>(rhs.getElementType()) || !rhs.hasStaticShape())
       return failure();
-    int64_t columns = rhs.getDimSize(2);
-    // (gates, K, N) to (K, gates, N) to (blocks, K, gates, block).
-    Value weights = TransposeOp::create(rewriter, op.getLoc(), op.getRhs(), ArrayRef<int64_t>{1, 0, 2});
-    Value packed = packChannels(rewriter, op.getLoc(), weights, lanesOf(weights, columns));
-    rewriter.replaceOpWithNewOp<PackedMatmulOp>(op, op.getType(), op.getLhs(), packed,
-                                                rewriter.getI64IntegerAttr(columns));
+    SmallVector<SliceOp> readers;
+    for (Operation *user : op->getUsers())
+      readers.push_back(dyn_cast<SliceOp>(user));
+    int64_t depth = rhs.getDimSize(0), columns = readers.empty() || !readers.front() ? 0 : typeOf(readers.front()).getDimSize(1);
+    auto isGate = [&](SliceOp slice) {
+      return slice && slice.getSizes()[1] == columns && slice.getStarts()[1] % columns == 0 && slice.getStarts()[0] == 0 &&
+             typeOf(slice).getDimSize(0) == type.getDimSize(0) && isOne(slice.getStrides());
+    };
+    if (columns == 0 || columns == rhs.getDimSize(1) || rhs.getDimSize(1) % columns || !llvm::all_of(readers, isGate))
+      return failure();
+    Location loc = op.getLoc();
+    int64_t gates = rhs.getDimSize(1) / columns;
+    // (K, gates * N) to (K, gates, N) to (blocks, K, gates, block).
+    Value weights = reshapeTo(rewriter, loc, op.getRhs(), {depth, gates, columns});
+    Value packed = packChannels(rewriter, loc, weights, lanesOf(weights, columns));
+    Value products = PackedMatmulOp::create(rewriter, loc, type.clone({gates, type.getDimSize(0), columns}), op.getLhs(),
+                                            packed, rewriter.getI64IntegerAttr(columns));
+    for (SliceOp slice : readers) {
+      rewriter.setInsertionPoint(slice);
+      int64_t gate = slice.getStarts()[1] / columns;
+      Value matrix = SliceOp::create(rewriter, slice.getLoc(), products, ArrayRef<int64_t>{gate, 0, 0},
+                                     ArrayRef<int64_t>{1, slice.getSizes()[0], columns}, ArrayRef<int64_t>{1, 1, 1});
+      rewriter.replaceOpWithNewOp<ReshapeOp>(slice, typeOf(slice), matrix, ArrayRef<int64_t>{1, 2});
+    }
+    rewriter.eraseOp(op);
     return success();
   }
 };
@@ -432,12 +451,14 @@ struct PlanContractions : sylvite::impl::PlanContractionsBase<PlanContractions> 
     patterns.add<PointwiseConv>(context, machine, /*benefit=*/2);
     if (!exact)
       patterns.add<Winograd>(context, machine, /*benefit=*/2);
-    patterns.add<PackConv, PackGates, PackMatmul>(context, machine);
+    patterns.add<PackConv, PackMatmul>(context, machine);
+    patterns.add<PackGates>(context, machine, /*benefit=*/2);
     populateSplitTransposedConvs(patterns);
     patterns.add<SinkReshape>(context);
     populateFormAttention(patterns, machine);
     TransposeOp::getCanonicalizationPatterns(patterns, context);
     ReshapeOp::getCanonicalizationPatterns(patterns, context);
+    ScanOp::getCanonicalizationPatterns(patterns, context);
     GreedyRewriteConfig config;
     config.setMaxIterations(GreedyRewriteConfig::kNoLimit); // maps travel along chains of any length
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns), config)))

@@ -28,15 +28,7 @@ struct BiasedValue {
   Value base, bias;
   static std::optional<BiasedValue> match(Value value) {
     auto map = value.getDefiningOp<MapOp>();
-    if (!map || !map->hasOneUse() || map.getNumOperands() != 2)
-      return std::nullopt;
-    Block &block = map.getBody().front();
-    auto yield = cast<YieldOp>(block.getTerminator());
-    auto add = yield.getOperand(0).getDefiningOp<arith::AddFOp>();
-    if (!add || block.getOperations().size() != 2)
-      return std::nullopt;
-    auto lhs = dyn_cast<BlockArgument>(add.getLhs()), rhs = dyn_cast<BlockArgument>(add.getRhs());
-    if (!lhs || !rhs || lhs == rhs)
+    if (!map || !map->hasOneUse() || !isSum(map))
       return std::nullopt;
     for (unsigned i : {0u, 1u}) {
       auto type = cast<RankedTensorType>(map.getOperand(1 - i).getType());
@@ -234,10 +226,12 @@ struct Simplify : sylvite::impl::SimplifyBase<Simplify> {
     patterns.add<FoldAffineMap>(context, updated);
     patterns.add<FoldBatchNorm, RemoveUntrained<DropoutOp>, RemoveUntrained<ActivityPenaltyOp>>(context);
     populateFormLayers(patterns);
+    populateSimplifyGradients(patterns);
     populateSinkTransposes(patterns);
     MapOp::getCanonicalizationPatterns(patterns, context);
     FullOp::getCanonicalizationPatterns(patterns, context);
     ReshapeOp::getCanonicalizationPatterns(patterns, context);
+    ScanOp::getCanonicalizationPatterns(patterns, context);
     TransposeOp::getCanonicalizationPatterns(patterns, context);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();

@@ -5,6 +5,8 @@
 //===----------------------------------------------------------------------===//
 #include "passes/nn/Utils.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
 using namespace mlir;
 using namespace sylvite;
 using namespace sylvite::nn;
@@ -128,6 +130,14 @@ ConvOp sylvite::findDepthwiseReader(Value value) {
                   conv.getType().getShape().back() == shape.back() &&
                   llvm::all_of(conv.getDilations(), [](int64_t dilation) { return dilation == 1; });
   return isWindow ? conv : ConvOp();
+}
+
+bool sylvite::isSum(MapOp map) {
+  Block &body = map.getBody().front();
+  auto add = body.getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
+  auto lhs = add ? dyn_cast<BlockArgument>(add.getLhs()) : BlockArgument(),
+       rhs = add ? dyn_cast<BlockArgument>(add.getRhs()) : BlockArgument();
+  return map.getNumOperands() == 2 && lhs && rhs && lhs != rhs && body.getOperations().size() == 2;
 }
 
 bool sylvite::keepsMatrices(ReshapeOp reshape) {

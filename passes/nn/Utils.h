@@ -52,6 +52,9 @@ bool isDepthwise(nn::ConvOp conv);
 /// shape, one at least, and padding lead there. Null where there is none, or where sizes other than the batch are free.
 nn::ConvOp findDepthwiseReader(mlir::Value value);
 
+/// Whether `map` adds its two operands.
+bool isSum(nn::MapOp map);
+
 /// Whether `reshape`, of rank two at least, leaves its last two dimensions as they are.
 bool keepsMatrices(nn::ReshapeOp reshape);
 
@@ -63,6 +66,9 @@ void populateFormAttention(mlir::RewritePatternSet &patterns, const Machine &mac
 
 /// Patterns that make layers of normalizations and softmax written as arithmetic.
 void populateFormLayers(mlir::RewritePatternSet &patterns);
+
+/// Patterns that make other ops of the sums that gradients are.
+void populateSimplifyGradients(mlir::RewritePatternSet &patterns);
 
 /// Patterns that move transposes below the ops that read them, until they cancel.
 void populateSinkTransposes(mlir::RewritePatternSet &patterns);

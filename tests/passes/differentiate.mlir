@@ -24,9 +24,8 @@ func.func @forward(%x: tensor<?x8x8x2xf32> {nn.name = "x", nn.dims = ["batch", "
 // The gradient of a map is derived from its region; what repeats is summed. A parameter that is not trainable has none.
 // CHECK-LABEL: func.func @pullback
 // CHECK-SAME: -> (tensor<2x3xf32> {nn.name = "gradient/x"}, tensor<3xf32> {nn.name = "gradient/s"})
-// CHECK: %[[Y:.*]] = nn.map(%arg0
-// CHECK: %[[DX:.*]] = nn.map(%arg0, %{{.*}}, %{{.*}}, %[[Y]], %arg1)
-// CHECK-NEXT: ^bb0(%[[E:[a-z0-9]+]]: f32, %[[S:[a-z0-9]+]]: f32, %{{.*}}: f32, %{{.*}}: f32, %[[G:[a-z0-9]+]]: f32):
+// CHECK: %[[DX:.*]] = nn.map(%arg0, %{{.*}}, %arg1)
+// CHECK-NEXT: ^bb0(%[[E:[a-z0-9]+]]: f32, %[[S:[a-z0-9]+]]: f32, %[[G:[a-z0-9]+]]: f32):
 // CHECK: %[[M:.*]] = arith.mulf %[[E]], %[[S]]
 // CHECK: %[[T:.*]] = math.tanh %[[M]]
 // CHECK: %[[T2:.*]] = arith.mulf %[[T]], %[[T]]
@@ -80,8 +79,8 @@ func.func @forward(%h0: tensor<2x4xf32> {nn.name = "h"}, %xs: tensor<5x2x4xf32> 
 // The gradient of relu is seen from its result: what it was computed from need not be kept.
 // CHECK-LABEL: func.func @pullback
 // CHECK: %[[Y:.*]] = nn.map(%arg0)
-// CHECK: nn.map(%arg0, %[[Y]], %arg1)
-// CHECK-NEXT: ^bb0(%{{.*}}: f32, %[[E:[a-z0-9]+]]: f32, %[[G:[a-z0-9]+]]: f32):
+// CHECK: nn.map(%[[Y]], %arg1)
+// CHECK-NEXT: ^bb0(%[[E:[a-z0-9]+]]: f32, %[[G:[a-z0-9]+]]: f32):
 // CHECK: %[[PASSES:.*]] = arith.cmpf ogt, %[[E]]
 // CHECK: arith.select %[[PASSES]], %[[G]]
 func.func @forward(%x: tensor<4xf32> {nn.name = "x"}) -> tensor<4xf32> {
@@ -92,4 +91,57 @@ func.func @forward(%x: tensor<4xf32> {nn.name = "x"}) -> tensor<4xf32> {
     nn.yield %m : f32
   }
   return %0 : tensor<4xf32>
+}
+
+// -----
+
+// So is that of the logistic function.
+// CHECK-LABEL: func.func @pullback
+// CHECK: %[[Y:.*]] = nn.map(%arg0)
+// CHECK: nn.map(%[[Y]], %arg1)
+// CHECK-NEXT: ^bb0(%[[E:[a-z0-9]+]]: f32, %[[G:[a-z0-9]+]]: f32):
+// CHECK: %[[REST:.*]] = arith.subf %{{.*}}, %[[E]]
+// CHECK: %[[D:.*]] = arith.mulf %[[E]], %[[REST]]
+// CHECK: arith.mulf %[[G]], %[[D]]
+func.func @forward(%x: tensor<4xf32> {nn.name = "x"}) -> tensor<4xf32> {
+  %0 = nn.map (%x) : (tensor<4xf32>) -> tensor<4xf32> {
+  ^bb0(%e: f32):
+    %one = arith.constant 1.0 : f32
+    %n = arith.negf %e : f32
+    %p = math.exp %n : f32
+    %s = arith.addf %one, %p : f32
+    %y = arith.divf %one, %s : f32
+    nn.yield %y : f32
+  }
+  return %0 : tensor<4xf32>
+}
+
+// -----
+
+// What would take a product again is recorded: the backward loop has one product for what is carried, and one for the weights.
+// CHECK-LABEL: func.func @pullback
+// CHECK: %[[F:.*]]:3 = nn.scan carry (%[[H:.*]] = %arg0) over (%{{.*}} = %arg1)
+// CHECK: %[[P:.*]] = nn.matmul %[[H]], %{{.*}}
+// CHECK: %[[Y:.*]] = nn.map(%[[P]], %{{.*}})
+// CHECK: nn.yield %[[Y]], %[[H]], %[[Y]]
+// CHECK: nn.scan carry ({{.*}}) over (%{{.*}} = %[[F]]#1, %{{.*}} = %arg1, %[[KEPT:.*]] = %[[F]]#2) attributes {reversed = array<i1: true, true, true, true>}
+// CHECK-NOT: math.tanh
+// CHECK: %[[G:.*]] = nn.map(%[[KEPT]], %{{.*}})
+// CHECK: nn.matmul %[[G]], %{{.*}} :
+// CHECK: nn.matmul %{{.*}}, %[[G]] {transpose_lhs}
+// CHECK-NOT: nn.matmul
+nn.parameter trainable @w : tensor<4x4xf32>
+func.func @forward(%h0: tensor<2x4xf32> {nn.name = "h"}, %xs: tensor<5x2x4xf32> {nn.name = "x"}) -> tensor<2x4xf32> {
+  %w = nn.get @w : tensor<4x4xf32>
+  %0 = nn.scan carry (%h = %h0) over (%x = %xs) : (tensor<2x4xf32>, tensor<5x2x4xf32>) -> tensor<2x4xf32> {
+    %p = nn.matmul %h, %w : (tensor<2x4xf32>, tensor<4x4xf32>) -> tensor<2x4xf32>
+    %n = nn.map (%p, %x) : (tensor<2x4xf32>, tensor<2x4xf32>) -> tensor<2x4xf32> {
+    ^bb0(%a: f32, %b: f32):
+      %s = arith.addf %a, %b : f32
+      %t = math.tanh %s : f32
+      nn.yield %t : f32
+    }
+    nn.yield %n : tensor<2x4xf32>
+  }
+  return %0 : tensor<2x4xf32>
 }

@@ -96,17 +96,50 @@ func.func @grouped(%x: tensor<?x9x24x32xf32>) -> tensor<?x7x20x32xf32> {
 
 // -----
 
-// The kernels of the gates of a cell alternate in blocks of a vector of columns.
+// The columns that a loop reads for each gate of a cell alternate in blocks of a vector.
 // CHECK-LABEL: func.func @gates
-// CHECK: %[[K:.*]] = nn.transpose %{{.*}} [1, 0, 2] : (tensor<4x96x96xf32>) -> tensor<96x4x96xf32>
-// CHECK: %[[B:.*]] = nn.reshape %[[K]] from [-1, -1, -1, -1] : tensor<96x4x96xf32> to tensor<96x4x12x8xf32>
-// CHECK: %[[W:.*]] = nn.transpose %[[B]] [2, 0, 1, 3] : (tensor<96x4x12x8xf32>) -> tensor<12x96x4x8xf32>
-// CHECK: nn.packed_matmul %arg0, %[[W]] {columns = 96 : i64} : (tensor<?x96xf32>, tensor<12x96x4x8xf32>) -> tensor<4x?x96xf32>
-nn.parameter @kernels : tensor<4x96x96xf32>
-func.func @gates(%h: tensor<?x96xf32>) -> tensor<4x?x96xf32> {
-  %w = nn.get @kernels : tensor<4x96x96xf32>
-  %0 = nn.matmul %h, %w : (tensor<?x96xf32>, tensor<4x96x96xf32>) -> tensor<4x?x96xf32>
-  return %0 : tensor<4x?x96xf32>
+// CHECK: nn.scan carry (%[[H:.*]] = %arg0)
+// CHECK: %[[B:.*]] = nn.reshape %{{.*}} from [-1, -1, -1, -1] : tensor<96x192xf32> to tensor<96x2x12x8xf32>
+// CHECK: %[[W:.*]] = nn.transpose %[[B]] [2, 0, 1, 3] : (tensor<96x2x12x8xf32>) -> tensor<12x96x2x8xf32>
+// CHECK: %[[P:.*]] = nn.packed_matmul %[[H]], %[[W]] {columns = 96 : i64} : (tensor<?x96xf32>, tensor<12x96x2x8xf32>) -> tensor<2x?x96xf32>
+// CHECK: nn.slice %[[P]] starts [1, 0, 0] sizes [1, -1, 96]
+// CHECK: nn.slice %[[P]] starts [0, 0, 0] sizes [1, -1, 96]
+// Parts that are not equal stay columns of one product.
+// CHECK-LABEL: func.func @parts
+// CHECK: nn.packed_matmul {{.*}} -> tensor<?x144xf32>
+nn.parameter @kernels : tensor<96x192xf32>
+nn.parameter @others : tensor<96x144xf32>
+func.func @gates(%h0: tensor<?x96xf32>, %xs: tensor<5x?x96xf32>) -> tensor<?x96xf32> {
+  %w = nn.get @kernels : tensor<96x192xf32>
+  %0 = nn.scan carry (%h = %h0) over (%x = %xs) : (tensor<?x96xf32>, tensor<5x?x96xf32>) -> tensor<?x96xf32> {
+    %p = nn.matmul %h, %w : (tensor<?x96xf32>, tensor<96x192xf32>) -> tensor<?x192xf32>
+    %a = nn.slice %p starts [0, 96] sizes [-1, 96] strides [1, 1] : (tensor<?x192xf32>) -> tensor<?x96xf32>
+    %b = nn.slice %p starts [0, 0] sizes [-1, 96] strides [1, 1] : (tensor<?x192xf32>) -> tensor<?x96xf32>
+    %n = nn.map (%a, %b, %x) : (tensor<?x96xf32>, tensor<?x96xf32>, tensor<?x96xf32>) -> tensor<?x96xf32> {
+    ^bb0(%c: f32, %d: f32, %e: f32):
+      %m = arith.mulf %c, %d : f32
+      %s = arith.addf %m, %e : f32
+      nn.yield %s : f32
+    }
+    nn.yield %n : tensor<?x96xf32>
+  }
+  return %0 : tensor<?x96xf32>
+}
+func.func @parts(%h0: tensor<?x96xf32>, %xs: tensor<5x?x96xf32>) -> tensor<?x96xf32> {
+  %w = nn.get @others : tensor<96x144xf32>
+  %0 = nn.scan carry (%h = %h0) over (%x = %xs) : (tensor<?x96xf32>, tensor<5x?x96xf32>) -> tensor<?x96xf32> {
+    %p = nn.matmul %h, %w : (tensor<?x96xf32>, tensor<96x144xf32>) -> tensor<?x144xf32>
+    %a = nn.slice %p starts [0, 0] sizes [-1, 96] strides [1, 1] : (tensor<?x144xf32>) -> tensor<?x96xf32>
+    %b = nn.slice %p starts [0, 48] sizes [-1, 96] strides [1, 1] : (tensor<?x144xf32>) -> tensor<?x96xf32>
+    %n = nn.map (%a, %b, %x) : (tensor<?x96xf32>, tensor<?x96xf32>, tensor<?x96xf32>) -> tensor<?x96xf32> {
+    ^bb0(%c: f32, %d: f32, %e: f32):
+      %m = arith.mulf %c, %d : f32
+      %s = arith.addf %m, %e : f32
+      nn.yield %s : f32
+    }
+    nn.yield %n : tensor<?x96xf32>
+  }
+  return %0 : tensor<?x96xf32>
 }
 
 // -----

@@ -223,3 +223,93 @@ func.func @reciprocal(%x: tensor<?x5x5x2xf32>) -> tensor<?x3x3x4xf32> {
   }
   return %1 : tensor<?x3x3x4xf32>
 }
+
+// -----
+
+// Shares of a gradient that fill each other's padding, in any order, are one concatenation.
+// CHECK-LABEL: func.func @shares
+// CHECK: %[[J:.*]] = nn.concat %arg1, %arg0, %arg2 dim 1 : (tensor<?x2xf32>, tensor<?x3xf32>, tensor<?x1xf32>) -> tensor<?x6xf32>
+// CHECK-NEXT: return %[[J]]
+func.func @shares(%a: tensor<?x3xf32>, %b: tensor<?x2xf32>, %c: tensor<?x1xf32>) -> tensor<?x6xf32> {
+  %0 = nn.pad %a low [0, 2] high [0, 1] : (tensor<?x3xf32>) -> tensor<?x6xf32>
+  %1 = nn.pad %b low [0, 0] high [0, 4] : (tensor<?x2xf32>) -> tensor<?x6xf32>
+  %2 = nn.pad %c low [0, 5] high [0, 0] : (tensor<?x1xf32>) -> tensor<?x6xf32>
+  %3 = nn.map (%0, %1) : (tensor<?x6xf32>, tensor<?x6xf32>) -> tensor<?x6xf32> {
+  ^bb0(%x: f32, %y: f32):
+    %s = arith.addf %x, %y : f32
+    nn.yield %s : f32
+  }
+  %4 = nn.map (%3, %2) : (tensor<?x6xf32>, tensor<?x6xf32>) -> tensor<?x6xf32> {
+  ^bb0(%x: f32, %y: f32):
+    %s = arith.addf %x, %y : f32
+    nn.yield %s : f32
+  }
+  return %4 : tensor<?x6xf32>
+}
+
+// Those that overlap, or leave a gap, are added.
+// CHECK-LABEL: func.func @overlap
+// CHECK-NOT: nn.concat
+// CHECK: return
+func.func @overlap(%a: tensor<?x3xf32>, %b: tensor<?x4xf32>, %c: tensor<?x2xf32>) -> (tensor<?x6xf32>, tensor<?x6xf32>) {
+  %0 = nn.pad %a low [0, 0] high [0, 3] : (tensor<?x3xf32>) -> tensor<?x6xf32>
+  %1 = nn.pad %b low [0, 2] high [0, 0] : (tensor<?x4xf32>) -> tensor<?x6xf32>
+  %2 = nn.pad %c low [0, 4] high [0, 0] : (tensor<?x2xf32>) -> tensor<?x6xf32>
+  %3 = nn.map (%0, %1) : (tensor<?x6xf32>, tensor<?x6xf32>) -> tensor<?x6xf32> {
+  ^bb0(%x: f32, %y: f32):
+    %s = arith.addf %x, %y : f32
+    nn.yield %s : f32
+  }
+  %4 = nn.map (%0, %2) : (tensor<?x6xf32>, tensor<?x6xf32>) -> tensor<?x6xf32> {
+  ^bb0(%x: f32, %y: f32):
+    %s = arith.addf %x, %y : f32
+    nn.yield %s : f32
+  }
+  return %3, %4 : tensor<?x6xf32>, tensor<?x6xf32>
+}
+
+// -----
+
+// Products, and sums, that a loop adds up are one of all steps, after it. A slice is in its sequence; what a step computes is
+// stacked in the same order. What is added in another way stays in the loop, and nothing is stacked that nobody reads.
+// CHECK-LABEL: func.func @sums
+// CHECK: %[[L:.*]]:2 = nn.scan carry (%{{.*}} = %arg4) over (%[[X:.*]] = %arg0) attributes {reversed = array<i1: true, true>} : (tensor<f32>, tensor<5x?x3xf32>) -> (tensor<f32>, tensor<5x?x3xf32>)
+// CHECK: %[[Y:.*]] = nn.map(%[[X]])
+// CHECK-NOT: nn.matmul
+// CHECK: nn.yield %{{.*}}, %[[Y]]
+// CHECK: %[[B:.*]] = nn.reduce sum %[[L]]#1 dims [0, 1] : (tensor<5x?x3xf32>) -> tensor<3xf32>
+// CHECK: %[[BIAS:.*]] = nn.map(%arg3, %[[B]])
+// CHECK-DAG: %[[XS:.*]] = nn.reshape %arg0 from [-1, 2] : tensor<5x?x3xf32> to tensor<?x3xf32>
+// CHECK-DAG: %[[YS:.*]] = nn.reshape %[[L]]#1 from [-1, 2]
+// CHECK: %[[P:.*]] = nn.matmul %[[XS]], %[[YS]] {transpose_lhs} : (tensor<?x3xf32>, tensor<?x3xf32>) -> tensor<3x3xf32>
+// CHECK: return %[[P]], %[[BIAS]], %[[L]]#0
+func.func @sums(%xs: tensor<5x?x3xf32>, %us: tensor<5x?x3xf32>, %like: tensor<3x3xf32>, %b0: tensor<3xf32>, %s0: tensor<f32>) -> (tensor<3x3xf32>, tensor<3xf32>, tensor<f32>) {
+  %zeros = nn.full 0.0 like %like from [-1, -1] : tensor<3x3xf32> to tensor<3x3xf32>
+  %w, %b, %s, %all = nn.scan carry (%a = %zeros, %c = %b0, %d = %s0) over (%x = %xs, %u = %us) attributes {reversed = array<i1: true, false, false>} : (tensor<3x3xf32>, tensor<3xf32>, tensor<f32>, tensor<5x?x3xf32>, tensor<5x?x3xf32>) -> (tensor<3x3xf32>, tensor<3xf32>, tensor<f32>, tensor<5x?x3xf32>) {
+    %y = nn.map (%x, %x) : (tensor<?x3xf32>, tensor<?x3xf32>) -> tensor<?x3xf32> {
+    ^bb0(%e: f32, %f: f32):
+      %m = arith.mulf %e, %f : f32
+      nn.yield %m : f32
+    }
+    %p = nn.matmul %x, %y {transpose_lhs} : (tensor<?x3xf32>, tensor<?x3xf32>) -> tensor<3x3xf32>
+    %n = nn.map (%a, %p) : (tensor<3x3xf32>, tensor<3x3xf32>) -> tensor<3x3xf32> {
+    ^bb0(%e: f32, %f: f32):
+      %m = arith.addf %e, %f : f32
+      nn.yield %m : f32
+    }
+    %r = nn.reduce sum %y dims [0] : (tensor<?x3xf32>) -> tensor<3xf32>
+    %o = nn.map (%c, %r) : (tensor<3xf32>, tensor<3xf32>) -> tensor<3xf32> {
+    ^bb0(%e: f32, %f: f32):
+      %m = arith.addf %e, %f : f32
+      nn.yield %m : f32
+    }
+    %q = nn.reduce max %y dims [0, 1] : (tensor<?x3xf32>) -> tensor<f32>
+    %t = nn.map (%d, %q) : (tensor<f32>, tensor<f32>) -> tensor<f32> {
+    ^bb0(%e: f32, %f: f32):
+      %m = arith.addf %e, %f : f32
+      nn.yield %m : f32
+    }
+    nn.yield %n, %o, %t, %u : tensor<3x3xf32>, tensor<3xf32>, tensor<f32>, tensor<?x3xf32>
+  }
+  return %w, %b, %s : tensor<3x3xf32>, tensor<3xf32>, tensor<f32>
+}
