@@ -15,7 +15,7 @@ using namespace sylvite;
 /// Positions in a block. Their lines of both operands, a power of two apart, share few sets of the first cache; but a
 /// sum beyond the second one is read and written once per block.
 static constexpr int64_t cachedBlock = 32, streamedBlock = 128;
-/// Tasks that a result is cut into; each reads all of one operand.
+/// Tasks that a result is cut into; each reads all of the other operand.
 static constexpr int64_t mostTasks = 4;
 
 /// The constant extent of reduction variable `i`, or none.
@@ -91,12 +91,14 @@ bool sylvite::scheduleOuterProducts(PipelineView &view, const Machine &machine) 
   int64_t columns = shape.back(), lanes = machine.lanes(view.outputType.getElementType());
   if (columns % lanes)
     return false;
-  int64_t taskColumns = columns;
-  for (int64_t tasks = mostTasks; tasks > 1 && taskColumns == columns; --tasks)
-    if (columns % (tasks * lanes) == 0 && columns / tasks >= 2 * lanes)
-      taskColumns = columns / tasks;
-  int64_t sumBytes = view.outputType.getNumElements() / columns * taskColumns * (machine.vectorBytes / lanes);
-  bool isProduct = update.getReductionNames().size() == 1; // of two matrices
+  // A task reads its share of one operand: of the larger one, where both are matrices.
+  bool isProduct = update.getReductionNames().size() == 1, rowsAreTasks = isProduct && shape[rowDim] > columns;
+  int64_t whole = rowsAreTasks ? shape[rowDim] : columns, step = rowsAreTasks ? 1 : lanes, share = whole;
+  for (int64_t tasks = mostTasks; tasks > 1 && share == whole; --tasks)
+    if (whole % (tasks * step) == 0 && whole / tasks >= 2 * lanes)
+      share = whole / tasks;
+  int64_t taskColumns = rowsAreTasks ? columns : share, taskRows = rowsAreTasks ? share : shape[rowDim];
+  int64_t sumBytes = view.outputType.getNumElements() / whole * share * (machine.vectorBytes / lanes);
   int64_t block = isProduct || sumBytes > 2 * machine.l2Bytes ? streamedBlock : cachedBlock;
 
   // The innermost loops of the reduction that make up a block; what is outside them goes from block to block.
@@ -117,20 +119,21 @@ bool sylvite::scheduleOuterProducts(PipelineView &view, const Machine &machine) 
   if (!factor)
     return false; // few positions: one block
 
-  Tile tile = chooseDividingTile(shape[rowDim], taskColumns, lanes, positions * *factor, machine);
+  Tile tile = chooseDividingTile(taskRows, taskColumns, lanes, positions * *factor, machine);
   int64_t width = tile.vectors * lanes;
 
   ScheduleWriter write(view.pipeline);
   StringRef out = output.getSymName(), p = sum.getSymName();
   SmallVector<StringRef> vars = output.getVarNames();
-  StringRef column = vars.back();
-  write.split(out, 0, column, "task", "ci", taskColumns);
-  SmallVector<StringRef> order{"ci"};
-  order.append(vars.rbegin() + 1, vars.rend());
+  StringRef task = rowsAreTasks ? vars[rowDim] : vars.back(), inner = rowsAreTasks ? "xi" : "ci";
+  write.split(out, 0, task, "task", inner, share);
+  SmallVector<StringRef> order;
+  for (StringRef var : llvm::reverse(vars))
+    order.push_back(var == task ? inner : var);
   order.push_back("task");
   write.reorder(out, 0, order);
   if (lanes > 1)
-    write.vectorize(out, 0, "ci", lanes);
+    write.vectorize(out, 0, order.front(), lanes);
   write.parallel(out, 0, "task");
 
   // The sum of a task's columns, in tiles; each tile adds what a block of positions gives.

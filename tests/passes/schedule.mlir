@@ -379,3 +379,17 @@ func.func @kernel_gradient(%x: tensor<?x128xf32>, %g: tensor<?x256xf32>) -> tens
   }
   return %0 : tensor<128x256xf32>
 }
+
+// Tasks divide the larger operand: none reads all of it.
+// CHECK-LABEL: halide.pipeline @matmul{{.*}} {
+// CHECK: halide.split @out, "n" into ("task", "xi") by 128
+// CHECK: halide.reorder @out, ["c", "xi", "task"]
+// CHECK: halide.vectorize @out, "c" by 8
+// CHECK: halide.compute_at @matmul, @out, "task"
+func.func @tall_gradient(%x: tensor<?x512xf32>, %g: tensor<?x128xf32>) -> tensor<512x128xf32> {
+  %0 = nn.group (%a = %x, %f = %g) : (tensor<?x512xf32>, tensor<?x128xf32>) -> tensor<512x128xf32> {
+    %1 = nn.matmul %a, %f {transpose_lhs} : (tensor<?x512xf32>, tensor<?x128xf32>) -> tensor<512x128xf32>
+    nn.yield %1 : tensor<512x128xf32>
+  }
+  return %0 : tensor<512x128xf32>
+}
