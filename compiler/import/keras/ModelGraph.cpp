@@ -81,6 +81,8 @@ private:
   using Key = std::pair<unsigned, unsigned>; // layer, node
   using States = llvm::DenseMap<Key, State>;
 
+  LogicalResult setMasks(const Model &model, const Layer &layer, const NodeArgument &mask, const States &states,
+                         MutableArrayRef<TensorRef> inputs);
   LogicalResult emit(const Model &model, Key key, States &states);
   LogicalResult resolve(const Model &model, const Producer &producer, const States &states,
                         TensorRef &tensor);
@@ -186,6 +188,30 @@ LogicalResult Flattener::convert(const Model &model, const NodeArgument &from, c
   return success();
 }
 
+/// The masks that a nested model is called with are those of its inputs: layers of Keras that pass on what they get.
+LogicalResult Flattener::setMasks(const Model &model, const Layer &layer, const NodeArgument &mask, const States &states,
+                                  MutableArrayRef<TensorRef> inputs) {
+  static const Json noAttributes = Json::object();
+  for (auto [i, input] : llvm::enumerate(inputs)) {
+    const NodeArgument *own = mask.kind != Argument::List ? &mask : i < mask.list.size() ? &mask.list[i] : nullptr;
+    if (!own || own->kind != Argument::Tensor)
+      continue;
+    Layer masked = layer;
+    masked.className = "Identity";
+    masked.config = &noAttributes;
+    masked.group += "/mask"; // without weights
+    Call call;
+    call.layer = &graph.layers.emplace_back(masked);
+    call.args.push_back({Argument::Tensor, input, {}, nullptr});
+    call.kwargs.emplace_back().first = "mask";
+    if (failed(convert(model, *own, states, call.kwargs.back().second)))
+      return failure();
+    input = {unsigned(graph.calls.size()), 0};
+    graph.calls.push_back(std::move(call));
+  }
+  return success();
+}
+
 LogicalResult Flattener::emit(const Model &model, Key key, States &states) {
   const ModelLayer &entry = model.layers[key.first];
   const Node &node = entry.nodes[key.second];
@@ -196,13 +222,21 @@ LogicalResult Flattener::emit(const Model &model, Key key, States &states) {
            << "the model calls its layers more than " << kMaxCalls << " times";
   if (entry.nested) {
     SmallVector<TensorRef> inputs;
-    for (const Producer &producer : producersOf(node))
+    const NodeArgument *mask = nullptr;
+    SmallVector<Producer> producers;
+    for (const NodeArgument &argument : node.args)
+      collectProducers(argument, producers);
+    for (auto &[name, argument] : node.kwargs)
+      name == "mask" ? void(mask = &argument) : collectProducers(argument, producers);
+    for (const Producer &producer : producers)
       if (failed(resolve(model, producer, states, inputs.emplace_back())))
         return failure();
     if (inputs.size() != entry.nested->inputs.size())
       return emitLayerError(context, *entry.layer)
              << "the nested model is called with " << inputs.size() << " tensors, it has "
              << entry.nested->inputs.size() << " inputs";
+    if (mask && failed(setMasks(model, *entry.layer, *mask, states, inputs)))
+      return failure();
     done.nested = true;
     if (failed(flatten(*entry.nested, inputs, done.results)))
       return failure();

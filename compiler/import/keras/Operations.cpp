@@ -287,9 +287,23 @@ static void expandDims(LayerBuilder &b) {
 
 /// x[key]: a number takes one element of a dimension and drops it, a slice takes some, and None adds a dimension; `...`
 /// and the end of the key stand for whole dimensions.
+/// Elements `first` to `first + count` of dimension `dim`, which is free; the symbols of both are the dimensions of `x`.
+static Value takeElements(LayerBuilder &b, Value x, int64_t dim, AffineExpr first, AffineExpr count) {
+  MLIRContext *context = b.builder.getContext();
+  Type i64 = b.builder.getI64Type();
+  int64_t known = isa<AffineConstantExpr>(count) ? cast<AffineConstantExpr>(count).getValue() : ShapedType::kDynamic;
+  auto mapOf = [&](AffineExpr expression) { return AffineMap::get(0, rankOf(x), expression, context); };
+  Value range = nn::RangeOp::create(b.builder, b.loc, RankedTensorType::get({known}, i64), mapOf(count), x);
+  Value offset = nn::SizeOp::create(b.builder, b.loc, RankedTensorType::get({1}, i64), mapOf(first), x);
+  Value positions = b.map({range, offset}, [](OpBuilder &builder, Location loc, ValueRange v) -> Value {
+    return arith::AddIOp::create(builder, loc, v[0], v[1]);
+  });
+  return b.make<nn::GatherOp>(x, positions, dim);
+}
+
 static void getItem(LayerBuilder &b) {
   Value x = b.input();
-  constexpr StringLiteral supported = "numbers, slices with a positive step, None and ..., where a free dimension is whole";
+  constexpr StringLiteral supported = "numbers, slices with a positive step (of a free dimension: 1, or up to its end), None and ...";
   const Json *key = b.arguments().size() == 2 ? b.arguments()[1].value : nullptr;
   if (!key || b.failed())
     return b.refuse("key", supported);
@@ -340,8 +354,38 @@ static void getItem(LayerBuilder &b) {
       takeWhole(1);
       continue;
     }
-    if (ShapedType::isDynamic(extent))
-      return b.refuse("key", supported);
+    if (ShapedType::isDynamic(extent)) {
+      int64_t dim = starts.size();
+      bool toEnd = !index && *stop == extent, isBefore = index || toEnd || *stop > *start;
+      if (*start >= 0 && (toEnd || *stop >= 0) && isBefore) {
+        int64_t size = toEnd ? -1 : index ? 1 : divideCeil(*stop - *start, *step);
+        starts.push_back(*start);
+        sizes.push_back(size);
+        steps.push_back(*step);
+        if (!index) {
+          from.push_back(toEnd ? dim : -1);
+          shape.push_back(toEnd ? ShapedType::kDynamic : size);
+        }
+        continue;
+      }
+      // Positions are counted from the end.
+      AffineExpr length = getAffineSymbolExpr(dim, b.builder.getContext());
+      auto at = [&](int64_t position) { return position < 0 ? length + position : length * 0 + position; };
+      AffineExpr first = at(*start), end = index ? first + 1 : toEnd ? length : at(*stop);
+      AffineExpr count = simplifyAffineExpr(end - first, 0, rankOf(x));
+      auto known = dyn_cast<AffineConstantExpr>(count);
+      if (*step != 1 || (known && known.getValue() < 1))
+        return b.refuse("key", supported);
+      x = takeElements(b, x, dim, first, count);
+      if (b.failed())
+        return;
+      takeWhole(1);
+      if (index) {
+        shape.pop_back();
+        from.pop_back();
+      }
+      continue;
+    }
     if (index && (*index < -extent || *index >= extent))
       return b.refuse("key", "positions within the input " + Twine(extent) + " long");
     auto within = [&](int64_t position) { return std::clamp<int64_t>(position < 0 ? position + extent : position, 0, extent); };

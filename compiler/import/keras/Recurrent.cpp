@@ -261,12 +261,18 @@ static std::pair<Value, SmallVector<Value>> readCall(LayerBuilder &b) {
   return {x, states};
 }
 
+/// The mask of the steps that are left out. Called with states beside its input, a layer of Keras does not look at its input's
+/// mask; the result has that mask all the same.
+static Value stepMask(LayerBuilder &b) {
+  bool hasStates = !b.tensorsOf(1, "initial_state").empty(), isGiven = !b.tensorsOf(~0u, "mask").empty();
+  return hasStates && !isGiven ? Value() : b.maskArgument();
+}
+
 static void recurrent(LayerBuilder &b) {
   auto [x, states] = readCall(b);
   Walk walk = readWalk(b);
-  Value mask = b.maskArgument();
-  Walked walked = b.failed() ? Walked() : walkLayer(b, x, states, mask, walk);
-  giveResults(b, walk.returnSequences ? walked.sequence : walked.last, walked.states, walk, mask);
+  Walked walked = b.failed() ? Walked() : walkLayer(b, x, states, stepMask(b), walk);
+  giveResults(b, walk.returnSequences ? walked.sequence : walked.last, walked.states, walk, b.maskArgument());
 }
 
 static bool isRecurrent(const LayerBuilder &b) {
@@ -275,7 +281,7 @@ static bool isRecurrent(const LayerBuilder &b) {
 
 static void bidirectional(LayerBuilder &b) {
   auto [x, states] = readCall(b);
-  Value mask = b.maskArgument();
+  Value mask = stepMask(b);
   const Json *forward = b.attribute("layer"), *backward = b.attribute("backward_layer");
   const Json *modeGiven = member(*b.layer.config, "merge_mode");
   b.ignore({"merge_mode"});
@@ -324,7 +330,7 @@ static void bidirectional(LayerBuilder &b) {
     })};
   else
     outputs = {left, right};
-  giveResults(b, outputs, after, walk, mask);
+  giveResults(b, outputs, after, walk, b.maskArgument());
 }
 
 ArrayRef<LayerRow> keras::recurrentLayers() {

@@ -419,6 +419,51 @@ for name, shape, equation, output, bias in [
 one("einsum_dense_free_length", (None, 9), lambda: layers.EinsumDense("abc,cde->abde", (None, 2, 3), bias_axes="de"),
     sizes=(6,))
 
+# ---- Masks of models and of layers with states ------------------------------------------------------------------------
+
+
+@functional("masked_encoder_decoder")
+def _():
+    source, target = tokens(), tokens(5)
+    _, *states = layers.Bidirectional(layers.LSTM(4, return_state=True))(embedded(source))
+    states = [layers.Concatenate()(states[i::2]) for i in range(2)]
+    # With states as a second argument, Keras leaves the mask of the target aside; the layer after it sees it.
+    y = layers.LSTM(8, return_sequences=True)(embedded(target), initial_state=states)
+    return Model([source, target], layers.GRU(3)(y))
+
+
+@functional("nested_masked_twice")
+def _():
+    inner_input = Input((LENGTH, FEATURES))
+    inner = Model(inner_input, layers.LSTM(UNITS, return_sequences=True)(inner_input))
+    x, y = tokens(), tokens()
+    return Model([x, y], layers.GRU(3)(layers.Concatenate(axis=1)([inner(embedded(x)), inner(embedded(y))])))
+
+
+@functional("nested_masked_two_inputs")
+def _():
+    a, b = Input((LENGTH, FEATURES)), Input((LENGTH, FEATURES))
+    inner = Model([a, b], [layers.LSTM(4)(a), layers.GRU(4)(b)])
+    x, y = tokens(), tokens()
+    return Model([x, y], layers.Concatenate()(inner([embedded(x), embedded(y, mask=False)])))
+
+
+@functional("nested_masked_two_outputs")
+def _():
+    inner_input = Input((LENGTH, FEATURES))
+    inner = Model(inner_input, layers.GRU(UNITS, return_sequences=True, return_state=True)(inner_input))
+    x = tokens()
+    y, state = inner(embedded(x))
+    return Model(x, [layers.LSTM(4)(y), state])
+
+
+# ---- Parts of a free length -------------------------------------------------------------------------------------------
+
+for name, key in {"from": slice(1, None), "to": slice(None, -1), "first": 0, "last": -1, "end": slice(-3, None),
+                  "begin": slice(None, 2), "stepped": slice(1, None, 3), "inside": slice(2, -2), "part": slice(1, 4)}.items():
+    functional(f"get_item_free_{name}", sizes=(9,))(
+        lambda key=key: (lambda x: Model(x, layers.Dense(3)(x[:, key])))(Input((None, FEATURES))))
+
 # ---- Models -----------------------------------------------------------------------------------------------------------
 
 
