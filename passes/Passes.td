@@ -16,8 +16,8 @@ def ExpandRecurrent : Pass<"nn-expand-recurrent", "::mlir::func::FuncOp"> {
   let summary = "Turn recurrent layers into a product over all steps and a time loop";
   let description = [{
     `nn.lstm`, `nn.gru` and `nn.simple_rnn` become one `nn.matmul` for the inputs of all steps and an
-    `nn.scan` whose body is the cell. Recurrent kernels are split by gate, which happens once, at compile
-    time.
+    `nn.scan` whose body is the cell: one product of the state with the recurrent kernels of all gates, whose columns the
+    gates are. Where training drops parts of the state for each gate apart, the kernels are split.
   }];
   let dependentDialects = ["::sylvite::nn::NNDialect", "::mlir::arith::ArithDialect",
                            "::mlir::math::MathDialect"];
@@ -75,6 +75,8 @@ def Simplify : Pass<"nn-simplify", "::mlir::ModuleOp"> {
     Folds `nn.batch_norm` into the convolution or matrix product before it (through a bias between
     them), turns the others into maps, cancels transposes and reshapes, and drops what is not used.
     The folded weights are ops on parameters; `nn-prepare` moves them out of the model's function.
+    Sums that gradients are become other ops: shares that fill each other's padding are one `nn.concat`, products that a
+    loop adds up are one product of all its steps, after it.
   }];
   let dependentDialects = ["::sylvite::nn::NNDialect", "::mlir::arith::ArithDialect",
                            "::mlir::math::MathDialect"];
