@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "passes/lower/ReversedWindow.h"
+#include "passes/nn/Utils.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -21,16 +22,23 @@ static SmallVector<halide::ReductionVariable> reductionOver(ArrayRef<int64_t> si
   return variables;
 }
 
-/// The position that tap `r` of output position `x` reads in spatial dimension `i` of `input`. A register
-/// tile may reach beyond a free row; what it computes there is dropped.
-static Value tapPosition(OpBuilder &b, Location loc, GroupLowering &lowering, Value input, size_t i,
+/// Whether a register tile may run along dimension `dim` of `result`: each one between it and the channels has one position.
+static bool isTiled(RankedTensorType result, int64_t dim) {
+  return llvm::all_of(result.getShape().drop_back().drop_front(dim + 1), [](int64_t size) { return size == 1; });
+}
+
+/// The item that `n` reads in `input`, of a convolution with this `result`.
+static Value itemPosition(OpBuilder &b, Location loc, GroupLowering &lowering, Value input, RankedTensorType result, Value n) {
+  return isTiled(result, 0) ? clampRow(b, loc, lowering, input, 0, n) : n;
+}
+
+/// The position that tap `r` of output position `x` reads in spatial dimension `i` of `input`.
+static Value tapPosition(OpBuilder &b, Location loc, GroupLowering &lowering, Value input, RankedTensorType result, size_t i,
                          Value x, int64_t stride, Value r, int64_t dilation) {
   IndexBuilder index(b, loc);
   Value position = index.add(index.mul(x, stride), index.mul(r, dilation));
-  RankedTensorType type = lowering.typeOf(input);
-  if (static_cast<int64_t>(i) + 3 == type.getRank() && type.isDynamicDim(i + 1))
-    position = index.minimum(position, index.add(lowering.extent(b, loc, input, i + 1), -1));
-  return position;
+  bool isFree = lowering.typeOf(input).isDynamicDim(i + 1);
+  return isFree && isTiled(result, i + 1) ? clampRow(b, loc, lowering, input, i + 1, position) : position;
 }
 
 static LogicalResult lowerConv(nn::ConvOp op, GroupLowering &lowering) {
@@ -50,10 +58,12 @@ static LogicalResult lowerConv(nn::ConvOp op, GroupLowering &lowering) {
       [&](OpBuilder &b, Location loc, ValueRange vars) {
         IndexBuilder index(b, loc);
         ValueRange point = vars.take_front(numSpatial + 2), r = vars.drop_front(numSpatial + 2);
-        SmallVector<Value> in{point.front()}, weight;
+        // Depthwise, tiles run along rows, and the input may be padded on the way.
+        Value n = point.front();
+        SmallVector<Value> in{isDepthwise(op) ? n : itemPosition(b, loc, lowering, op.getInput(), op.getType(), n)}, weight;
         for (size_t i = 0; i < numSpatial; ++i) {
-          in.push_back(tapPosition(b, loc, lowering, op.getInput(), i, point[i + 1],
-                                   op.getStrides()[i], r[i], op.getDilations()[i]));
+          in.push_back(tapPosition(b, loc, lowering, op.getInput(), op.getType(), i, point[i + 1], op.getStrides()[i], r[i],
+                                   op.getDilations()[i]));
           weight.push_back(r[i]);
         }
         Value firstChannel = op.getGroups() == 1
@@ -105,10 +115,11 @@ static LogicalResult lowerPackedConv(nn::PackedConvOp op, GroupLowering &lowerin
         SmallVector<Value> coordinates = op.getFlatten()
                                              ? unflatten(index, point[1], extents)
                                              : SmallVector<Value>(point.slice(1, numSpatial));
-        SmallVector<Value> in{point.front()}, weight{group, index.floorDiv(channel, block)};
+        SmallVector<Value> in{itemPosition(b, loc, lowering, op.getInput(), op.getType(), point.front())},
+            weight{group, index.floorDiv(channel, block)};
         for (size_t i = 0; i < numSpatial; ++i) {
-          in.push_back(tapPosition(b, loc, lowering, op.getInput(), i, coordinates[i],
-                                   op.getStrides()[i], r[i], op.getDilations()[i]));
+          in.push_back(tapPosition(b, loc, lowering, op.getInput(), op.getType(), i, coordinates[i], op.getStrides()[i], r[i],
+                                   op.getDilations()[i]));
           weight.push_back(r[i]);
         }
         in.push_back(groups > 1 ? index.add(index.mul(group, groupChannels), r.back()) : r.back());
@@ -179,8 +190,8 @@ static LogicalResult lowerConvGradFilter(nn::ConvGradFilterOp op, GroupLowering 
         ValueRange point = vars.take_front(numSpatial + 2), r = vars.drop_front(numSpatial + 2);
         SmallVector<Value> in{r.front()}, from{r.front()};
         for (size_t i = 0; i < numSpatial; ++i) {
-          in.push_back(tapPosition(b, loc, lowering, op.getInput(), i, r[i + 1], op.getStrides()[i], point[i],
-                                   op.getDilations()[i]));
+          in.push_back(tapPosition(b, loc, lowering, op.getInput(), lowering.typeOf(op.getGradient()), i, r[i + 1], op.getStrides()[i],
+                                   point[i], op.getDilations()[i]));
           from.push_back(r[i + 1]);
         }
         Value channel = point[numSpatial], filterIndex = point.back();

@@ -35,9 +35,7 @@ void sylvite::yieldProductSum(OpBuilder &b, Location loc, Value accumulator, Val
   halide::YieldOp::create(b, loc, next);
 }
 
-/// A register tile may reach beyond a free number of rows; what it computes there is dropped.
-static Value clampRow(OpBuilder &b, Location loc, GroupLowering &lowering, Value lhs, unsigned dim,
-                      Value row) {
+Value sylvite::clampRow(OpBuilder &b, Location loc, GroupLowering &lowering, Value lhs, unsigned dim, Value row) {
   if (!lowering.typeOf(lhs).isDynamicDim(dim))
     return row;
   IndexBuilder index(b, loc);

@@ -280,10 +280,14 @@ static int64_t flopsPerElement(nn::GroupOp group) {
   return flops;
 }
 
-/// Whether `group` has a product of as many rows as the batch has items, and no other free size. One row
+/// Whether `group` has a product of as many rows as the batch has items, or a convolution of one position for each of them, and no
+/// other free size. One row
 /// wants a register tile of its own: taller ones would compute rows that nobody wants.
 static bool wantsSingleRow(nn::GroupOp group) {
   bool isProduct = false;
+  auto hasOnePosition = [](RankedTensorType type) {
+    return llvm::all_of(type.getShape().drop_front().drop_back(), [](int64_t size) { return size == 1; });
+  };
   auto isBatch = [](Value value) {
     auto type = cast<RankedTensorType>(value.getType());
     return type.getRank() == 0 || !ShapedType::isDynamicShape(type.getShape().drop_front());
@@ -297,6 +301,8 @@ static bool wantsSingleRow(nn::GroupOp group) {
       return false;
     if (matmul)
       isProduct |= matmul.getType().getRank() == 2 && matmul.getType().isDynamicDim(0);
+    if (auto conv = dyn_cast<nn::PackedConvOp>(op))
+      isProduct |= conv.getType().isDynamicDim(0) && hasOnePosition(conv.getType());
   }
   return isProduct && llvm::all_of(group.getBody().getArguments(), isBatch);
 }

@@ -130,6 +130,11 @@ void addWinogradLowerings(LoweringTable &table);
 llvm::SmallVector<mlir::Value> matrixIndices(IndexBuilder &index, mlir::RankedTensorType type, mlir::ValueRange batch,
                                              mlir::Value row, mlir::Value column);
 
+/// `row`, an index of dimension `dim` of `lhs`, within it: a register tile may reach beyond a free number of rows; what it computes
+/// there is dropped.
+mlir::Value clampRow(mlir::OpBuilder &b, mlir::Location loc, GroupLowering &lowering, mlir::Value lhs, unsigned dim,
+                     mlir::Value row);
+
 /// `accumulator + x * y`, yielded, of floats or integers.
 void yieldProductSum(mlir::OpBuilder &b, mlir::Location loc, mlir::Value accumulator, mlir::Value x,
                      mlir::Value y);

@@ -63,3 +63,23 @@ func.func @grad_filter(%x: tensor<?x9x4xf32>, %g: tensor<?x4x6xf32>) -> tensor<3
   }
   return %0 : tensor<3x2x6xf32>
 }
+
+// One position for each item: tiles run along the items, and do not read beyond a free number of them. One item has a kernel of
+// its own.
+// CHECK-LABEL: halide.pipeline @packed_conv {
+// CHECK: halide.input @in0 : tensor<?x4x8xf32>
+// CHECK: halide.update @conv(%n, %x, %c)
+// CHECK: %[[ITEMS:.*]] = halide.extent @in0, 0
+// CHECK: %[[LAST:.*]] = arith.addi %[[ITEMS]], %{{.*}}
+// CHECK: %[[ITEM:.*]] = arith.minsi %n, %[[LAST]]
+// CHECK: halide.at @in0[%[[ITEM]], %{{.*}}, %rc]
+// CHECK: halide.pipeline @packed_conv_{{[0-9]+}} {
+// CHECK-NEXT: halide.input @in0 : tensor<1x4x8xf32>
+// CHECK: halide.at @in0[%n, %{{.*}}, %rc]
+func.func @one_position(%x: tensor<?x4x8xf32>, %w: tensor<1x1x3x8x16xf32>) -> tensor<?x1x16xf32> {
+  %0 = nn.group (%a = %x, %f = %w) : (tensor<?x4x8xf32>, tensor<1x1x3x8x16xf32>) -> tensor<?x1x16xf32> {
+    %1 = nn.packed_conv %a, %f {dilations = array<i64: 1>, filters = 16 : i64, strides = array<i64: 2>} : (tensor<?x4x8xf32>, tensor<1x1x3x8x16xf32>) -> tensor<?x1x16xf32>
+    nn.yield %1 : tensor<?x1x16xf32>
+  }
+  return %0 : tensor<?x1x16xf32>
+}
