@@ -275,6 +275,16 @@ FailureOr<ShapeExpr> WinogradFilterOp::inferShape(Adaptor adaptor, std::optional
   return ShapeExpr{points, points, filter[2], filter[3]};
 }
 
+/// What the ops of the algorithm ask of tile and padding.
+static LogicalResult verifyTile(std::optional<Location> loc, StringRef label, int64_t tile, ArrayRef<int64_t> low,
+                                ArrayRef<int64_t> high) {
+  auto outside = [](int64_t padding) { return padding < 0 || padding > 2; };
+  if ((tile != 2 && tile != 4) || low.size() != 2 || high.size() != 2 ||
+      llvm::any_of(low, outside) || llvm::any_of(high, outside))
+    return emitOptionalError(loc, label, ": expected a tile of 2 or 4 and paddings of two entries from 0 to 2");
+  return success();
+}
+
 FailureOr<ShapeExpr> WinogradConvOp::inferShape(Adaptor adaptor, std::optional<Location> loc,
                                                 ArrayRef<ShapeExpr> shapes) {
   const ShapeExpr &input = shapes[0];
@@ -286,11 +296,8 @@ FailureOr<ShapeExpr> WinogradConvOp::inferShape(Adaptor adaptor, std::optional<L
     return emitOptionalError(loc, "winograd_conv_c1: expected an input (N, H, W, C) and a filter "
                                   "(blocks, ", points, ", C, block) of one element type");
   ArrayRef<int64_t> low = adaptor.getPaddingLow(), high = adaptor.getPaddingHigh();
-  auto outside = [](int64_t padding) { return padding < 0 || padding > 2; };
-  if ((tile != 2 && tile != 4) || low.size() != 2 || high.size() != 2 ||
-      llvm::any_of(low, outside) || llvm::any_of(high, outside))
-    return emitOptionalError(loc, "winograd_conv_c2: expected a tile of 2 or 4 and paddings of two "
-                                  "entries from 0 to 2");
+  if (failed(verifyTile(loc, "winograd_conv_c2", tile, low, high)))
+    return failure();
   int64_t filters = adaptor.getFilters();
   if (!fillBlocks(filters, filter[0], filter[3]))
     return emitOptionalError(loc, "winograd_conv_c3: ", filter[0], " blocks of ", filter[3],
@@ -306,4 +313,24 @@ FailureOr<ShapeExpr> WinogradConvOp::inferShape(Adaptor adaptor, std::optional<L
   }
   result.push_back(getAffineConstantExpr(filters, input.front().getContext()));
   return result;
+}
+
+FailureOr<ShapeExpr> WinogradGradFilterOp::inferShape(Adaptor adaptor, std::optional<Location> loc,
+                                                      ArrayRef<ShapeExpr> shapes) {
+  const ShapeExpr &input = shapes[0], &gradient = shapes[1];
+  if (input.size() != 4 || gradient.size() != 4 ||
+      getElementTypeOrSelf(adaptor.getInput()) != getElementTypeOrSelf(adaptor.getGradient()))
+    return emitOptionalError(loc, "winograd_grad_filter_c1: expected an input (N, H, W, C) and a gradient (N, H', W', O) "
+                                  "of one element type");
+  ArrayRef<int64_t> low = adaptor.getPaddingLow(), high = adaptor.getPaddingHigh();
+  if (failed(verifyTile(loc, "winograd_grad_filter_c2", adaptor.getTile(), low, high)))
+    return failure();
+  for (int i : {0, 1}) {
+    auto size = constantDim(input[i + 1]), positions = constantDim(gradient[i + 1]);
+    if (!size || !positions || *positions < 1 || *positions != *size + low[i] + high[i] - 2)
+      return emitOptionalError(loc, "winograd_grad_filter_c3: spatial dimension ", i,
+                               " of the gradient is not that of a convolution of the input");
+  }
+  AffineExpr taps = getAffineConstantExpr(3, input.front().getContext());
+  return ShapeExpr{taps, taps, input.back(), gradient.back()};
 }

@@ -427,6 +427,26 @@ def NN_WinogradConvOp : NN_TensorOp<"winograd_conv"> {
   }];
 }
 
+def NN_WinogradGradFilterOp : NN_TensorOp<"winograd_grad_filter"> {
+  let summary = "the gradient of a 3x3 filter by Winograd's algorithm";
+  let description = [{
+    `nn.conv_grad_filter` of a 3x3 convolution of stride one: the adjoint of `nn.winograd_conv` with respect to the
+    filter, `G^T (sum over tiles of (A dY A^T) * (B^T X B)) G`, whose sums are one product per point of the tiles, over
+    all tiles of all items. Savings and rounding are as there.
+
+    Constraints:
+    - (winograd_grad_filter_c1) the input is `(N, H, W, C)`, the gradient `(N, H', W', O)`, of one element type;
+    - (winograd_grad_filter_c2) `tile` is 2 or 4, and paddings have two entries, from 0 to 2;
+    - (winograd_grad_filter_c3) the spatial sizes are static, and H' by W' those of the convolution.
+  }];
+  let arguments = (ins NN_FloatTensor:$input, NN_FloatTensor:$gradient, I64Attr:$tile,
+                       DenseI64ArrayAttr:$padding_low, DenseI64ArrayAttr:$padding_high);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = [{
+    $input `,` $gradient attr-dict `:` functional-type(operands, $result)
+  }];
+}
+
 //===----------------------------------------------------------------------===//
 // Pooling
 //===----------------------------------------------------------------------===//
@@ -487,18 +507,20 @@ def NN_MaxPoolGradOp : NN_ShapedOp<"max_pool_grad"> {
   let summary = "the gradient of nn.max_pool with respect to its input";
   let description = [{
     Each element of `gradient` goes to the tap of its window that `index`, from `nn.max_pool_index`, names;
-    elements that several windows choose get the sum. The result has the shape of `like`, the input of the pooling.
+    elements that several windows choose get the sum. The result has the shape of `like`, the input of the pooling,
+    which need not be given where sizes other than the batch are static.
 
     Constraints:
-    - (max_pool_grad_c1) `gradient` and `index` have one shape, that of the pooling of `like`;
-    - (max_pool_grad_c2) the result has the shape of `like` and the element type of `gradient`.
+    - (max_pool_grad_c1) `gradient` and `index` have one shape, that of the pooling of the result;
+    - (max_pool_grad_c2) the result has the shape of `like` and the element type of `gradient`;
+    - (max_pool_grad_c3) without `like` the first dimension alone is free.
   }];
-  let arguments = (ins NN_FloatTensor:$gradient, RankedTensorOf<[I32]>:$index, NN_Tensor:$like,
+  let arguments = (ins NN_FloatTensor:$gradient, RankedTensorOf<[I32]>:$index, Optional<NN_Tensor>:$like,
                        DenseI64ArrayAttr:$window, DenseI64ArrayAttr:$strides,
                        DenseI64ArrayAttr:$dilations, DenseI64ArrayAttr:$padding_low,
                        DenseI64ArrayAttr:$padding_high);
   let results = (outs NN_FloatTensor:$result);
-  let assemblyFormat = [{ $gradient `,` $index `like` $like attr-dict `:` functional-type(operands, $result) }];
+  let assemblyFormat = [{ $gradient `,` $index (`like` $like^)? attr-dict `:` functional-type(operands, $result) }];
   let hasVerifier = 1;
 }
 
@@ -506,18 +528,20 @@ def NN_AvgPoolGradOp : NN_ShapedOp<"avg_pool_grad"> {
   let summary = "the gradient of nn.avg_pool with respect to its input";
   let description = [{
     Each element of `gradient` is shared evenly by the taps of its window. The result has the shape of `like`,
-    the input of the pooling, whose attributes this op has.
+    the input of the pooling, whose attributes this op has, and which need not be given where sizes other than the
+    batch are static.
 
     Constraints:
-    - (avg_pool_grad_c1) `gradient` has the shape of the pooling of `like`;
-    - (avg_pool_grad_c2) the result has the shape of `like` and the element type of `gradient`.
+    - (avg_pool_grad_c1) `gradient` has the shape of the pooling of the result;
+    - (avg_pool_grad_c2) the result has the shape of `like` and the element type of `gradient`;
+    - (avg_pool_grad_c3) without `like` the first dimension alone is free.
   }];
-  let arguments = (ins NN_FloatTensor:$gradient, NN_Tensor:$like, DenseI64ArrayAttr:$window,
+  let arguments = (ins NN_FloatTensor:$gradient, Optional<NN_Tensor>:$like, DenseI64ArrayAttr:$window,
                        DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations,
                        DenseI64ArrayAttr:$padding_low, DenseI64ArrayAttr:$padding_high,
                        UnitAttr:$count_include_pad);
   let results = (outs NN_FloatTensor:$result);
-  let assemblyFormat = [{ $gradient `like` $like attr-dict `:` functional-type(operands, $result) }];
+  let assemblyFormat = [{ $gradient (`like` $like^)? attr-dict `:` functional-type(operands, $result) }];
   let hasVerifier = 1;
 }
 
@@ -822,14 +846,15 @@ def NN_BatchNormOp : NN_TensorOp<"batch_norm", [NN_Differentiable]> {
     Ioffe, Szegedy: Batch Normalization, arXiv 1502.03167. `nn-simplify` folds it into the convolution
     or matrix product before it, or else turns it into an `nn.map`. In training, a layer with `momentum` m
     normalizes with the statistics of the batch and moves its own towards them:
-    `mean = m * mean + (1 - m) * batch_mean`.
+    `mean = m * mean + (1 - m) * batch_mean`. With `of_input`, `mean` and `variance` are those of the input, per
+    channel; the gradient of the input then takes in what it has through them.
 
     Constraints:
     - (batch_norm_c1) the other operands are vectors of the channels' extent.
   }];
   let arguments = (ins NN_FloatTensor:$input, NN_FloatTensor:$scale, NN_FloatTensor:$offset,
                        NN_FloatTensor:$mean, NN_FloatTensor:$variance, F64Attr:$epsilon,
-                       OptionalAttr<F64Attr>:$momentum);
+                       OptionalAttr<F64Attr>:$momentum, UnitAttr:$of_input);
   let results = (outs NN_FloatTensor:$result);
   let assemblyFormat = [{
     $input `,` $scale `,` $offset `,` $mean `,` $variance `epsilon` $epsilon attr-dict `:`

@@ -6,6 +6,8 @@
 #include "dialects/nn/TensorBuilder.h"
 #include "dialects/nn/Windows.h"
 
+#include <numeric>
+
 using namespace mlir;
 using namespace sylvite::nn;
 
@@ -140,20 +142,34 @@ FailureOr<SmallVector<Value>> RMSNormOp::buildGradient(OpBuilder &builder, Value
 
 FailureOr<SmallVector<Value>> BatchNormOp::buildGradient(OpBuilder &builder, ValueRange gradients) {
   TensorBuilder b(getLoc(), builder);
-  Value g = gradients[0];
+  Value g = gradients[0], x = getInput(), mean = getMean();
   double epsilon = getEpsilon().convertToDouble();
   Value inverse = b.map(getVariance(), [&](ScalarBuilder &s, Value v) {
     return s.rsqrt(s.add(v, s.constant(epsilon, v)));
   });
   RankedTensorType vector = b.typeOf(getScale());
   Value sum = b.sumTo(g, vector);
-  Value weighted = b.sumTo(b.map(ValueRange{g, getInput(), getMean()}, [](ScalarBuilder &s, ValueRange v) {
+  Value weighted = b.sumTo(b.map(ValueRange{g, x, mean}, [](ScalarBuilder &s, ValueRange v) {
     return s.mul(v[0], s.sub(v[1], v[2]));
   }), vector);
-  Value factor = b.multiply(getScale(), inverse);
+  Value factor = b.multiply(getScale(), inverse), dScale = b.multiply(weighted, inverse);
+  if (getOfInput()) {
+    // factor * (g - sum / n - (x - mean) * weighted / n / deviation^2), of n positions
+    SmallVector<int64_t> dims(b.typeOf(x).getRank() - 1);
+    std::iota(dims.begin(), dims.end(), 0);
+    Value share = b.map(factor, b.countElements(x, dims), &ScalarBuilder::div);
+    Value base = b.multiply(sum, share);
+    Value slope = b.map(ValueRange{dScale, inverse, share}, [](ScalarBuilder &s, ValueRange v) {
+      return s.mul(s.mul(v[0], v[1]), v[2]);
+    });
+    Value dx = b.map(ValueRange{g, x, factor, mean, slope, base}, [](ScalarBuilder &s, ValueRange v) {
+      return s.sub(s.sub(s.mul(v[0], v[2]), s.mul(s.sub(v[1], v[3]), v[4])), v[5]);
+    });
+    return SmallVector<Value>{dx, dScale, sum, Value(), Value()};
+  }
   Value dMean = b.map(sum, factor, [](ScalarBuilder &s, Value x, Value f) { return s.neg(s.mul(x, f)); });
   Value dVariance = b.map(ValueRange{weighted, factor, inverse}, [](ScalarBuilder &s, ValueRange v) {
     return s.mul(s.constant(-0.5, v[0]), s.mul(s.mul(v[0], v[1]), s.mul(v[2], v[2])));
   });
-  return SmallVector<Value>{b.multiply(g, factor), b.multiply(weighted, inverse), sum, dMean, dVariance};
+  return SmallVector<Value>{b.multiply(g, factor), dScale, sum, dMean, dVariance};
 }

@@ -74,16 +74,19 @@ FailureOr<ShapeExpr> MaxPoolIndexOp::resultShape(std::optional<Location>, ArrayR
 
 /// What the two gradient ops check: the shape of the gradient and of the result.
 template <typename Op> static LogicalResult verifyPoolGradient(Op op, StringRef label, ValueRange pooled) {
-  auto shape = inferPoolShape(op, op.getLoc(), shapesOfOperands(op.getLike())[0]);
+  auto shape = inferPoolShape(op, op.getLoc(), shapesOfOperands(op.getLike() ? op.getLike() : op.getResult())[0]);
   if (failed(shape))
     return failure();
   for (Value value : pooled)
     if (!agree(*shape, shapesOfOperands(value)[0]))
       return op.emitOpError(label) << "_c1: " << value.getType() << " is not the shape of the pooling";
-  auto like = cast<RankedTensorType>(op.getLike().getType()), result = cast<RankedTensorType>(op.getType());
+  RankedTensorType result = op.getType();
+  auto like = op.getLike() ? cast<RankedTensorType>(op.getLike().getType()) : result;
   if (result.getShape() != like.getShape() ||
       result.getElementType() != getElementTypeOrSelf(op.getGradient().getType()))
     return op.emitOpError(label) << "_c2: the result is " << result << ", the input of the pooling " << like;
+  if (!op.getLike() && ShapedType::isDynamicShape(result.getShape().drop_front()))
+    return op.emitOpError(label) << "_c3: without 'like' the result cannot be " << result;
   return success();
 }
 
@@ -93,24 +96,43 @@ LogicalResult MaxPoolGradOp::verify() {
 LogicalResult AvgPoolGradOp::verify() {
   return verifyPoolGradient(*this, "avg_pool_grad", getGradient());
 }
+
+/// The shape of a pooling's input: that of `like`, the last operand, or the result's with the batch of the gradient.
+static ShapeExpr pooledShape(RankedTensorType result, bool hasLike, ArrayRef<ShapeExpr> shapes) {
+  if (hasLike)
+    return shapes.back();
+  ShapeExpr shape{shapes[0][0]};
+  for (int64_t size : result.getShape().drop_front())
+    shape.push_back(getAffineConstantExpr(size, result.getContext()));
+  return shape;
+}
 FailureOr<ShapeExpr> MaxPoolGradOp::resultShape(std::optional<Location>, ArrayRef<ShapeExpr> shapes) {
-  return shapes[2];
+  return pooledShape(getType(), bool(getLike()), shapes);
 }
 FailureOr<ShapeExpr> AvgPoolGradOp::resultShape(std::optional<Location>, ArrayRef<ShapeExpr> shapes) {
-  return shapes[1];
+  return pooledShape(getType(), bool(getLike()), shapes);
+}
+
+/// `input` where the gradient of its pooling cannot do without it: it need not be kept for static sizes.
+static Value likeOf(Value input) {
+  ArrayRef<int64_t> shape = cast<RankedTensorType>(input.getType()).getShape();
+  return ShapedType::isDynamicShape(shape.drop_front()) ? input : Value();
 }
 
 FailureOr<SmallVector<Value>> MaxPoolOp::buildGradient(OpBuilder &builder, ValueRange gradients) {
   TensorBuilder b(getLoc(), builder);
-  Value index = MaxPoolIndexOp::create(b, b.typeOf(getResult()).clone(b.getI32Type()), getInput(), getResult(),
+  TensorBuilder forward(getLoc(), builder); // the index is kept in place of the input
+  forward.setInsertionPointAfter(*this);
+  Value index = MaxPoolIndexOp::create(forward, b.typeOf(getResult()).clone(b.getI32Type()), getInput(), getResult(),
                                        getWindow(), getStrides(), getDilations(), getPaddingLow(), getPaddingHigh());
-  return SmallVector<Value>{MaxPoolGradOp::create(b, getInput().getType(), gradients[0], index, getInput(), getWindow(),
-                                                  getStrides(), getDilations(), getPaddingLow(), getPaddingHigh())};
+  return SmallVector<Value>{MaxPoolGradOp::create(b, getInput().getType(), gradients[0], index, likeOf(getInput()),
+                                                  getWindow(), getStrides(), getDilations(), getPaddingLow(),
+                                                  getPaddingHigh())};
 }
 
 FailureOr<SmallVector<Value>> AvgPoolOp::buildGradient(OpBuilder &builder, ValueRange gradients) {
   TensorBuilder b(getLoc(), builder);
-  return SmallVector<Value>{AvgPoolGradOp::create(b, getInput().getType(), gradients[0], getInput(), getWindow(),
+  return SmallVector<Value>{AvgPoolGradOp::create(b, getInput().getType(), gradients[0], likeOf(getInput()), getWindow(),
                                                   getStrides(), getDilations(), getPaddingLow(), getPaddingHigh(),
                                                   getCountIncludePad())};
 }

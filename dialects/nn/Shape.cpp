@@ -123,24 +123,44 @@ struct MergeTransposes : OpRewritePattern<TransposeOp> {
 } // namespace
 
 namespace {
-/// full like transpose(x) takes its sizes from x, which need not be moved for it.
-struct FullLikeTransposed : OpRewritePattern<FullOp> {
+/// full like f(x) takes its sizes from x where f does: f(x) need not be kept, or stored at all, for it.
+struct FullLikeOperand : OpRewritePattern<FullOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(FullOp op, PatternRewriter &rewriter) const override {
-    auto transpose = op.getLike().getDefiningOp<TransposeOp>();
-    if (!transpose)
+    auto shaped = op.getLike().getDefiningOp<ShapeOpInterface>();
+    if (!shaped)
       return failure();
-    SmallVector<int64_t> from;
-    for (int64_t dim : op.getFrom())
-      from.push_back(dim < 0 ? -1 : transpose.getPermutation()[dim]);
-    rewriter.replaceOpWithNewOp<FullOp>(op, op.getType(), op.getValue(), transpose.getInput(), from);
-    return success();
+    unsigned numSymbols = 0;
+    SmallVector<ShapeExpr> shapes;
+    for (Value operand : shaped->getOperands())
+      shapes.push_back(shapeWithFreshSymbols(cast<RankedTensorType>(operand.getType()), numSymbols));
+    auto shape = shaped.resultShape(std::nullopt, shapes);
+    if (failed(shape))
+      return failure();
+    for (auto [operand, own] : llvm::zip_equal(shaped->getOperands(), shapes)) {
+      SmallVector<int64_t> from;
+      bool hasAll = true;
+      for (auto [i, dim] : llvm::enumerate(op.getFrom())) {
+        if (!op.getType().isDynamicDim(i)) {
+          from.push_back(-1);
+          continue;
+        }
+        auto *place = llvm::find(own, (*shape)[dim]);
+        hasAll &= place != own.end();
+        from.push_back(place - own.begin());
+      }
+      if (!hasAll)
+        continue;
+      rewriter.replaceOpWithNewOp<FullOp>(op, op.getType(), op.getValue(), operand, from);
+      return success();
+    }
+    return failure();
   }
 };
 } // namespace
 
 void FullOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
-  patterns.add<FullLikeTransposed>(context);
+  patterns.add<FullLikeOperand>(context);
 }
 
 void ReshapeOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {

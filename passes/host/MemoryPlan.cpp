@@ -180,9 +180,10 @@ MemoryPlan::Place MemoryPlan::allocate(int64_t bytes, AffineExpr free, int64_t b
   return {free, unsigned(sizeClass.allocations.size()) - 1};
 }
 
-/// Whether each element of the pipeline's result is computed once, and from no other element of `input` than the one at
-/// its own place: the result may then be written over that input.
-static bool readsOnlyItsPlace(halide::PipelineOp pipeline, StringRef input) {
+/// Whether each element of the pipeline's results is computed once, and from no other element of `input` than the one at
+/// its own place, and those of results after number `result`, which are stored later, from none: that result may then be written
+/// over that input.
+static bool readsOnlyItsPlace(halide::PipelineOp pipeline, StringRef input, unsigned result) {
   // Funcs that depend on the input, each of their elements on one place.
   llvm::StringSet<> dependent;
   dependent.insert(input);
@@ -205,6 +206,15 @@ static bool readsOnlyItsPlace(halide::PipelineOp pipeline, StringRef input) {
       elsewhere |= readsDependent(update.getBody(), {}) || dependent.contains(update.getFunc());
     }
   }
+  auto dependsOnInput = [&](auto &&self, Value value) -> bool {
+    Operation *op = value.getDefiningOp();
+    auto at = dyn_cast_or_null<halide::AtOp>(op);
+    return at ? dependent.contains(at.getFunc())
+              : op && llvm::any_of(op->getOperands(), [&](Value operand) { return self(self, operand); });
+  };
+  halide::FuncOp output = pipeline.lookupFunc(pipeline.getOutput().getFunc());
+  for (Value later : output.getBody().front().getTerminator()->getOperands().drop_front(result + 1))
+    elsewhere |= dependsOnInput(dependsOnInput, later);
   // Vectors that overlap would compute an element twice.
   pipeline.walk([&](Operation *op) {
     if (auto split = dyn_cast<halide::SplitOp>(op))
@@ -224,28 +234,30 @@ static SmallVector<halide::PipelineOp, 2> pipelinesOf(halide::CallOp call) {
   return pipelines;
 }
 
-/// Whether the only result of `call` may be written over those of its inputs that `isOld` says.
-static bool mayWriteOver(halide::CallOp call, function_ref<bool(Value)> isOld) {
+/// Whether `result` of a call may be written over those of its inputs that `isOld` says.
+static bool mayWriteOver(OpResult result, function_ref<bool(Value)> isOld) {
+  auto call = cast<halide::CallOp>(result.getOwner());
   SmallVector<halide::PipelineOp, 2> pipelines = pipelinesOf(call);
-  if (call.getNumResults() != 1 || pipelines.empty())
+  if (pipelines.empty())
     return false;
   for (auto [i, input] : llvm::enumerate(call.getInputs()))
-    if (isOld(input) && (input.getType() != call.getResult(0).getType() ||
-                         !llvm::all_of(pipelines, [i = i](halide::PipelineOp pipeline) {
-                           return readsOnlyItsPlace(pipeline, pipeline.getInputs()[i].getSymName());
+    if (isOld(input) && (input.getType() != result.getType() ||
+                         !llvm::all_of(pipelines, [i = i, result](halide::PipelineOp pipeline) {
+                           return readsOnlyItsPlace(pipeline, pipeline.getInputs()[i].getSymName(), result.getResultNumber());
                          })))
       return false;
   return true;
 }
 
-/// The owner of memory that the result of `call` is written over: an input of its size which nothing reads later.
-Value MemoryPlan::findOverwritten(halide::CallOp call) {
-  Value result = call.getResult(0);
+/// The owner of memory that `result` of a call is written over: an input of its size which nothing reads later, and over which no
+/// other result is written.
+Value MemoryPlan::findOverwritten(OpResult result) {
+  auto call = cast<halide::CallOp>(result.getOwner());
   for (Value input : call.getInputs()) {
     Value owner = viewed(input);
     auto isOwner = [&](Value other) { return viewed(other) == owner; };
     if (inArena.contains(owner) && owner.getParentBlock() == call->getBlock() && lastUse[owner] == position[call] &&
-        shapes.lookup(input) == shapes.lookup(result) && mayWriteOver(call, isOwner))
+        shapes.lookup(input) == shapes.lookup(result) && !overwritten.contains(owner) && mayWriteOver(result, isOwner))
       return owner;
   }
   return {};
@@ -256,9 +268,9 @@ void MemoryPlan::place(Value value) {
   auto [constant, free] = sizeOf(value);
   Operation *op = value.getDefiningOp();
   int64_t last = std::max(lastUse[value], end[op]);
-  auto call = dyn_cast<halide::CallOp>(op);
-  if (Value overwritten = call ? findOverwritten(call) : Value()) {
-    Place at = inArena.lookup(overwritten);
+  if (Value owner = isa<halide::CallOp>(op) ? findOverwritten(cast<OpResult>(value)) : Value()) {
+    overwritten.insert(owner);
+    Place at = inArena.lookup(owner);
     classes[at.free].allocations[at.allocation].end = last; // of the owner, whose product may stand in another order
     inArena[value] = at;
     return;
@@ -286,7 +298,7 @@ void MemoryPlan::planUpdates() {
       auto get = viewed(input).getDefiningOp<nn::GetOp>();
       return get && get.getParameterAttr().getAttr() == update.parameter;
     };
-    if (mayWriteOver(call, isOld))
+    if (mayWriteOver(cast<OpResult>(value), isOld))
       inPlace.try_emplace(value, table.index.lookup(update.parameter));
   }
 }

@@ -99,13 +99,14 @@ private:
   void placeResults(nn::ScanOp scan);
   void computeLives();
   void place(mlir::Value value);
-  mlir::Value findOverwritten(halide::CallOp call);
+  mlir::Value findOverwritten(mlir::OpResult result);
   Place allocate(int64_t bytes, mlir::AffineExpr free, int64_t begin, int64_t end);
   /// The value that owns the memory of `value`: follows reshapes, slices of sequences, and what a loop
   /// carries to the loop's result.
   mlir::Value ownerOf(mlir::Value value);
 
   llvm::DenseMap<mlir::Value, int64_t> lastUse; ///< of owners
+  llvm::DenseSet<mlir::Value> overwritten;      ///< owners whose memory has gone to a result
 };
 
 } // namespace sylvite

@@ -229,11 +229,13 @@ void HostWriter::writeCall(OpBuilder &b, halide::CallOp call) {
   auto launch = halide::LaunchOp::create(b, call.getLoc(), call.getPipelineAttr(),
                                          call.getSingleAttr(), ins, outs);
   launch->setAttr("layers", call->getAttr("layers"));
-  Value first = call.getResult(0);
-  auto [constant, free] = plan.sizeOf(first);
+  // The elements that flops_per_element counts are the first result's, or an operand's.
+  auto operand = call->getAttrOfType<IntegerAttr>("flops_operand");
+  Value counted = operand ? call.getInputs()[operand.getInt()] : Value(call.getResult(0));
+  auto [constant, free] = plan.sizeOf(counted);
   int64_t perElement = call->getAttrOfType<IntegerAttr>("flops_per_element").getInt();
   auto [flops, flopsPerItem] = linearInBatch(free);
-  double scale = double(perElement) * constant / bytesPerElement(getElementTypeOrSelf(first));
+  double scale = double(perElement) * constant / bytesPerElement(getElementTypeOrSelf(counted));
   auto [fixedBytes, bytesPerItem] = linearInBatch(bytes);
   launch->setAttr("flops", b.getDenseF64ArrayAttr({flops * scale, flopsPerItem * scale}));
   launch->setAttr("bytes", b.getDenseF64ArrayAttr({fixedBytes, bytesPerItem}));

@@ -172,6 +172,11 @@ halide::ReductionBound GroupLowering::extentBound(Value value, unsigned dim) {
       value = reshape.getInput();
       continue;
     }
+    // The gradient of a pooling has the batch of the pooling's.
+    if (Operation *op = value.getDefiningOp(); isa_and_nonnull<nn::MaxPoolGradOp, nn::AvgPoolGradOp>(op)) {
+      value = op->getOperand(0);
+      continue;
+    }
     auto map = value.getDefiningOp<nn::MapOp>();
     if (!map)
       break;
@@ -231,10 +236,21 @@ static void collectLayers(Location loc, SmallVectorImpl<StringRef> &names) {
   }
 }
 
-/// Floating-point operations of the group's contractions per element of its result, by the definition
-/// of each: what an algorithm saves is speed.
-static int64_t flopsPerElement(nn::GroupOp group) {
+namespace {
+/// Floating-point operations of a kernel: so many for each element of its first result, or of one of its operands.
+struct Work {
   int64_t flops = 0;
+  std::optional<unsigned> operand;
+};
+} // namespace
+
+/// The work of the group's contractions, by the definition of each: what an algorithm saves is speed. One that sums over
+/// a free dimension, as the gradients of weights do over the batch, counts for each element of what it sums.
+static Work workOf(nn::GroupOp group) {
+  int64_t flops = 0;
+  auto itemElements = [](Value value) {
+    return ShapedType::getNumElements(cast<RankedTensorType>(value.getType()).getShape().drop_front());
+  };
   for (Operation &op : group.getBody().front().without_terminator()) {
     if (auto conv = dyn_cast<nn::ConvOp>(op)) {
       auto filter = cast<RankedTensorType>(conv.getFilter().getType());
@@ -251,9 +267,6 @@ static int64_t flopsPerElement(nn::GroupOp group) {
         each *= matmul.getType().getDimSize(0);
       // Part of a depthwise convolution's kernel, it has elements of its own.
       if (nn::ConvOp window = findDepthwiseReader(matmul)) {
-        auto itemElements = [](Value value) {
-          return ShapedType::getNumElements(cast<RankedTensorType>(value.getType()).getShape().drop_front());
-        };
         each = each * itemElements(matmul) / itemElements(window);
       }
       flops += each;
@@ -271,13 +284,28 @@ static int64_t flopsPerElement(nn::GroupOp group) {
         strides *= stride;
       int64_t outputs = filter.getDimSize(filter.getRank() - 2);
       flops += 2 * filter.getNumElements() / conv.getGroups() / outputs / strides;
+    } else if (auto conv = dyn_cast<nn::ConvGradFilterOp>(op)) {
+      auto filter = cast<RankedTensorType>(conv.getType());
+      flops = 2 * filter.getNumElements() / filter.getShape().back();
+      Value gradient = conv.getGradient();
+      if (Operation *pool = gradient.getDefiningOp()) { // computed on the way
+        gradient = pool->getOperand(0);
+        flops = flops * itemElements(conv.getGradient()) / itemElements(gradient);
+      }
+      return {flops, cast<BlockArgument>(gradient).getArgNumber()};
+    } else if (auto conv = dyn_cast<nn::WinogradGradFilterOp>(op)) {
+      auto channels = cast<RankedTensorType>(conv.getInput().getType()).getShape().back();
+      return {2 * 9 * channels, cast<BlockArgument>(conv.getGradient()).getArgNumber()};
     } else if (auto matmul = dyn_cast<nn::MatmulOp>(op)) {
       auto lhs = cast<RankedTensorType>(matmul.getLhs().getType());
-      int64_t k = lhs.getShape()[lhs.getRank() - (matmul.getTransposeLhs() ? 2 : 1)];
+      int64_t k = lhs.getShape()[lhs.getRank() - (matmul.getTransposeLhs() ? 2 : 1)],
+              columns = cast<RankedTensorType>(matmul.getType()).getShape().back();
+      if (ShapedType::isDynamic(k) && isa<BlockArgument>(matmul.getLhs()) && !ShapedType::isDynamic(columns))
+        return {2 * columns, cast<BlockArgument>(matmul.getLhs()).getArgNumber()};
       flops += ShapedType::isDynamic(k) ? 0 : 2 * k;
     }
   }
-  return flops;
+  return {flops, std::nullopt};
 }
 
 /// Whether `group` has a product of as many rows as the batch has items, or a convolution of one position for each of them, and no
@@ -376,7 +404,10 @@ struct LowerToHalide : sylvite::impl::LowerToHalideBase<LowerToHalide> {
       SmallVector<StringRef> layers;
       collectLayers(group.getLoc(), layers);
       call->setAttr("layers", builder.getStrArrayAttr(layers));
-      call->setAttr("flops_per_element", builder.getI64IntegerAttr(flopsPerElement(group)));
+      Work work = workOf(group);
+      call->setAttr("flops_per_element", builder.getI64IntegerAttr(work.flops));
+      if (work.operand)
+        call->setAttr("flops_operand", builder.getI64IntegerAttr(*work.operand));
       group.replaceAllUsesWith(call.getResults());
       group.erase();
     }

@@ -265,7 +265,8 @@ static LogicalResult lowerAvgPoolGrad(nn::AvgPoolGradOp op, GroupLowering &lower
     if (isUniform)
       return arith::MulFOp::create(
           b, loc, g, lowering.scalar(b, loc, g.getType(), 1.0 / ShapedType::getNumElements(op.getWindow())));
-    Value count = countAllTaps(b, loc, op, lowering, op.getLike(), window.drop_front().drop_back(), g.getType());
+    Value pooled = op.getLike() ? op.getLike() : op.getResult();
+    Value count = countAllTaps(b, loc, op, lowering, pooled, window.drop_front().drop_back(), g.getType());
     return arith::DivFOp::create(b, loc, g, count);
   });
   return success();

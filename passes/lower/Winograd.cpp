@@ -126,6 +126,64 @@ static LogicalResult lowerWinogradFilter(nn::WinogradFilterOp op, GroupLowering 
   return success();
 }
 
+namespace {
+/// The tiles of an image `(N, H, W, C)`, numbered row by row: t. Those of one row are `inRow`, `step` positions apart; the first
+/// begins `paddingLow` before the image. Channels are in blocks of `block`. Groups of items may reach beyond the last one, whose
+/// tiles are then taken again.
+struct Tiling {
+  int64_t step, inRow;
+  ArrayRef<int64_t> paddingLow;
+  int64_t block;
+  bool inGroups = false;
+};
+} // namespace
+
+/// `image` by tiles of which rows and columns are combined as rows of `matrix` say: `name_points`, of (n, co, t, a, b, ci). Blocks
+/// of channels, co, stand outside: all points of a tile lie side by side for the transforms, and the same point of the next tile is
+/// not a multiple of a page away for the products. What a tile reads outside the image, in the padding or where it overhangs, is
+/// zero.
+static halide::FuncOp transformTiles(GroupLowering &lowering, Location loc, StringRef padded, StringRef name, Value image,
+                                     Tiling tiling, ArrayRef<ArrayRef<double>> matrix) {
+  RankedTensorType type = lowering.typeOf(image);
+  auto create = [&](StringRef name, ArrayRef<StringRef> vars, halide::BodyBuilder body) {
+    return halide::FuncOp::create(lowering.builder, loc, name, vars, type.getElementType(), body);
+  };
+  halide::FuncOp whole = create(padded, {"n", "y", "x", "c"}, [&](OpBuilder &b, Location loc, ValueRange point) {
+    IndexBuilder index(b, loc);
+    SmallVector<Value> at(point);
+    if (tiling.inGroups)
+      at[0] = index.minimum(at[0], index.add(lowering.extent(b, loc, image, 0), -1));
+    Value inside;
+    for (unsigned i : {0u, 1u}) {
+      int64_t size = type.getDimSize(i + 1);
+      Value position = index.add(point[i + 1], -tiling.paddingLow[i]);
+      Value here = index.both(index.greaterEqual(position, 0), index.lessThan(position, index.constant(size)));
+      inside = inside ? index.both(inside, here) : here;
+      at[i + 1] = index.clamp(position, 0, index.constant(size - 1));
+    }
+    Value zero = lowering.scalar(b, loc, type.getElementType(), 0);
+    Value value = lowering.at(b, loc, image, at);
+    halide::YieldOp::create(
+        b, loc, Value(arith::SelectOp::create(b, loc, halide::LikelyOp::create(b, loc, inside), value, zero)));
+  });
+  halide::FuncOp rows =
+      create((name + "_rows").str(), {"n", "co", "t", "a", "j", "ci"}, [&](OpBuilder &b, Location loc, ValueRange v) {
+        IndexBuilder index(b, loc);
+        Value y = index.mul(index.floorDiv(v[2], tiling.inRow), tiling.step),
+              x = index.add(index.mul(index.mod(v[2], tiling.inRow), tiling.step), v[4]),
+              c = index.add(index.mul(v[1], tiling.block), v[5]);
+        halide::YieldOp::create(b, loc, applyRow(b, loc, matrix, v[3], [&](int64_t i) {
+                                  return lowering.at(b, loc, whole, {v[0], index.add(y, i), x, c});
+                                }));
+      });
+  return create((name + "_points").str(), {"n", "co", "t", "a", "b", "ci"}, [&](OpBuilder &b, Location loc, ValueRange v) {
+    IndexBuilder index(b, loc);
+    halide::YieldOp::create(b, loc, applyRow(b, loc, matrix, v[4], [&](int64_t j) {
+                              return lowering.at(b, loc, rows, {v[0], v[1], v[2], v[3], index.constant(j), v[5]});
+                            }));
+  });
+}
+
 static LogicalResult lowerWinogradConv(nn::WinogradConvOp op, GroupLowering &lowering) {
   Transforms transforms = transformsOf(op.getTile());
   RankedTensorType input = lowering.typeOf(op.getInput()), filter = lowering.typeOf(op.getFilter()),
@@ -138,49 +196,10 @@ static LogicalResult lowerWinogradConv(nn::WinogradConvOp op, GroupLowering &low
   auto create = [&](StringRef name, ArrayRef<StringRef> vars, halide::BodyBuilder body) {
     return halide::FuncOp::create(builder, loc, name, vars, element, body);
   };
-
-  // The input in the padding, and beyond it where tiles overhang, is zero.
-  halide::FuncOp padded =
-      create("padded", {"n", "y", "x", "c"}, [&](OpBuilder &b, Location loc, ValueRange point) {
-        IndexBuilder index(b, loc);
-        SmallVector<Value> at(point);
-        Value inside;
-        for (unsigned i : {0u, 1u}) {
-          int64_t size = input.getDimSize(i + 1);
-          Value position = index.add(point[i + 1], -op.getPaddingLow()[i]);
-          Value here = index.both(index.greaterEqual(position, 0),
-                                  index.lessThan(position, index.constant(size)));
-          inside = inside ? index.both(inside, here) : here;
-          at[i + 1] = index.clamp(position, 0, index.constant(size - 1));
-        }
-        Value zero = lowering.scalar(b, loc, element, 0);
-        Value value = lowering.at(b, loc, op.getInput(), at);
-        halide::YieldOp::create(
-            b, loc,
-            Value(arith::SelectOp::create(b, loc, halide::LikelyOp::create(b, loc, inside), value,
-                                          zero)));
-      });
-  // Tiles are numbered row by row: t. Channels are in blocks, co of them, so that all points of a tile lie side by side for the
-  // transforms, and the same point of the next tile not a multiple of a page away for the products.
   int64_t inputBlock = std::gcd(input.getDimSize(3), block);
-  halide::FuncOp rows = create(
-      "input_rows", {"n", "co", "t", "a", "j", "ci"}, [&](OpBuilder &b, Location loc, ValueRange v) {
-        IndexBuilder index(b, loc);
-        Value y = index.mul(index.floorDiv(v[2], tilesInRow), tile),
-              x = index.add(index.mul(index.mod(v[2], tilesInRow), tile), v[4]),
-              c = index.add(index.mul(v[1], inputBlock), v[5]);
-        halide::YieldOp::create(b, loc, applyRow(b, loc, transforms.input, v[3], [&](int64_t i) {
-                                  return lowering.at(b, loc, padded, {v[0], index.add(y, i), x, c});
-                                }));
-      });
-  halide::FuncOp transformed = create(
-      "input_points", {"n", "co", "t", "a", "b", "ci"}, [&](OpBuilder &b, Location loc, ValueRange v) {
-        IndexBuilder index(b, loc);
-        halide::YieldOp::create(b, loc, applyRow(b, loc, transforms.input, v[4], [&](int64_t j) {
-                                  return lowering.at(b, loc, rows,
-                                                     {v[0], v[1], v[2], v[3], index.constant(j), v[5]});
-                                }));
-      });
+  halide::FuncOp transformed =
+      transformTiles(lowering, loc, "padded", "input", op.getInput(),
+                     {tile, tilesInRow, op.getPaddingLow(), inputBlock}, transforms.input);
   halide::FuncOp sums = create(
       "sums", {"n", "co", "t", "a", "b", "ci"}, [&](OpBuilder &b, Location loc, ValueRange) {
         halide::YieldOp::create(b, loc, lowering.scalar(b, loc, element, 0));
@@ -228,7 +247,72 @@ static LogicalResult lowerWinogradConv(nn::WinogradConvOp op, GroupLowering &low
   return success();
 }
 
+namespace {
+/// The transposed matrix of a transform.
+struct Transposed {
+  explicit Transposed(ArrayRef<ArrayRef<double>> matrix) : rows(matrix.front().size()) {
+    for (ArrayRef<double> row : matrix)
+      for (auto [i, value] : llvm::enumerate(row))
+        rows[i].push_back(value);
+    views.assign(rows.begin(), rows.end());
+  }
+  SmallVector<SmallVector<double>> rows;
+  SmallVector<ArrayRef<double>> views;
+};
+} // namespace
+
+/// The adjoint of the convolution: tiles of the input and of the gradient meet point by point, and the sums go back to taps.
+static LogicalResult lowerWinogradGradFilter(nn::WinogradGradFilterOp op, GroupLowering &lowering) {
+  Transforms transforms = transformsOf(op.getTile());
+  Transposed output(transforms.output), filter(transforms.filter);
+  RankedTensorType gradient = lowering.typeOf(op.getGradient());
+  Type element = gradient.getElementType();
+  int64_t tile = op.getTile(), tilesInRow = llvm::divideCeil(gradient.getDimSize(2), tile),
+          tiles = llvm::divideCeil(gradient.getDimSize(1), tile) * tilesInRow;
+  constexpr int64_t mostInBlock = 32; // two vectors, or a few
+  int64_t inputBlock = std::gcd(lowering.typeOf(op.getInput()).getDimSize(3), mostInBlock),
+          block = std::gcd(gradient.getDimSize(3), mostInBlock);
+  Location loc = op.getLoc();
+  OpBuilder &builder = lowering.builder;
+  halide::FuncOp input =
+      transformTiles(lowering, loc, "padded", "input", op.getInput(),
+                     {tile, tilesInRow, op.getPaddingLow(), inputBlock, /*inGroups=*/true}, transforms.input);
+  halide::FuncOp from = transformTiles(lowering, loc, "padded_gradient", "gradient", op.getGradient(),
+                                       {tile, tilesInRow, {0, 0}, block, /*inGroups=*/true}, output.views);
+  halide::FuncOp products = halide::FuncOp::create(
+      builder, loc, "products", {"a", "b", "c", "o"}, element, [&](OpBuilder &b, Location loc, ValueRange) {
+        halide::YieldOp::create(b, loc, lowering.scalar(b, loc, element, 0));
+      });
+  SmallVector<halide::ReductionVariable> reduction{{"rn", 0, lowering.extentBound(op.getGradient(), 0)}, {"rt", 0, tiles}};
+  halide::UpdateOp::create(
+      builder, loc, products, reduction,
+      [&](OpBuilder &b, Location loc, ValueRange v) {
+        IndexBuilder index(b, loc);
+        auto pointOf = [&](halide::FuncOp points, Value channel, int64_t block) {
+          return lowering.at(b, loc, points,
+                             {v[4], index.floorDiv(channel, block), v[5], v[0], v[1], index.mod(channel, block)});
+        };
+        yieldProductSum(b, loc, lowering.at(b, loc, products, v.take_front(4)), pointOf(input, v[2], inputBlock),
+                        pointOf(from, v[3], block));
+      });
+  halide::FuncOp rows = halide::FuncOp::create(
+      builder, loc, "filter_rows", {"i", "b", "c", "o"}, element, [&](OpBuilder &b, Location loc, ValueRange v) {
+        IndexBuilder index(b, loc);
+        halide::YieldOp::create(b, loc, applyRow(b, loc, filter.views, v[0], [&](int64_t a) {
+                                  return lowering.at(b, loc, products, {index.constant(a), v[1], v[2], v[3]});
+                                }));
+      });
+  lowering.defineFunc(op, "winograd_grad_filter", [&](OpBuilder &b, Location loc, ValueRange v) {
+    IndexBuilder index(b, loc);
+    halide::YieldOp::create(b, loc, applyRow(b, loc, filter.views, v[1], [&](int64_t k) {
+                              return lowering.at(b, loc, rows, {v[0], index.constant(k), v[2], v[3]});
+                            }));
+  });
+  return success();
+}
+
 void sylvite::addWinogradLowerings(LoweringTable &table) {
   table.add<nn::WinogradConvOp, lowerWinogradConv>();
   table.add<nn::WinogradFilterOp, lowerWinogradFilter>();
+  table.add<nn::WinogradGradFilterOp, lowerWinogradGradFilter>();
 }

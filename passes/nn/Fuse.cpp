@@ -2,7 +2,7 @@
 //
 // Decides what becomes one kernel. A kernel is an anchor (an op with a loop nest of its own) with the
 // maps that follow it at register level, or a chain of maps, or a data movement with the maps that feed
-// it. A map reads through slices: the gates of a recurrent cell are slices of one product, and the maps that
+// it. Maps that read each other's results, which others read too, are one kernel with several results. A map reads through slices: the gates of a recurrent cell are slices of one product, and the maps that
 // make the next states of them are one kernel with it. Attention reads and writes through transposes. A product
 // that a depthwise convolution reads joins it where nn-plan-contractions left its positions in rows. Other chains of
 // contractions stay apart: fusing them gained nothing measurable.
@@ -219,6 +219,78 @@ SmallVector<Operation *> cellOf(PackedMatmulOp op) {
   return members;
 }
 
+/// Whether the gradient of a filter, which alone reads `op`, computes its elements on the way: those of the gradient of a pooling
+/// whose windows do not overlap, each of them from one of the pooling's result.
+bool isPartOfFilterGradient(Operation *op) {
+  auto isSpread = [&](auto pool) {
+    auto fits = [](auto pair) { return std::get<0>(pair) <= std::get<1>(pair); };
+    return !pool.getLike() && llvm::all_of(llvm::zip(pool.getWindow(), pool.getStrides()), fits) &&
+           llvm::all_of(pool.getDilations(), [](int64_t dilation) { return dilation == 1; });
+  };
+  auto max = dyn_cast<MaxPoolGradOp>(op);
+  auto average = dyn_cast<AvgPoolGradOp>(op);
+  auto filter = dyn_cast_or_null<ConvGradFilterOp>(onlyUserBeside(op));
+  return filter && filter.getGradient() == op->getResult(0) && ((max && isSpread(max)) || (average && isSpread(average)));
+}
+
+/// What is one kernel with the pooling `op`, in order: the choice of the tap of each window, and the map that alone reads the
+/// maxima beside it.
+SmallVector<Operation *> choiceOf(MaxPoolOp op) {
+  SmallVector<Operation *> users(op->getUsers());
+  llvm::sort(users, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+  auto index = dyn_cast<MaxPoolIndexOp>(users.empty() ? nullptr : users.front());
+  if (!index || index.getInput() != op.getInput() || index.getMaximum() != op.getResult())
+    return {};
+  auto map = users.size() == 2 ? dyn_cast<MapOp>(users.back()) : MapOp();
+  if (!map || map->getBlock() != op->getBlock() || map.getType().getShape() != op.getType().getShape() ||
+      !llvm::all_of(index->getUsers(), [&](Operation *user) { return map->isBeforeInBlock(user); }))
+    return {index};
+  return {index, map};
+}
+
+/// Maps that are one kernel with `first`, later ones, in order: those of its type that read it, or that they read, and so on, as the new values
+/// of a parameter and of what its optimizer keeps do. What each reads of the others then stays in registers, and what several
+/// read is read once. None when something that they read is computed after `first`.
+SmallVector<Operation *> mapsBeside(MapOp first, const SmallPtrSetImpl<Operation *> &taken) {
+  constexpr unsigned mostMaps = 8;
+  Block *block = first->getBlock();
+  llvm::SmallSetVector<Operation *, mostMaps> maps;
+  maps.insert(first);
+  auto join = [&](Operation *op) {
+    auto map = dyn_cast_or_null<MapOp>(op);
+    if (map && map->getBlock() == block && map.getType() == first.getType() && first->isBeforeInBlock(map) &&
+        !taken.contains(map))
+      maps.insert(map);
+  };
+  for (unsigned i = 0; i < maps.size() && maps.size() <= mostMaps; ++i) {
+    for (Operation *user : maps[i]->getUsers())
+      join(user);
+    for (Value operand : maps[i]->getOperands())
+      join(operand.getDefiningOp());
+  }
+  SmallVector<Operation *> members(maps.begin(), maps.end());
+  llvm::sort(members, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+  // A view of something earlier is there in time, too.
+  auto isEarlier = [&](Value value) {
+    while (auto reshape = value.getDefiningOp<ReshapeOp>())
+      value = reshape.getInput();
+    Operation *source = value.getDefiningOp();
+    return !source || source->getBlock() != block || isa<GetOp>(source) || source->isBeforeInBlock(first);
+  };
+  for (Operation *map : members) {
+    if (members.size() > mostMaps || llvm::any_of(map->getOperands(), [&](Value operand) {
+          return !maps.contains(operand.getDefiningOp()) && !isEarlier(operand);
+        }))
+      return {};
+    // All results are there when the last one is.
+    for (Operation *user : map->getUsers())
+      if (user = block->findAncestorOpInBlock(*user); !maps.contains(user) && user->isBeforeInBlock(members.back()))
+        return {};
+  }
+  members.erase(members.begin());
+  return members;
+}
+
 /// Says what became one kernel, and why the maps that read its result did not join it.
 void remarkGroup(ArrayRef<Operation *> group) {
   Operation *last = group.back();
@@ -272,11 +344,14 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
         continue;
       }
       group.append(expansions.lookup(&op));
-      if (isPartOfWindow(&op) || isReadByAttention(&op))
+      if (isPartOfWindow(&op) || isReadByAttention(&op) || isPartOfFilterGradient(&op))
         continue;
       if (readsWindowPerChannel(&op))
         if (Operation *pad = op.getOperand(0).getDefiningOp(); pad && isPartOfWindow(pad))
           group.insert(group.begin(), pad);
+      if (auto filter = dyn_cast<ConvGradFilterOp>(op))
+        if (Operation *spread = filter.getGradient().getDefiningOp(); spread && isPartOfFilterGradient(spread))
+          group.push_back(spread);
       if (isa<MapOp>(op)) {
         // A map waits for the op that can compute it on the way; that op comes later in the block.
         Operation *user = onlyUserBeside(&op);
@@ -297,11 +372,15 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
         if (Operation *user = onlyUserBeside(&op); reordersAttention(user))
           group.push_back(user);
       }
-      SmallVector<Operation *> cell;
+      SmallVector<Operation *> joined; // whose results are results of the kernel, too
       if (auto product = dyn_cast<PackedMatmulOp>(op))
-        cell = cellOf(product);
-      group.append(cell);
-      for (Operation *last = &op; cell.empty() && !isa<AttentionOp, ConcatOp, PadOp>(op);) {
+        joined = cellOf(product);
+      else if (auto map = dyn_cast<MapOp>(op))
+        joined = mapsBeside(map, taken);
+      else if (auto pool = dyn_cast<MaxPoolOp>(op))
+        joined = choiceOf(pool);
+      group.append(joined);
+      for (Operation *last = &op; joined.empty() && !isa<AttentionOp, ConcatOp, PadOp>(op);) {
         auto map = dyn_cast_or_null<MapOp>(onlyUserBeside(last));
         // A map that joins two groups' results belongs to the first.
         if (!map || taken.contains(map) ||
@@ -332,7 +411,8 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
   }
 
   /// Moves `ops`, in their order, into one nn.group that stands where the last of them stood. Its results are those of
-  /// the last, and what others read of the rest.
+  /// the last, and what others read of the rest, the last ones first: an element of a result is there before that of one
+  /// from which it is computed, and which may be written over what both read.
   void wrap(ArrayRef<Operation *> ops) {
     SmallPtrSet<Operation *, 8> inside(ops.begin(), ops.end());
     SmallVector<Value> operands;
@@ -345,7 +425,7 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
     }
     Operation *last = ops.back();
     SmallVector<Value> results;
-    for (Operation *op : ops)
+    for (Operation *op : llvm::reverse(ops))
       for (Value result : op->getResults())
         if (op == last || llvm::any_of(result.getUsers(), [&](Operation *user) { return !inside.contains(user); }))
           results.push_back(result);

@@ -33,6 +33,17 @@ static Value reshapeTo(OpBuilder &b, Location loc, Value value, ArrayRef<int64_t
                            value, from);
 }
 
+/// `value` with its dimensions in `order`: a view where only dimensions of size one change places.
+static Value transposeTo(OpBuilder &b, Location loc, Value value, ArrayRef<int64_t> order) {
+  SmallVector<int64_t> shape, kept;
+  for (int64_t dim : order) {
+    shape.push_back(typeOf(value).getDimSize(dim));
+    if (shape.back() != 1)
+      kept.push_back(dim);
+  }
+  return llvm::is_sorted(kept) ? reshapeTo(b, loc, value, shape) : Value(TransposeOp::create(b, loc, value, order));
+}
+
 /// `weights`, whose last dimension are output channels, with that dimension in blocks of `block`, filled
 /// up with zeros, and the blocks before dimension `position`: `(a..., blocks, b..., block)`.
 static Value packChannels(OpBuilder &b, Location loc, Value weights, int64_t block,
@@ -54,7 +65,7 @@ static Value packChannels(OpBuilder &b, Location loc, Value weights, int64_t blo
     order.push_back(i);
   }
   order.push_back(rank);
-  return TransposeOp::create(b, loc, reshapeTo(b, loc, weights, shape), order);
+  return transposeTo(b, loc, reshapeTo(b, loc, weights, shape), order);
 }
 
 /// Says which register tile a contraction got.
@@ -262,7 +273,7 @@ struct PackConv : PlanPattern<ConvOp> {
     SmallVector<int64_t> order{numSpatial + 1};
     order.append(llvm::to_vector(llvm::seq<int64_t>(0, numSpatial + 1)));
     order.push_back(numSpatial + 2);
-    weights = TransposeOp::create(rewriter, loc, reshapeTo(rewriter, loc, weights, shape), order);
+    weights = transposeTo(rewriter, loc, reshapeTo(rewriter, loc, weights, shape), order);
     Value packed = packChannels(rewriter, loc, weights, block, /*position=*/1);
     auto conv = PackedConvOp::create(rewriter, loc, input, packed, filters, op.getStrides(),
                                      op.getDilations(), flatten);
@@ -318,6 +329,38 @@ struct Winograd : PlanPattern<ConvOp> {
     Value packed = packChannels(rewriter, op.getLoc(), byPoint, plan.product.vectors * lanes);
     rewriter.replaceOpWithNewOp<WinogradConvOp>(op, op.getType(), op.getInput(), packed, filters,
                                                 plan.tile, op.getPaddingLow(), op.getPaddingHigh());
+    return success();
+  }
+};
+
+/// The gradient of a filter of such a convolution likewise.
+struct WinogradGradFilter : PlanPattern<ConvGradFilterOp> {
+  using PlanPattern::PlanPattern;
+  LogicalResult matchAndRewrite(ConvGradFilterOp op, PatternRewriter &rewriter) const override {
+    RankedTensorType input = typeOf(op.getInput()), gradient = typeOf(op.getGradient());
+    auto tooWide = [](int64_t padding) { return padding > 2; };
+    if (op.getGroups() != 1 || op.getWindow() != ArrayRef<int64_t>{3, 3} || !isOne(op.getStrides()) ||
+        !isOne(op.getDilations()) || llvm::any_of(op.getPaddingLow(), tooWide) ||
+        llvm::any_of(op.getPaddingHigh(), tooWide) || ShapedType::isDynamicShape(input.getShape().drop_front()) ||
+        ShapedType::isDynamicShape(gradient.getShape().drop_front()) || !gradient.getElementType().isF32())
+      return failure();
+    int64_t height = gradient.getDimSize(1), width = gradient.getDimSize(2), channels = input.getDimSize(3),
+            filters = gradient.getDimSize(3), lanes = machine.lanes(gradient.getElementType());
+    WinogradGradientPlan plan = planWinogradGradient({height, width, channels, filters, lanes}, machine);
+    Contraction direct{filters, 9 * channels, height * width, lanes};
+    double directCycles = estimateCycles(direct, chooseTile(direct, machine));
+    auto about = remark::RemarkOpts::name("Winograd").category("contractions");
+    auto compare = [&](remark::detail::InFlightRemark remark) {
+      remark << remark::add("the gradient by F({0}x{0}, 3x3) is estimated at {1:f0} cycles an image, by the definition at {2:f0}",
+                            plan.tile, plan.cycles, directCycles);
+    };
+    if (plan.cycles > 0.95 * directCycles) {
+      compare(remark::missed(op.getLoc(), about));
+      return failure();
+    }
+    compare(remark::passed(op.getLoc(), about));
+    rewriter.replaceOpWithNewOp<WinogradGradFilterOp>(op, op.getType(), op.getInput(), op.getGradient(), plan.tile,
+                                                      op.getPaddingLow(), op.getPaddingHigh());
     return success();
   }
 };
@@ -450,7 +493,7 @@ struct PlanContractions : sylvite::impl::PlanContractionsBase<PlanContractions> 
     RewritePatternSet patterns(context);
     patterns.add<PointwiseConv>(context, machine, /*benefit=*/2);
     if (!exact)
-      patterns.add<Winograd>(context, machine, /*benefit=*/2);
+      patterns.add<Winograd, WinogradGradFilter>(context, machine, /*benefit=*/2);
     patterns.add<PackConv, PackMatmul>(context, machine);
     patterns.add<PackGates>(context, machine, /*benefit=*/2);
     populateSplitTransposedConvs(patterns);

@@ -43,14 +43,13 @@ struct Prepare : sylvite::impl::PrepareBase<Prepare> {
 private:
   static std::string nameOf(unsigned i) { return "prepared/" + std::to_string(i); }
 
-  /// What `value` computes, as text: functions share what they compute alike.
-  const std::string &keyOf(Value value) {
-    Operation *op = value.getDefiningOp();
+  /// What `op` computes, as text: functions share what they compute alike.
+  const std::string &keyOf(Operation *op) {
     if (auto known = keys.find(op); known != keys.end())
       return known->second;
     std::string key = structureOf(op);
     for (Value operand : op->getOperands())
-      key += "(" + keyOf(operand) + ")";
+      key += "(" + keyOf(operand.getDefiningOp()) + "#" + std::to_string(cast<OpResult>(operand).getResultNumber()) + ")";
     return keys[op] = std::move(key);
   }
 
@@ -78,7 +77,7 @@ private:
     builder.setInsertionPointToEnd(&prepare.getBody().front());
     IRMapping mapping;
     for (Operation *op : constant) {
-      Value &known = moved[keyOf(op->getResult(0))];
+      Value &known = moved[keyOf(op)];
       if (known) {
         mapping.map(op->getResults(), known.getDefiningOp()->getResults());
         continue;

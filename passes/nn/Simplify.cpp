@@ -1,7 +1,7 @@
 //===- Simplify.cpp - nn-simplify ------------------------------------------===//
 //
 // Rewrites a model into one that computes the same with fewer ops: batch normalization goes into the
-// weights before it, layers that were written as arithmetic are found, transposes move down until they meet
+// weights before it, padding into the convolution after it, layers that were written as arithmetic are found, transposes move down until they meet
 // their inverse. Ops on parameters that this leaves behind are nn-prepare's business.
 //
 //===----------------------------------------------------------------------===//
@@ -208,6 +208,20 @@ private:
   const llvm::StringSet<> &updated;
 };
 
+/// The algorithm that a convolution gets decides whether its padding is ever stored.
+struct AbsorbPadding : OpRewritePattern<ConvOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(ConvOp op, PatternRewriter &rewriter) const override {
+    rewriter.startOpModification(op);
+    if (!absorbPadding(op)) {
+      rewriter.cancelOpModification(op);
+      return failure();
+    }
+    rewriter.finalizeOpModification(op);
+    return success();
+  }
+};
+
 /// Where nothing is trained, nothing is dropped or penalized.
 template <typename OpTy> struct RemoveUntrained : OpRewritePattern<OpTy> {
   using OpRewritePattern<OpTy>::OpRewritePattern;
@@ -224,7 +238,7 @@ struct Simplify : sylvite::impl::SimplifyBase<Simplify> {
     RewritePatternSet patterns(context);
     llvm::StringSet<> updated = updatedParameters(getOperation());
     patterns.add<FoldAffineMap>(context, updated);
-    patterns.add<FoldBatchNorm, RemoveUntrained<DropoutOp>, RemoveUntrained<ActivityPenaltyOp>>(context);
+    patterns.add<AbsorbPadding, FoldBatchNorm, RemoveUntrained<DropoutOp>, RemoveUntrained<ActivityPenaltyOp>>(context);
     populateFormLayers(patterns);
     populateSimplifyGradients(patterns);
     populateSinkTransposes(patterns);

@@ -9,6 +9,7 @@
 #include "passes/Passes.h"
 #include "passes/nn/Differentiate.h"
 #include "passes/nn/StepFunction.h"
+#include "passes/nn/Utils.h"
 
 #include "llvm/ADT/BitVector.h"
 
@@ -37,6 +38,15 @@ struct Train : sylvite::impl::TrainBase<Train> {
     eraseDeadOps(forward.getBody().front());
   }
 
+  /// Convolutions whose padding is their own: there is no gradient of what is padded.
+  static void absorbPaddings(func::FuncOp forward) {
+    SmallVector<nn::ConvOp> convs;
+    forward.walk([&](nn::ConvOp conv) { convs.push_back(conv); });
+    for (nn::ConvOp conv : convs)
+      if (Operation *pad = conv.getInput().getDefiningOp(); absorbPadding(conv))
+        pad->erase();
+  }
+
   void runOnOperation() override {
     auto training = getOperation()->getAttrOfType<DictionaryAttr>("nn.training");
     auto forward = getOperation().lookupSymbol<func::FuncOp>("forward");
@@ -51,6 +61,7 @@ struct Train : sylvite::impl::TrainBase<Train> {
         forward.emitError("a model with stateful layers cannot be trained");
         return signalPassFailure();
       }
+    absorbPaddings(forward);
     StepFunction step(forward, "train_step", training, /*trains=*/true),
         evaluate(forward, "evaluate", training, /*trains=*/false), gradients(forward, "gradients", training, /*trains=*/true);
     if (failed(step.addLoss()) || failed(step.addMetrics()) || failed(step.addOptimizer()) ||

@@ -107,6 +107,23 @@ bool sylvite::isConstant(Value value, const llvm::StringSet<> &updated) {
   return dependsOnlyOn(value, [&](GetOp get) { return !updated.contains(get.getParameter()); });
 }
 
+bool sylvite::absorbPadding(ConvOp conv) {
+  auto pad = conv.getInput().getDefiningOp<PadOp>();
+  if (!pad || !pad->hasOneUse() || pad.getMode() != PadMode::Constant || !pad.getValue().isZero())
+    return false;
+  ArrayRef<int64_t> low = pad.getLow(), high = pad.getHigh();
+  if (low.front() || low.back() || high.front() || high.back())
+    return false;
+  auto sum = [](ArrayRef<int64_t> own, ArrayRef<int64_t> added) {
+    return llvm::to_vector(llvm::map_range(llvm::zip_equal(own, added.drop_front().drop_back()),
+                                           [](auto pair) { return std::get<0>(pair) + std::get<1>(pair); }));
+  };
+  conv.setPaddingLow(sum(conv.getPaddingLow(), low));
+  conv.setPaddingHigh(sum(conv.getPaddingHigh(), high));
+  conv.getInputMutable().assign(pad.getInput());
+  return true;
+}
+
 bool sylvite::isDepthwise(ConvOp conv) {
   return conv.getGroups() > 1 &&
          cast<RankedTensorType>(conv.getFilter().getType()).getShape().drop_back().back() == 1;

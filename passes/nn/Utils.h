@@ -45,6 +45,10 @@ std::string structureOf(mlir::Operation *op);
 mlir::Value padSpatial(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value,
                        llvm::ArrayRef<int64_t> low, llvm::ArrayRef<int64_t> high);
 
+/// Makes zeros that `nn.pad` adds around the spatial dimensions of the input of `conv` part of its own padding, which its gradient
+/// then leaves out, too. Returns whether there were any.
+bool absorbPadding(nn::ConvOp conv);
+
 /// Whether `conv` is depthwise: each filter has a channel of its own, and vectors run along channels.
 bool isDepthwise(nn::ConvOp conv);
 

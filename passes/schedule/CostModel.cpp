@@ -122,6 +122,10 @@ double sylvite::overlapped(double compute, double memory) {
   return std::max(compute, memory) + 0.5 * std::min(compute, memory);
 }
 
+// Of a vector of one tile of m x m: loads, about as many additions as the matrices have entries, stores.
+static double inputTransformCycles(int64_t m) { return m == 2 ? 50 : 150; }
+static double outputTransformCycles(int64_t m) { return m == 2 ? 40 : 150; }
+
 WinogradPlan sylvite::planWinograd(const WinogradShape &shape, const Machine &machine, int64_t tile,
                                    int64_t vectors) {
   WinogradPlan best{0, {1, 1}, 1, 1, std::numeric_limits<double>::infinity()};
@@ -131,14 +135,12 @@ WinogradPlan sylvite::planWinograd(const WinogradShape &shape, const Machine &ma
     int64_t points = (m + 2) * (m + 2), tiles = rows * columns;
     double groups = llvm::divideCeil(llvm::divideCeil(shape.height, m), rows) *
                     llvm::divideCeil(llvm::divideCeil(shape.width, m), columns);
-    // Of a vector of one tile: loads, about as many additions as the matrices have entries, stores.
-    double inputCycles = m == 2 ? 50 : 150, outputCycles = m == 2 ? 40 : 150;
     Contraction product{shape.filters, tiles, shape.channels, shape.lanes, Weights::Packed, /*taps=*/0,
                         /*positionBytes=*/4 * shape.channels};
     Tile registerTile = chooseTile(product, machine, vectors);
     double compute = groups * (points * estimateCycles(product, registerTile) +
-                               tiles * (inputCycles * llvm::divideCeil(shape.channels, shape.lanes) +
-                                        outputCycles * llvm::divideCeil(shape.filters, shape.lanes)));
+                               tiles * (inputTransformCycles(m) * llvm::divideCeil(shape.channels, shape.lanes) +
+                                        outputTransformCycles(m) * llvm::divideCeil(shape.filters, shape.lanes)));
     // Between the first cache and the second go the filters, which every group reads, the transformed input, which is
     // written and which every block of filters reads, and the products, which are written and read; what is written
     // goes both ways. Some of that does not stay in the second cache either.
@@ -172,6 +174,38 @@ WinogradPlan sylvite::planWinograd(const WinogradShape &shape, const Machine &ma
     for (int64_t columns = 1; columns < tilesInRow; ++columns)
       if (tilesInRow % columns == 0)
         consider(m, 1, columns);
+  }
+  return best;
+}
+
+WinogradGradientPlan sylvite::planWinogradGradient(const WinogradShape &shape, const Machine &machine, int64_t tile) {
+  // A sum goes to memory and back once for so many products, or more.
+  constexpr int64_t fewestTiles = 48;
+  WinogradGradientPlan best{0, 1, shape.channels, std::numeric_limits<double>::infinity()};
+  if (shape.channels % shape.lanes || shape.filters % shape.lanes)
+    return best;
+  for (int64_t m : {2, 4}) {
+    if (tile && m != tile)
+      continue;
+    int64_t points = (m + 2) * (m + 2), tiles = llvm::divideCeil(shape.height, m) * llvm::divideCeil(shape.width, m),
+            items = llvm::divideCeil(fewestTiles, tiles), group = items * tiles;
+    // Two tasks at least, for two cores.
+    for (int64_t channels = std::max(shape.channels / 2 / shape.lanes, int64_t(1)) * shape.lanes; channels >= shape.lanes;
+         channels -= shape.lanes) {
+      if (shape.channels % channels)
+        continue;
+      int64_t tasks = shape.channels / channels;
+      Contraction product{shape.filters, channels, group, shape.lanes};
+      double compute = points * estimateCycles(product, chooseTile(product, machine)) +
+                       group * (inputTransformCycles(m) * (channels / shape.lanes) +
+                                outputTransformCycles(m) * (shape.filters / shape.lanes));
+      double inputBytes = 4.0 * points * group * channels, gradientBytes = 4.0 * points * group * shape.filters,
+             sumBytes = 4.0 * points * channels * shape.filters, live = inputBytes + gradientBytes + sumBytes,
+             bandwidth = live > machine.l2Bytes * 3 / 4 ? cacheBytes : secondCacheBandwidth;
+      double cycles = tasks * (compute + 0.5 * (2 * inputBytes + 2 * gradientBytes + 2 * sumBytes) / bandwidth) / items;
+      if (cycles < best.cycles)
+        best = {m, items, channels, cycles};
+    }
   }
   return best;
 }

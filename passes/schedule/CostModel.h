@@ -113,6 +113,17 @@ struct WinogradPlan {
 WinogradPlan planWinograd(const WinogradShape &shape, const Machine &machine, int64_t tile = 0,
                           int64_t vectors = 0);
 
+/// How the gradient of a filter is summed by Winograd's algorithm: F(tile x tile, 3x3), tiles of `items` items transformed and
+/// multiplied before the next, in tasks of `channels` input channels, each of which transforms the gradient anew.
+struct WinogradGradientPlan {
+  int64_t tile, items, channels;
+  double cycles; ///< of one core for an item
+};
+
+/// The plan with the least estimate for the filter of `shape`, restricted to `tile` if that is given. None where channels or
+/// filters do not fill vectors.
+WinogradGradientPlan planWinogradGradient(const WinogradShape &shape, const Machine &machine, int64_t tile = 0);
+
 /// Cycles to read `bytes` of weights, which nothing has read before in this run.
 double estimateWeightCycles(double bytes);
 

@@ -56,22 +56,28 @@ static bool sumsOuterProducts(halide::UpdateOp update) {
   return columnReads == 1 && otherReads == 1 && isDenseAlongInnermost(update);
 }
 
-/// The tile that fits `rows` by `columns` a whole number of times (an update cannot do an element twice), at the least
-/// estimated cycles.
-static Tile chooseDividingTile(int64_t rows, int64_t columns, int64_t lanes, int64_t depth, const Machine &machine) {
-  Tile best{1, 1};
+RowTile sylvite::chooseDividingTile(ArrayRef<int64_t> shape, unsigned rowDim, int64_t columns, int64_t lanes, int64_t depth,
+                                    const Machine &machine) {
+  RowTile best{{1, 1}, rowDim};
   double leastCycles = std::numeric_limits<double>::infinity();
-  for (Tile tile{1, 1}; tile.vectors * lanes <= columns; ++tile.vectors)
-    for (tile.rows = 1; tile.rows <= rows; ++tile.rows) {
-      if (columns % (tile.vectors * lanes) || rows % tile.rows ||
-          tile.vectors * tile.rows + tile.vectors + 1 > machine.vectorRegisters)
-        continue;
-      double cycles = estimateCycles({columns, rows, depth, lanes}, tile);
-      if (cycles < leastCycles) {
-        best = tile;
-        leastCycles = cycles;
+  int64_t rows = ShapedType::getNumElements(shape.drop_back());
+  for (Tile tile{1, 1}; tile.vectors * lanes <= columns; ++tile.vectors) {
+    if (columns % (tile.vectors * lanes))
+      continue;
+    auto fits = [&](int64_t rows) { return tile.vectors * rows + tile.vectors + 1 <= machine.vectorRegisters; };
+    int64_t whole = 1;
+    for (unsigned dim = rowDim + 1; dim-- > 0 && fits(whole); whole *= shape[dim])
+      for (int64_t factor = 1; factor <= shape[dim] && fits(whole * factor); ++factor) {
+        if (shape[dim] % factor)
+          continue;
+        tile.rows = whole * factor;
+        double cycles = estimateCycles({columns, rows, depth, lanes}, tile);
+        if (cycles < leastCycles) {
+          best = {tile, dim, factor};
+          leastCycles = cycles;
+        }
       }
-    }
+  }
   return best;
 }
 
@@ -119,8 +125,10 @@ bool sylvite::scheduleOuterProducts(PipelineView &view, const Machine &machine) 
   if (!factor)
     return false; // few positions: one block
 
-  Tile tile = chooseDividingTile(taskRows, taskColumns, lanes, positions * *factor, machine);
-  int64_t width = tile.vectors * lanes;
+  SmallVector<int64_t> taskShape(shape);
+  taskShape[rowDim] = taskRows;
+  RowTile tile = chooseDividingTile(taskShape, rowDim, taskColumns, lanes, positions * *factor, machine);
+  int64_t width = tile.size.vectors * lanes;
 
   ScheduleWriter write(view.pipeline);
   StringRef out = output.getSymName(), p = sum.getSymName();
@@ -138,8 +146,11 @@ bool sylvite::scheduleOuterProducts(PipelineView &view, const Machine &machine) 
 
   // The sum of a task's columns, in tiles; each tile adds what a block of positions gives.
   SmallVector<StringRef> sumVars = sum.getVarNames();
-  StringRef sumColumn = sumVars.pop_back_val(), sumRow = sumVars[rowDim];
-  sumVars.erase(sumVars.begin() + rowDim);
+  StringRef sumColumn = sumVars.pop_back_val(), sumRow = sumVars[tile.dim];
+  // What is whole in a tile, and the loops over tiles; innermost first.
+  SmallVector<StringRef> wholeRows(std::make_reverse_iterator(sumVars.begin() + rowDim + 1),
+                                   std::make_reverse_iterator(sumVars.begin() + tile.dim + 1));
+  sumVars.erase(sumVars.begin() + tile.dim, sumVars.begin() + rowDim + 1);
   write.computeAt(p, out, "task");
   if (lanes > 1)
     write.vectorize(p, 0, sumColumn, lanes);
@@ -155,15 +166,29 @@ bool sylvite::scheduleOuterProducts(PipelineView &view, const Machine &machine) 
   std::string part = (p + "_block").str();
   write.rfactor(p, 1, preserved, blocks, part);
   write.split(p, 1, sumColumn, "co", "ci", width);
-  write.split(p, 1, sumRow, "xo", "xi", tile.rows);
-  SmallVector<StringRef> tiles{"ci", "xi", "xo", "co"};
+  write.split(p, 1, sumRow, "xo", "xi", tile.factor);
+  SmallVector<StringRef> written{"ci"}; // out
+  written.append(wholeRows);
+  written.push_back("xi");
+  SmallVector<StringRef> tiles(written);
+  tiles.append({"xo", "co"});
   tiles.append(sumVars.rbegin(), sumVars.rend());
   tiles.append(preserved.rbegin(), preserved.rend());
   write.reorder(p, 1, tiles);
   if (lanes > 1)
     write.vectorize(p, 1, "ci", lanes);
-  write.unroll(p, 1, "ci");
-  write.unroll(p, 1, "xi");
+  for (StringRef var : written)
+    write.unroll(p, 1, var);
+
+  // What one of the operands is made of on the way is computed for a block of positions.
+  for (halide::FuncOp func : view.funcs) {
+    if (func == sum || func == output)
+      continue;
+    StringRef channel = func.getVarNames().back();
+    write.computeAt(func.getSymName(), p, preserved.back());
+    if (lanes > 1)
+      write.vectorize(func.getSymName(), 0, channel, lanes);
+  }
 
   // Rows of a matrix are far apart, in few sets of the first cache: the columns that all tiles of a block read are copied
   // together for them. Measured, this doubles the speed.
@@ -178,8 +203,10 @@ bool sylvite::scheduleOuterProducts(PipelineView &view, const Machine &machine) 
 
   write.computeAt(part, p, "xo");
   write.boundExtent(part, sumColumn, width);
-  write.boundExtent(part, sumRow, tile.rows);
-  SmallVector<StringRef> reduction{sumColumn, sumRow}, inside = update.getReductionNames();
+  write.boundExtent(part, sumRow, tile.factor);
+  SmallVector<StringRef> reduction{sumColumn}, inside = update.getReductionNames();
+  reduction.append(wholeRows);
+  reduction.push_back(sumRow);
   inside.erase(inside.begin(), inside.begin() + loops.size());
   reduction.append(inside.rbegin(), inside.rend());
   if (*factor > 1)
@@ -190,6 +217,8 @@ bool sylvite::scheduleOuterProducts(PipelineView &view, const Machine &machine) 
     if (lanes > 1)
       write.vectorize(part, stage, sumColumn, lanes);
     write.unroll(part, stage, sumColumn);
+    for (StringRef var : wholeRows)
+      write.unroll(part, stage, var);
     write.unroll(part, stage, sumRow);
   }
   return true;

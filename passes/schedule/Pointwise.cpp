@@ -13,17 +13,19 @@ using namespace sylvite;
 /// it may be written over what it is computed from.
 static void scheduleVector(ScheduleWriter &write, StringRef out, StringRef var, int64_t extent, int64_t lanes) {
   constexpr int64_t task = 1 << 14; // some ten microseconds of memory traffic
-  if (extent >= 2 * task) {
-    write.split(out, 0, var, "task", "element", task, halide::TailStrategy::GuardWithIf);
-    write.parallel(out, 0, "task");
-    var = "element";
-  }
   if (extent <= lanes) {
     if (extent > 1)
       write.vectorize(out, 0, var);
     return;
   }
-  write.vectorize(out, 0, var, lanes, extent % lanes ? halide::TailStrategy::GuardWithIf : halide::TailStrategy::Auto);
+  write.split(out, 0, var, "vector", "lane", lanes, tailApart(extent, lanes));
+  write.vectorize(out, 0, "lane");
+  if (extent < 2 * task)
+    return;
+  // The last task may have fewer vectors; that they are whole does not depend on it.
+  int64_t vectors = llvm::divideCeil(extent, lanes);
+  write.split(out, 0, "vector", "task", "vector", task / lanes, tailApart(vectors, task / lanes));
+  write.parallel(out, 0, "task");
 }
 
 /// Vectorizes and parallelizes the pure definition of the output.

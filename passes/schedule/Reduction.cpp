@@ -61,13 +61,18 @@ static void reduceInParts(PipelineView &view, ScheduleWriter &write, halide::Upd
 }
 
 bool sylvite::scheduleChannelReduction(PipelineView &view, const Machine &machine) {
-  if (view.reductions.size() != 1 || view.outputType.getRank() < 1)
+  if (view.reductions.empty() || view.outputType.getRank() < 1)
     return false;
-  halide::FuncOp total = view.reductions.front(), output = view.output;
-  halide::UpdateOp update = view.singleUpdate(total);
-  if (total == output || !update || total.getRank() == 0 || !isDenseAlongInnermost(update) ||
-      countReadsAlongInnermost(update) != 1)
-    return false;
+  // Several of them, as the maximum of a window and where it is, go over one input, and a later one may read an earlier one.
+  halide::FuncOp output = view.output;
+  StringRef input = view.weightsOf(view.pipeline.getUpdates(view.reductions.front().getSymName()).front());
+  for (halide::FuncOp total : view.reductions) {
+    halide::UpdateOp update = view.singleUpdate(total);
+    bool isFirst = total == view.reductions.front();
+    if (total == output || !update || total.getRank() == 0 || !isDenseAlongInnermost(update) ||
+        (isFirst ? countReadsAlongInnermost(update) != 1 : view.weightsOf(update) != input || total.getRank() != output.getRank()))
+      return false;
+  }
   int64_t channels = view.outputType.getShape().back();
   if (ShapedType::isDynamic(channels))
     return false;
@@ -75,11 +80,12 @@ bool sylvite::scheduleChannelReduction(PipelineView &view, const Machine &machin
   int64_t lanes = std::min<int64_t>(machine.lanes(view.outputType.getElementType()), channels);
   int64_t width = std::min<int64_t>(4, channels / lanes) * lanes;
   ScheduleWriter write(view.pipeline);
-  if (int64_t parts = countParts(view, update)) {
-    reduceInParts(view, write, update, parts, width, lanes);
+  halide::UpdateOp only = view.reductions.size() == 1 ? view.singleUpdate(view.reductions.front()) : halide::UpdateOp();
+  if (int64_t parts = only ? countParts(view, only) : 0) {
+    reduceInParts(view, write, only, parts, width, lanes);
     return true;
   }
-  StringRef out = output.getSymName(), p = total.getSymName();
+  StringRef out = output.getSymName();
   SmallVector<StringRef> vars = output.getVarNames();
   StringRef c = vars.pop_back_val();
   write.split(out, 0, c, "co", "ci", width, tailFor(channels, width));
@@ -94,18 +100,20 @@ bool sylvite::scheduleChannelReduction(PipelineView &view, const Machine &machin
   StringRef task =
       write.parallelFused(out, 0, ArrayRef<StringRef>(order).drop_front(blocksAreTasks ? 1 : 3));
 
-  StringRef channel = total.getVarNames().back();
-  write.computeAt(p, out, blocksAreTasks ? task : "co");
-  write.boundExtent(p, channel, width);
-  SmallVector<StringRef> reduction{channel};
-  SmallVector<StringRef> rvars = update.getReductionNames();
-  reduction.append(rvars.rbegin(), rvars.rend());
-  for (int64_t stage : {0, 1}) {
-    if (stage == 1)
-      write.reorder(p, 1, reduction);
-    if (lanes > 1)
-      write.vectorize(p, stage, channel, lanes);
-    write.unroll(p, stage, channel);
+  for (halide::FuncOp total : view.reductions) {
+    StringRef p = total.getSymName(), channel = total.getVarNames().back();
+    write.computeAt(p, out, blocksAreTasks ? task : "co");
+    write.boundExtent(p, channel, width);
+    SmallVector<StringRef> reduction{channel};
+    SmallVector<StringRef> rvars = view.singleUpdate(total).getReductionNames();
+    reduction.append(rvars.rbegin(), rvars.rend());
+    for (int64_t stage : {0, 1}) {
+      if (stage == 1)
+        write.reorder(p, 1, reduction);
+      if (lanes > 1)
+        write.vectorize(p, stage, channel, lanes);
+      write.unroll(p, stage, channel);
+    }
   }
   return true;
 }

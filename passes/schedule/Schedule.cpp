@@ -240,9 +240,9 @@ struct Schedule : sylvite::impl::ScheduleBase<Schedule> {
   void runOnOperation() override {
     Machine machine{vectorWidth * 4, vectorRegisters, l2Bytes};
     static constexpr bool (*families[])(PipelineView &, const Machine &) = {
-        scheduleAttention, scheduleCell, scheduleWinograd, scheduleOuterProducts, scheduleExpandedWindow,
-        scheduleByteProduct, scheduleContraction, scheduleChannelReduction, scheduleRowReduction, scheduleJoin, schedulePointwise,
-        scheduleDefault};
+        scheduleAttention, scheduleCell, scheduleWinograd, scheduleWinogradGradient, scheduleOuterProducts,
+        scheduleExpandedWindow, scheduleByteProduct, scheduleContraction, scheduleChannelReduction, scheduleRowReduction,
+        scheduleJoin, schedulePointwise, scheduleDefault};
     for (auto pipeline : getOperation().getOps<halide::PipelineOp>()) {
       if (pipeline.getSchedule())
         continue;

@@ -5,6 +5,9 @@
 // group are register tiles, and whose outputs are transformed back and meet the epilogue. Each transformed
 // filter is read once per group.
 //
+// The gradient of a filter goes by groups of items: both images are transformed, then each point's tiles are multiplied, and
+// added to sums that stay in the second cache, or stream through it.
+//
 //===----------------------------------------------------------------------===//
 #include "passes/schedule/Scheduling.h"
 
@@ -105,5 +108,96 @@ bool sylvite::scheduleWinograd(PipelineView &view, const Machine &machine) {
 
   write.computeAt("padded", out, "task");
   write.vectorizeInnermost("padded", 0, "c", channels, std::min(vectorLanes, channels));
+  return true;
+}
+
+/// The plan of the gradient of a filter: what the padded gradient reads has the shape of the convolution's result.
+static WinogradGradientPlan planOf(PipelineView &view, const Machine &machine, int64_t lanes, int64_t tiles) {
+  RankedTensorType image;
+  view.pipeline.lookupFunc("padded_gradient").walk([&](halide::AtOp at) {
+    image = view.pipeline.lookupInput(at.getFunc()).getBufferType();
+  });
+  int64_t height = image.getDimSize(1), width = image.getDimSize(2);
+  int64_t tile = llvm::divideCeil(height, 4) * llvm::divideCeil(width, 4) == uint64_t(tiles) ? 4 : 2;
+  ArrayRef<int64_t> filter = view.outputType.getShape();
+  return planWinogradGradient({height, width, filter[2], filter[3], lanes}, machine, tile);
+}
+
+bool sylvite::scheduleWinogradGradient(PipelineView &view, const Machine &machine) {
+  auto filter = view.pipeline.lookupFunc("winograd_grad_filter"), products = view.pipeline.lookupFunc("products");
+  if (!filter || !products)
+    return false;
+  halide::UpdateOp update = view.singleUpdate(products);
+  int64_t block = 1;
+  for (auto at : update.getBody().getOps<halide::AtOp>())
+    if (at.getFunc() == "gradient_points")
+      block = panelWidth(at, update.getVarArguments().back());
+  int64_t tiles = cast<IntegerAttr>(update.getEnds().getValue().back()).getInt(),
+          lanes = machine.lanes(view.outputType.getElementType()), filters = view.outputType.getDimSize(3);
+  WinogradGradientPlan plan = planOf(view, machine, lanes, tiles);
+  RowTile tile = chooseDividingTile({plan.channels, filters}, /*rowDim=*/0, block, lanes, plan.items * tiles, machine);
+  int64_t width = tile.size.vectors * lanes;
+
+  ScheduleWriter write(view.pipeline);
+  StringRef out = view.output.getSymName();
+  SmallVector<StringRef> vars = view.output.getVarNames();
+  StringRef y = vars[0], x = vars[1], c = vars[2], o = vars[3];
+  write.split(out, 0, c, "task", "ci", plan.channels, TailStrategy::RoundUp);
+  write.split(out, 0, o, "oo", "oi", lanes, TailStrategy::RoundUp);
+  write.reorder(out, 0, {"oi", x, y, "oo", "ci", "task"});
+  if (lanes > 1)
+    write.vectorize(out, 0, "oi");
+  write.unroll(out, 0, x);
+  write.unroll(out, 0, y);
+  write.parallel(out, 0, "task");
+  write.computeAt("filter_rows", out, "oo");
+  if (lanes > 1)
+    write.vectorize("filter_rows", 0, "o");
+  write.unroll("filter_rows", 0, "i");
+  write.unroll("filter_rows", 0, "b");
+
+  // Sums over all items, to which a group adds its own.
+  write.computeAt("products", out, "task");
+  if (lanes > 1)
+    write.vectorize("products", 0, "o", lanes);
+  StringRef group = "rn";
+  if (plan.items > 1) {
+    write.split("products", 1, "rn", "ro", "ri", plan.items);
+    group = "ro";
+  }
+  write.rfactor("products", 1, {group}, {"group"}, "products_group");
+  write.split("products", 1, "o", "oo", "oi", width);
+  write.split("products", 1, "c", "co", "ci", tile.factor);
+  write.reorder("products", 1, {"oi", "ci", "co", "oo", "b", "a", group});
+  if (lanes > 1)
+    write.vectorize("products", 1, "oi", lanes);
+  write.unroll("products", 1, "oi");
+  write.unroll("products", 1, "ci");
+  write.computeAt("products_group", "products", "co");
+  write.boundExtent("products_group", "o", width);
+  write.boundExtent("products_group", "c", tile.factor);
+  SmallVector<StringRef> reductions{"rt"};
+  if (plan.items > 1)
+    reductions.push_back("ri");
+  write.registerTile("products_group", "o", "c", lanes, reductions);
+
+  for (StringRef image : {"input", "gradient"}) {
+    std::string points = (image + "_points").str(), rows = (image + "_rows").str();
+    write.computeAt(points, "products", group);
+    if (lanes > 1)
+      write.vectorize(points, 0, "ci", lanes);
+    write.reorder(points, 0, {"b", "a", "ci", "t", "co", "n"});
+    write.unroll(points, 0, "b");
+    write.unroll(points, 0, "a");
+    write.computeAt(rows, points, "ci");
+    if (lanes > 1)
+      write.vectorize(rows, 0, "ci");
+    write.unroll(rows, 0, "a");
+    write.unroll(rows, 0, "j");
+  }
+  for (StringRef padded : {"padded", "padded_gradient"}) {
+    write.computeAt(padded, "products", group);
+    write.vectorizeInnermost(padded, 0, "c", filters, lanes);
+  }
   return true;
 }

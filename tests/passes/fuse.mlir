@@ -201,9 +201,9 @@ func.func @loop(%x: tensor<4xf32>, %xs: tensor<20x2xf32>) -> tensor<20x2xf32> {
 // CHECK-NEXT: %[[P:.*]] = nn.packed_matmul %[[H]], %[[W]]
 // CHECK: %[[CELL:.*]] = nn.map
 // CHECK: %[[OUT:.*]] = nn.map
-// CHECK: nn.yield %[[CELL]], %[[OUT]]
+// CHECK: nn.yield %[[OUT]], %[[CELL]]
 // CHECK-NOT: nn.group
-// CHECK: return %[[STATES]]#1, %[[STATES]]#0
+// CHECK: return %[[STATES]]#0, %[[STATES]]#1
 func.func @cell(%h: tensor<?x8xf32>, %w: tensor<1x8x2x8xf32>, %c: tensor<?x8xf32>, %x: tensor<?x16xf32>) -> (tensor<?x8xf32>, tensor<?x8xf32>) {
   %p = nn.packed_matmul %h, %w {columns = 8 : i64} : (tensor<?x8xf32>, tensor<1x8x2x8xf32>) -> tensor<2x?x8xf32>
   %x0 = nn.slice %x starts [0, 0] sizes [-1, 8] strides [1, 1] : (tensor<?x16xf32>) -> tensor<?x8xf32>
@@ -287,4 +287,77 @@ func.func @not_expanded(%x: tensor<?x16x16x8xf32>, %w: tensor<2x8x16xf32>, %d: t
   %3 = nn.packed_matmul %x, %w {columns = 32 : i64} : (tensor<?x16x16x8xf32>, tensor<2x8x16xf32>) -> tensor<?x16x16x32xf32>
   %4 = nn.conv %3, %e {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>, groups = 32 : i64} : (tensor<?x16x16x32xf32>, tensor<3x3x1x32xf32>) -> tensor<?x14x14x32xf32>
   return %2, %4 : tensor<?x14x14x24xf32>, tensor<?x14x14x32xf32>
+}
+
+// The new values of a parameter and of what its optimizer keeps are one kernel, that of the last one first: it reads the old
+// values of all, over which they may be written. A view of an old value is there in time.
+// CHECK-LABEL: func.func @update
+// CHECK: %[[NEW:.*]]:2 = nn.group (%{{.*}} = %arg0, %{{.*}} = %arg1, %{{.*}} = %{{.*}})
+// CHECK-NEXT: %[[V:.*]] = nn.map
+// CHECK: %[[P:.*]] = nn.map(%{{.*}}, %[[V]])
+// CHECK: nn.yield %[[P]], %[[V]]
+// CHECK: return %[[NEW]]#1, %[[NEW]]#0
+func.func @update(%v: tensor<8xf32>, %g: tensor<8xf32>, %w: tensor<2x4xf32>) -> (tensor<8xf32>, tensor<8xf32>) {
+  %0 = nn.map (%v, %g) : (tensor<8xf32>, tensor<8xf32>) -> tensor<8xf32> {
+  ^bb0(%a: f32, %b: f32):
+    %s = arith.subf %a, %b : f32
+    nn.yield %s : f32
+  }
+  %p = nn.reshape %w from [-1] : tensor<2x4xf32> to tensor<8xf32>
+  %1 = nn.map (%p, %0) : (tensor<8xf32>, tensor<8xf32>) -> tensor<8xf32> {
+  ^bb0(%a: f32, %b: f32):
+    %s = arith.addf %a, %b : f32
+    nn.yield %s : f32
+  }
+  return %0, %1 : tensor<8xf32>, tensor<8xf32>
+}
+
+// Not where one of them needs what is computed from the other in another kernel.
+// CHECK-LABEL: func.func @around
+// CHECK: nn.group
+// CHECK-NEXT: nn.map
+// CHECK-NOT: nn.map
+// CHECK: nn.group
+// CHECK-NEXT: nn.softmax
+// CHECK-NEXT: nn.map
+func.func @around(%x: tensor<?x8xf32>) -> (tensor<?x8xf32>, tensor<?x8xf32>) {
+  %0 = nn.map (%x) : (tensor<?x8xf32>) -> tensor<?x8xf32> {
+  ^bb0(%a: f32):
+    %s = math.exp %a : f32
+    nn.yield %s : f32
+  }
+  %1 = nn.softmax %0 dims [1] : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  %2 = nn.map (%0, %1) : (tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x8xf32> {
+  ^bb0(%a: f32, %b: f32):
+    %s = arith.addf %a, %b : f32
+    nn.yield %s : f32
+  }
+  return %0, %2 : tensor<?x8xf32>, tensor<?x8xf32>
+}
+
+// The tap of each window that is its maximum comes from one reading of the input, with what is made of the maxima; the gradient
+// of the pooling, where windows do not overlap, is computed by the gradient of the filter on the way.
+// CHECK-LABEL: func.func @pool
+// CHECK: nn.group
+// CHECK-NEXT: %[[MAX:.*]] = nn.max_pool
+// CHECK-NEXT: %[[INDEX:.*]] = nn.max_pool_index
+// CHECK-NEXT: %[[Y:.*]] = nn.map(%[[MAX]])
+// CHECK: nn.yield %[[Y]], %[[INDEX]]
+// CHECK: nn.group
+// CHECK-NEXT: nn.max_pool_grad
+// CHECK-NEXT: nn.conv_grad_filter
+// CHECK-NOT: nn.group
+// CHECK: return
+func.func @pool(%x: tensor<?x6x6x16xf32>, %image: tensor<?x8x8x1xf32>, %g: tensor<?x3x3x16xf32>) -> (tensor<?x3x3x16xf32>, tensor<3x3x1x16xf32>) {
+  %0 = nn.max_pool %x {window = array<i64: 2, 2>, strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x6x6x16xf32>) -> tensor<?x3x3x16xf32>
+  %1 = nn.max_pool_index %x, %0 {window = array<i64: 2, 2>, strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x6x6x16xf32>, tensor<?x3x3x16xf32>) -> tensor<?x3x3x16xi32>
+  %2 = nn.map (%0) : (tensor<?x3x3x16xf32>) -> tensor<?x3x3x16xf32> {
+  ^bb0(%a: f32):
+    %z = arith.constant 0.0 : f32
+    %m = arith.maximumf %a, %z : f32
+    nn.yield %m : f32
+  }
+  %3 = nn.max_pool_grad %g, %1 {window = array<i64: 2, 2>, strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x3x3x16xf32>, tensor<?x3x3x16xi32>) -> tensor<?x6x6x16xf32>
+  %4 = nn.conv_grad_filter %image, %3 {window = array<i64: 3, 3>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x8x8x1xf32>, tensor<?x6x6x16xf32>) -> tensor<3x3x1x16xf32>
+  return %2, %4 : tensor<?x3x3x16xf32>, tensor<3x3x1x16xf32>
 }

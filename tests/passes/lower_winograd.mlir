@@ -39,3 +39,25 @@ func.func @filter(%w: tensor<3x3x4x8xf32>) -> tensor<4x4x4x8xf32> {
   }
   return %0 : tensor<4x4x4x8xf32>
 }
+
+// The adjoint with respect to the filter: both images by tiles, products of points summed over all items and tiles, and back
+// to the taps by the transposed matrices.
+// CHECK-LABEL: halide.pipeline @winograd_grad_filter {
+// CHECK: halide.func @padded(%n, %y, %x, %c)
+// CHECK: arith.minsi %n
+// CHECK: halide.func @input_points(%n, %co, %t, %a, %b, %ci)
+// CHECK: halide.func @padded_gradient(%n, %y, %x, %c)
+// CHECK: halide.func @gradient_rows(%n, %co, %t, %a, %j, %ci)
+// CHECK: halide.func @gradient_points(%n, %co, %t, %a, %b, %ci)
+// CHECK: halide.update @products(%a, %b, %c, %o) over (%rn in 0 to extent(@in1, 0), %rt in 0 to 9)
+// CHECK-DAG: halide.at @input_points[%rn, %{{.*}}, %rt, %a, %b, %{{.*}}]
+// CHECK-DAG: halide.at @gradient_points[%rn, %{{.*}}, %rt, %a, %b, %{{.*}}]
+// CHECK: halide.func @filter_rows(%i, %b, %c, %o)
+// CHECK: halide.func @winograd_grad_filter(
+func.func @filter_gradient(%x: tensor<?x6x6x4xf32>, %g: tensor<?x6x6x8xf32>) -> tensor<3x3x4x8xf32> {
+  %0 = nn.group (%a = %x, %f = %g) : (tensor<?x6x6x4xf32>, tensor<?x6x6x8xf32>) -> tensor<3x3x4x8xf32> {
+    %1 = nn.winograd_grad_filter %a, %f {tile = 2 : i64, padding_low = array<i64: 1, 1>, padding_high = array<i64: 1, 1>} : (tensor<?x6x6x4xf32>, tensor<?x6x6x8xf32>) -> tensor<3x3x4x8xf32>
+    nn.yield %1 : tensor<3x3x4x8xf32>
+  }
+  return %0 : tensor<3x3x4x8xf32>
+}

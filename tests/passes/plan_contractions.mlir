@@ -28,12 +28,11 @@ func.func @pointwise(%x: tensor<?x14x14x32xf32>) -> tensor<?x14x14x32xf32> {
 
 // -----
 
-// Weights are packed by ops on parameters: channels in blocks, the last one filled up with zeros.
+// Weights are packed by ops on parameters: channels in blocks, the last one filled up with zeros. One block is a view.
 // CHECK-LABEL: func.func @dense
 // CHECK: %[[T:.*]] = nn.transpose %{{.*}} [1, 0] : (tensor<20x8xf32>) -> tensor<8x20xf32>
 // CHECK: %[[P:.*]] = nn.pad %[[T]] low [0, 0] high [0, 4]
-// CHECK: %[[B:.*]] = nn.reshape %[[P]] from [-1, -1, -1] : tensor<8x24xf32> to tensor<8x1x24xf32>
-// CHECK: %[[W:.*]] = nn.transpose %[[B]] [1, 0, 2] : (tensor<8x1x24xf32>) -> tensor<1x8x24xf32>
+// CHECK: %[[W:.*]] = nn.reshape %[[P]] from [-1, -1, -1] : tensor<8x24xf32> to tensor<1x8x24xf32>
 // CHECK: nn.packed_matmul %arg0, %[[W]] {columns = 20 : i64}
 // What is no weight stays; a kernel reads it along its rows.
 // CHECK: %[[COLUMNS:.*]] = nn.transpose %arg0 [1, 0]
@@ -44,6 +43,21 @@ func.func @dense(%x: tensor<?x8xf32>) -> (tensor<?x20xf32>, tensor<?x?xf32>) {
   %0 = nn.matmul %x, %w {transpose_rhs} : (tensor<?x8xf32>, tensor<20x8xf32>) -> tensor<?x20xf32>
   %1 = nn.matmul %x, %x {transpose_rhs} : (tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x?xf32>
   return %0, %1 : tensor<?x20xf32>, tensor<?x?xf32>
+}
+
+// -----
+
+// The gradient of a filter of such a convolution too.
+// CHECK-LABEL: func.func @filter_gradient
+// CHECK: nn.winograd_grad_filter %arg0, %arg1 {padding_high = array<i64: 1, 1>, padding_low = array<i64: 1, 1>, tile = 4 : i64}
+// EXACT-LABEL: func.func @filter_gradient
+// EXACT: nn.conv_grad_filter
+// Few channels keep to the definition.
+// CHECK: nn.conv_grad_filter %arg2, %arg1
+func.func @filter_gradient(%x: tensor<?x32x32x64xf32>, %g: tensor<?x32x32x64xf32>, %image: tensor<?x32x32x3xf32>) -> (tensor<3x3x64x64xf32>, tensor<3x3x3x64xf32>) {
+  %0 = nn.conv_grad_filter %x, %g {window = array<i64: 3, 3>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 1, 1>, padding_high = array<i64: 1, 1>} : (tensor<?x32x32x64xf32>, tensor<?x32x32x64xf32>) -> tensor<3x3x64x64xf32>
+  %1 = nn.conv_grad_filter %image, %g {window = array<i64: 3, 3>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 1, 1>, padding_high = array<i64: 1, 1>} : (tensor<?x32x32x3xf32>, tensor<?x32x32x64xf32>) -> tensor<3x3x3x64xf32>
+  return %0, %1 : tensor<3x3x64x64xf32>, tensor<3x3x3x64xf32>
 }
 
 // -----

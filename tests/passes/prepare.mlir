@@ -50,3 +50,33 @@ func.func @step(%x: tensor<?x8xf32>) -> (tensor<?x4xf32>, tensor<?x4xf32>, tenso
   %3 = nn.matmul %x, %2 : (tensor<?x8xf32>, tensor<8x4xf32>) -> tensor<?x4xf32>
   return %1, %3, %m : tensor<?x4xf32>, tensor<?x4xf32>, tensor<4x8xf32>
 }
+
+// -----
+
+// Two results of one kernel are not the same.
+// CHECK: func.func @prepare() -> (tensor<4x1xf32> {nn.name = "prepared/0"}, tensor<4x1xf32> {nn.name = "prepared/1"}) {
+// CHECK: %[[BOTH:.*]]:2 = nn.group
+// CHECK: %[[A:.*]] = nn.reshape %[[BOTH]]#0
+// CHECK: %[[B:.*]] = nn.reshape %[[BOTH]]#1
+// CHECK: return %[[A]], %[[B]]
+nn.parameter @w : tensor<4xf32>
+func.func @forward(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  %w = nn.get @w : tensor<4xf32>
+  %0:2 = nn.group (%v = %w) : (tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>) {
+    %4 = nn.map (%v) : (tensor<4xf32>) -> tensor<4xf32> {
+    ^bb0(%a: f32):
+      %s = math.exp %a : f32
+      nn.yield %s : f32
+    }
+    nn.yield %4, %v : tensor<4xf32>, tensor<4xf32>
+  }
+  %1 = nn.reshape %0#0 from [0, -1] : tensor<4xf32> to tensor<4x1xf32>
+  %2 = nn.reshape %0#1 from [0, -1] : tensor<4xf32> to tensor<4x1xf32>
+  %3 = nn.map (%x, %1, %2) : (tensor<4x8xf32>, tensor<4x1xf32>, tensor<4x1xf32>) -> tensor<4x8xf32> {
+  ^bb0(%a: f32, %b: f32, %c: f32):
+    %s = arith.mulf %a, %b : f32
+    %t = arith.addf %s, %c : f32
+    nn.yield %t : f32
+  }
+  return %3 : tensor<4x8xf32>
+}

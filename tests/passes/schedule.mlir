@@ -393,3 +393,50 @@ func.func @tall_gradient(%x: tensor<?x512xf32>, %g: tensor<?x128xf32>) -> tensor
   }
   return %0 : tensor<512x128xf32>
 }
+
+// The gradient of a few taps has them all in one tile; what one operand is made of is computed for a block of positions.
+// CHECK-LABEL: halide.pipeline @max_pool_grad_conv_grad_filter {
+// CHECK: halide.rfactor @conv_grad_filter stage 1, ["rn", "ry"]
+// CHECK: halide.split @conv_grad_filter stage 1, "n" into ("xo", "xi") by 3
+// CHECK: halide.unroll @conv_grad_filter stage 1, "y"
+// CHECK: halide.compute_at @pool_grad, @conv_grad_filter, "ry"
+// CHECK: halide.compute_at @conv_grad_filter_block, @conv_grad_filter, "xo"
+// CHECK: halide.unroll @conv_grad_filter_block stage 1, "y"
+func.func @pooled_filter_gradient(%x: tensor<?x28x28x1xf32>, %g: tensor<?x13x13x16xf32>, %i: tensor<?x13x13x16xi32>) -> tensor<3x3x1x16xf32> {
+  %0 = nn.group (%a = %x, %b = %g, %c = %i) : (tensor<?x28x28x1xf32>, tensor<?x13x13x16xf32>, tensor<?x13x13x16xi32>) -> tensor<3x3x1x16xf32> {
+    %1 = nn.max_pool_grad %b, %c {window = array<i64: 2, 2>, strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x13x13x16xf32>, tensor<?x13x13x16xi32>) -> tensor<?x26x26x16xf32>
+    %2 = nn.conv_grad_filter %a, %1 {window = array<i64: 3, 3>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x28x28x1xf32>, tensor<?x26x26x16xf32>) -> tensor<3x3x1x16xf32>
+    nn.yield %2 : tensor<3x3x1x16xf32>
+  }
+  return %0 : tensor<3x3x1x16xf32>
+}
+
+// By Winograd's algorithm, a group of items is transformed and multiplied before the next; sums are those of a block of channels.
+// CHECK-LABEL: halide.pipeline @winograd_grad_filter {
+// CHECK: halide.parallel @winograd_grad_filter, "task"
+// CHECK: halide.compute_at @products, @winograd_grad_filter, "task"
+// CHECK: halide.split @products stage 1, "rn" into ("ro", "ri") by 12
+// CHECK: halide.rfactor @products stage 1, ["ro"] to ["group"] into @products_group
+// CHECK: halide.compute_at @products_group, @products, "co"
+// CHECK: halide.compute_at @input_points, @products, "ro"
+// CHECK: halide.compute_at @gradient_points, @products, "ro"
+func.func @winograd_filter_gradient(%x: tensor<?x8x8x64xf32>, %g: tensor<?x8x8x64xf32>) -> tensor<3x3x64x64xf32> {
+  %0 = nn.group (%a = %x, %f = %g) : (tensor<?x8x8x64xf32>, tensor<?x8x8x64xf32>) -> tensor<3x3x64x64xf32> {
+    %1 = nn.winograd_grad_filter %a, %f {tile = 4 : i64, padding_low = array<i64: 1, 1>, padding_high = array<i64: 1, 1>} : (tensor<?x8x8x64xf32>, tensor<?x8x8x64xf32>) -> tensor<3x3x64x64xf32>
+    nn.yield %1 : tensor<3x3x64x64xf32>
+  }
+  return %0 : tensor<3x3x64x64xf32>
+}
+
+// The maxima of windows and their taps are two sums of one input, block of channels by block.
+// CHECK-LABEL: halide.pipeline @max_pool_max_pool_index {
+// CHECK: halide.compute_at @max_pool, @out, "co"
+// CHECK: halide.compute_at @first, @out, "co"
+func.func @pool_choice(%x: tensor<?x26x26x32xf32>) -> (tensor<?x13x13x32xf32>, tensor<?x13x13x32xi32>) {
+  %0:2 = nn.group (%a = %x) : (tensor<?x26x26x32xf32>) -> (tensor<?x13x13x32xf32>, tensor<?x13x13x32xi32>) {
+    %1 = nn.max_pool %a {window = array<i64: 2, 2>, strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x26x26x32xf32>) -> tensor<?x13x13x32xf32>
+    %2 = nn.max_pool_index %a, %1 {window = array<i64: 2, 2>, strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x26x26x32xf32>, tensor<?x13x13x32xf32>) -> tensor<?x13x13x32xi32>
+    nn.yield %1, %2 : tensor<?x13x13x32xf32>, tensor<?x13x13x32xi32>
+  }
+  return %0#0, %0#1 : tensor<?x13x13x32xf32>, tensor<?x13x13x32xi32>
+}

@@ -270,6 +270,23 @@ func.func @overlap(%a: tensor<?x3xf32>, %b: tensor<?x4xf32>, %c: tensor<?x2xf32>
 
 // -----
 
+// Zeros around an image are the convolution's own padding; others, and those of the batch, are not.
+// CHECK-LABEL: func.func @padding
+// CHECK: nn.conv %arg0, %{{.*}} {{{.*}}padding_high = array<i64: 1, 2>, padding_low = array<i64: 1, 1>
+// CHECK: %[[ONES:.*]] = nn.pad
+// CHECK: nn.conv %[[ONES]], %{{.*}} {{{.*}}padding_high = array<i64: 0, 1>, padding_low = array<i64: 0, 0>
+nn.parameter @w : tensor<3x3x2x4xf32>
+func.func @padding(%x: tensor<?x5x5x2xf32>) -> (tensor<?x5x6x4xf32>, tensor<?x5x6x4xf32>) {
+  %w = nn.get @w : tensor<3x3x2x4xf32>
+  %0 = nn.pad %x low [0, 1, 1, 0] high [0, 1, 1, 0] : (tensor<?x5x5x2xf32>) -> tensor<?x7x7x2xf32>
+  %1 = nn.conv %0, %w {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 1>} : (tensor<?x7x7x2xf32>, tensor<3x3x2x4xf32>) -> tensor<?x5x6x4xf32>
+  %2 = nn.pad %x low [0, 1, 1, 0] high [0, 1, 1, 0] {value = 1.0} : (tensor<?x5x5x2xf32>) -> tensor<?x7x7x2xf32>
+  %3 = nn.conv %2, %w {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 1>} : (tensor<?x7x7x2xf32>, tensor<3x3x2x4xf32>) -> tensor<?x5x6x4xf32>
+  return %1, %3 : tensor<?x5x6x4xf32>, tensor<?x5x6x4xf32>
+}
+
+// -----
+
 // Products, and sums, that a loop adds up are one of all steps, after it. A slice is in its sequence; what a step computes is
 // stacked in the same order. What is added in another way stays in the loop, and nothing is stacked that nobody reads.
 // CHECK-LABEL: func.func @sums
@@ -312,4 +329,20 @@ func.func @sums(%xs: tensor<5x?x3xf32>, %us: tensor<5x?x3xf32>, %like: tensor<3x
     nn.yield %n, %o, %t, %u : tensor<3x3xf32>, tensor<3xf32>, tensor<f32>, tensor<?x3xf32>
   }
   return %w, %b, %s : tensor<3x3xf32>, tensor<3xf32>, tensor<f32>
+}
+
+// -----
+
+// What has the shape of something computed has that of what it is computed from.
+// CHECK-LABEL: func.func @shape
+// CHECK: nn.full 1.000000e+00 like %arg0 from [0] : tensor<?x5x5x2xf32> to tensor<?xf32>
+func.func @shape(%x: tensor<?x5x5x2xf32>) -> tensor<?xf32> {
+  %0 = nn.map (%x) : (tensor<?x5x5x2xf32>) -> tensor<?x5x5x2xf32> {
+  ^bb0(%a: f32):
+    %m = math.exp %a : f32
+    nn.yield %m : f32
+  }
+  %1 = nn.reduce sum %0 dims [1, 2] : (tensor<?x5x5x2xf32>) -> tensor<?x2xf32>
+  %2 = nn.full 1.0 like %1 from [0] : tensor<?x2xf32> to tensor<?xf32>
+  return %2 : tensor<?xf32>
 }

@@ -16,9 +16,7 @@
 // CHECK-SAME: tensor<f64> {nn.update = "metrics/loss/total"}, tensor<f64> {nn.update = "metrics/loss/count"}, tensor<f64> {nn.update = "metrics/accuracy/total"}, tensor<f64> {nn.update = "metrics/accuracy/count"})
 // CHECK: %[[MEAN:.*]] = nn.reduce mean %[[X]] dims [0]
 // CHECK: %[[VARIANCE:.*]] = nn.reduce mean %{{.*}} dims [0]
-// CHECK: nn.batch_norm %[[X]], %{{.*}}, %{{.*}}, %[[MEAN]], %[[VARIANCE]] epsilon
-// CHECK-NOT: momentum
-// CHECK-SAME: tensor<8xf32>) -> tensor<?x8xf32>
+// CHECK: nn.batch_norm %[[X]], %{{.*}}, %{{.*}}, %[[MEAN]], %[[VARIANCE]] epsilon 1.000000e-03 {of_input} : {{.*}} -> tensor<?x8xf32>
 // CHECK: nn.reduce log_sum_exp
 
 // An evaluation is inference, and changes what the metrics are made of.

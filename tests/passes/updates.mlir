@@ -147,3 +147,67 @@ func.func @train_step(%x: tensor<4xf32> {nn.name = "x", nn.dims = [""]}) -> (ten
   %2 = halide.call @k(%x, %w) {layers = ["d"], flops_per_element = 1, shape = affine_map<() -> (4)>} : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
   return %2, %0, %1 : tensor<4xf32>, tensor<4xf32>, tensor<4xf32>
 }
+
+// -----
+
+// Results of one kernel are stored one after the other: one is written over the old value that those after it do not read. Here
+// the new @w is there before the new @v, from which it is computed; the other way round would find @v changed.
+// CHECK-LABEL: func.func @in_order(%arg0: memref<4xf32>, %arg1: memref<4xf32>, %arg2: memref<4xf32>, %arg3: memref<?xi8>)
+// CHECK-NOT: memref.view
+// CHECK: halide.launch @update ins(%arg0, %arg1, %arg2 : {{.*}}) outs(%arg1, %arg2 :
+// CHECK-NOT: memref.copy
+// CHECK: return
+// CHECK-LABEL: func.func @out_of_order(
+// CHECK: %[[NEW:.*]] = memref.view
+// CHECK-NEXT: halide.launch @late ins(%arg0, %arg1, %arg2 : {{.*}}) outs(%[[NEW]], %arg1 :
+// CHECK-NEXT: memref.copy %[[NEW]], %arg2
+nn.parameter @w : tensor<4xf32>
+nn.parameter @v : tensor<4xf32>
+halide.pipeline @update {
+  halide.input @x : tensor<4xf32>
+  halide.input @w : tensor<4xf32>
+  halide.input @v : tensor<4xf32>
+  halide.func @speed(%c) -> f32 {
+    %0 = halide.at @x[%c] : f32
+    %1 = halide.at @v[%c] : f32
+    %2 = arith.addf %0, %1 : f32
+    halide.yield %2 : f32
+  }
+  halide.func @out(%c) -> (f32, f32) {
+    %0 = halide.at @w[%c] : f32
+    %1 = halide.at @speed[%c] : f32
+    %2 = arith.addf %0, %1 : f32
+    halide.yield %2, %1 : f32, f32
+  }
+  halide.output @out : tensor<4xf32>, tensor<4xf32>
+}
+halide.pipeline @late {
+  halide.input @x : tensor<4xf32>
+  halide.input @w : tensor<4xf32>
+  halide.input @v : tensor<4xf32>
+  halide.func @speed(%c) -> f32 {
+    %0 = halide.at @x[%c] : f32
+    %1 = halide.at @v[%c] : f32
+    %2 = arith.addf %0, %1 : f32
+    halide.yield %2 : f32
+  }
+  halide.func @out(%c) -> (f32, f32) {
+    %0 = halide.at @w[%c] : f32
+    %1 = halide.at @speed[%c] : f32
+    %2 = arith.addf %0, %1 : f32
+    halide.yield %1, %2 : f32, f32
+  }
+  halide.output @out : tensor<4xf32>, tensor<4xf32>
+}
+func.func @in_order(%x: tensor<4xf32> {nn.name = "x", nn.dims = [""]}) -> (tensor<4xf32> {nn.update = "w"}, tensor<4xf32> {nn.update = "v"}) {
+  %w = nn.get @w : tensor<4xf32>
+  %v = nn.get @v : tensor<4xf32>
+  %0:2 = halide.call @update(%x, %w, %v) {layers = ["a"], flops_per_element = 1, shape = affine_map<() -> (4)>} : (tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>)
+  return %0#0, %0#1 : tensor<4xf32>, tensor<4xf32>
+}
+func.func @out_of_order(%x: tensor<4xf32> {nn.name = "x", nn.dims = [""]}) -> (tensor<4xf32> {nn.update = "w"}, tensor<4xf32> {nn.update = "v"}) {
+  %w = nn.get @w : tensor<4xf32>
+  %v = nn.get @v : tensor<4xf32>
+  %0:2 = halide.call @late(%x, %w, %v) {layers = ["a"], flops_per_element = 1, shape = affine_map<() -> (4)>} : (tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>)
+  return %0#1, %0#0 : tensor<4xf32>, tensor<4xf32>
+}

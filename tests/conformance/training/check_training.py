@@ -51,9 +51,9 @@ def check_gradients(model, reference, meta, directory):
         if len(gradients) != len(meta["trainable"]):
             raise Failure(f"gradients of {gradients}, Keras has {meta['trainable']}")
         for i, name in enumerate(gradients):
-            if is_rounding(reference, i):
+            if is_rounding(reference, i):  # of the mean, too, which thousands of positions have
                 compare(f"gradient of {name}, which is rounding", results[name] / largest_gradient(reference),
-                        np.zeros_like(results[name]), 0, NOISE)
+                        np.zeros_like(results[name]), 0, 3 * NOISE)
             else:
                 compare(f"gradient of {name}", results[name], reference[f"g{i}"], 1e-3, 1e-4)
         return gradients

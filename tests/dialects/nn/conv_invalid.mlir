@@ -277,3 +277,33 @@ func.func @f(%x: tensor<2x8x4xf32>, %g: tensor<2x7x6xf32>) {
   %0 = nn.conv_grad_filter %x, %g {window = array<i64: 3>, strides = array<i64: 1>, dilations = array<i64: 1>, padding_low = array<i64: 0>, padding_high = array<i64: 0>} : (tensor<2x8x4xf32>, tensor<2x7x6xf32>) -> tensor<3x4x6xf32>
   return
 }
+
+// -----
+
+// winograd_grad_filter_c1
+func.func @f(%x: tensor<?x9x4xf32>, %g: tensor<?x7x8xf32>) {
+  // expected-error @+2 {{winograd_grad_filter_c1: expected an input (N, H, W, C) and a gradient (N, H', W', O) of one element type}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = nn.winograd_grad_filter %x, %g {tile = 4 : i64, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x9x4xf32>, tensor<?x7x8xf32>) -> tensor<3x3x4x8xf32>
+  return
+}
+
+// -----
+
+// winograd_grad_filter_c2
+func.func @f(%x: tensor<?x9x9x4xf32>, %g: tensor<?x7x7x8xf32>) {
+  // expected-error @+2 {{winograd_grad_filter_c2: expected a tile of 2 or 4 and paddings of two entries from 0 to 2}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = nn.winograd_grad_filter %x, %g {tile = 3 : i64, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x9x9x4xf32>, tensor<?x7x7x8xf32>) -> tensor<3x3x4x8xf32>
+  return
+}
+
+// -----
+
+// winograd_grad_filter_c3
+func.func @f(%x: tensor<?x9x9x4xf32>, %g: tensor<?x7x8x8xf32>) {
+  // expected-error @+2 {{winograd_grad_filter_c3: spatial dimension 1 of the gradient is not that of a convolution of the input}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = nn.winograd_grad_filter %x, %g {tile = 4 : i64, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x9x9x4xf32>, tensor<?x7x8x8xf32>) -> tensor<3x3x4x8xf32>
+  return
+}

@@ -62,3 +62,10 @@ func.func @grad_filter(%x: tensor<?x8x8x4xf32>, %g: tensor<?x4x6x6xf32>) -> tens
   %0 = nn.conv_grad_filter %x, %g {window = array<i64: 3, 2>, strides = array<i64: 2, 1>, dilations = array<i64: 1, 2>, padding_low = array<i64: 1, 0>, padding_high = array<i64: 1, 0>, groups = 2 : i64} : (tensor<?x8x8x4xf32>, tensor<?x4x6x6xf32>) -> tensor<3x2x2x6xf32>
   return %0 : tensor<3x2x2x6xf32>
 }
+
+// CHECK-LABEL: func.func @winograd_gradient
+// CHECK: nn.winograd_grad_filter %arg0, %arg1 {padding_high = array<i64: 1, 0>, padding_low = array<i64: 1, 2>, tile = 4 : i64} : (tensor<?x9x8x4xf32>, tensor<?x9x8x12xf32>) -> tensor<3x3x4x12xf32>
+func.func @winograd_gradient(%x: tensor<?x9x8x4xf32>, %g: tensor<?x9x8x12xf32>) -> tensor<3x3x4x12xf32> {
+  %0 = nn.winograd_grad_filter %x, %g {tile = 4 : i64, padding_low = array<i64: 1, 2>, padding_high = array<i64: 1, 0>} : (tensor<?x9x8x4xf32>, tensor<?x9x8x12xf32>) -> tensor<3x3x4x12xf32>
+  return %0 : tensor<3x3x4x12xf32>
+}

@@ -111,3 +111,21 @@ func.func @f(%g: tensor<2x4x3xf32>, %x: tensor<2x8x3xf32>) {
   %0 = nn.avg_pool_grad %g like %x {window = array<i64: 2>, strides = array<i64: 2>, dilations = array<i64: 1>, padding_low = array<i64: 0>, padding_high = array<i64: 0>} : (tensor<2x4x3xf32>, tensor<2x8x3xf32>) -> tensor<2x8x4xf32>
   return
 }
+
+// -----
+
+// max_pool_grad_c3
+func.func @f(%g: tensor<2x4x3xf32>, %i: tensor<2x4x3xi32>) {
+  // expected-error @+1 {{max_pool_grad_c3: without 'like' the result cannot be 'tensor<2x?x3xf32>'}}
+  %0 = nn.max_pool_grad %g, %i {window = array<i64: 2>, strides = array<i64: 2>, dilations = array<i64: 1>, padding_low = array<i64: 0>, padding_high = array<i64: 0>} : (tensor<2x4x3xf32>, tensor<2x4x3xi32>) -> tensor<2x?x3xf32>
+  return
+}
+
+// -----
+
+// avg_pool_grad_c3
+func.func @f(%g: tensor<2x4x3xf32>) {
+  // expected-error @+1 {{avg_pool_grad_c3: without 'like' the result cannot be 'tensor<2x?x3xf32>'}}
+  %0 = nn.avg_pool_grad %g {window = array<i64: 2>, strides = array<i64: 2>, dilations = array<i64: 1>, padding_low = array<i64: 0>, padding_high = array<i64: 0>} : (tensor<2x4x3xf32>) -> tensor<2x?x3xf32>
+  return
+}

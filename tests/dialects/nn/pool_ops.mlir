@@ -24,3 +24,12 @@ func.func @gradients(%x: tensor<?x8x3xf32>, %y: tensor<?x4x3xf32>, %g: tensor<?x
   %2 = nn.avg_pool_grad %g like %x {window = array<i64: 2>, strides = array<i64: 2>, dilations = array<i64: 1>, padding_low = array<i64: 0>, padding_high = array<i64: 0>, count_include_pad} : (tensor<?x4x3xf32>, tensor<?x8x3xf32>) -> tensor<?x8x3xf32>
   return %1, %2 : tensor<?x8x3xf32>, tensor<?x8x3xf32>
 }
+
+// CHECK-LABEL: func.func @static_gradients
+// CHECK: nn.max_pool_grad %arg0, %arg1 {{{.*}}} : (tensor<?x4x3xf32>, tensor<?x4x3xi32>) -> tensor<?x8x3xf32>
+// CHECK: nn.avg_pool_grad %arg0 {{{.*}}} : (tensor<?x4x3xf32>) -> tensor<?x8x3xf32>
+func.func @static_gradients(%g: tensor<?x4x3xf32>, %i: tensor<?x4x3xi32>) -> (tensor<?x8x3xf32>, tensor<?x8x3xf32>) {
+  %0 = nn.max_pool_grad %g, %i {window = array<i64: 2>, strides = array<i64: 2>, dilations = array<i64: 1>, padding_low = array<i64: 0>, padding_high = array<i64: 0>} : (tensor<?x4x3xf32>, tensor<?x4x3xi32>) -> tensor<?x8x3xf32>
+  %1 = nn.avg_pool_grad %g {window = array<i64: 2>, strides = array<i64: 2>, dilations = array<i64: 1>, padding_low = array<i64: 0>, padding_high = array<i64: 0>} : (tensor<?x4x3xf32>) -> tensor<?x8x3xf32>
+  return %0, %1 : tensor<?x8x3xf32>, tensor<?x8x3xf32>
+}
