@@ -257,7 +257,12 @@ static Work workOf(nn::GroupOp group) {
       flops += 2 * filter.getNumElements() / filter.getShape().back();
     } else if (auto conv = dyn_cast<nn::PackedConvOp>(op)) {
       auto filter = cast<RankedTensorType>(conv.getFilter().getType());
-      flops += 2 * ShapedType::getNumElements(filter.getShape().drop_front(2).drop_back());
+      int64_t each = 2 * ShapedType::getNumElements(filter.getShape().drop_front(2).drop_back());
+      // Part of a pooling's kernel, it has elements of its own.
+      for (Operation *user : conv->getUsers())
+        if (auto pool = dyn_cast<nn::MaxPoolOp>(user))
+          each = each * itemElements(conv) / itemElements(pool);
+      flops += each;
     } else if (auto conv = dyn_cast<nn::WinogradConvOp>(op)) {
       flops += 2 * 9 * cast<RankedTensorType>(conv.getFilter().getType()).getDimSize(2);
     } else if (auto matmul = dyn_cast<nn::PackedMatmulOp>(op)) {

@@ -248,6 +248,27 @@ SmallVector<Operation *> choiceOf(MaxPoolOp op) {
   return {index, map};
 }
 
+/// Whether the kernel of a pooling whose windows do not overlap computes the convolution `op`, which nothing else reads: one of
+/// so few terms that storing its result would take longer than computing it.
+bool isPartOfPooling(Operation *op) {
+  constexpr int64_t mostTerms = 32;
+  auto conv = dyn_cast<PackedConvOp>(op);
+  auto reader = llvm::find_if(op->getUsers(), [](Operation *user) { return isa<MaxPoolOp>(user); });
+  if (!conv || reader == op->user_end() || conv.getFlatten() || conv.getType().getRank() != 4 ||
+      ShapedType::isDynamicShape(conv.getType().getShape().drop_front()))
+    return false;
+  auto pool = cast<MaxPoolOp>(*reader);
+  SmallVector<Operation *> choice = choiceOf(pool);
+  auto isZero = [](int64_t padding) { return padding == 0; };
+  ArrayRef<int64_t> filter = cast<RankedTensorType>(conv.getFilter().getType()).getShape();
+  return pool->getBlock() == op->getBlock() && pool.getWindow() == pool.getStrides() &&
+         llvm::all_of(pool.getPaddingLow(), isZero) && llvm::all_of(pool.getPaddingHigh(), isZero) &&
+         llvm::all_of(pool.getDilations(), [](int64_t dilation) { return dilation == 1; }) && filter[0] == 1 &&
+         conv.getFilters() % filter.back() == 0 &&
+         ShapedType::getNumElements(filter.drop_front(2).drop_back()) <= mostTerms &&
+         llvm::all_of(op->getUsers(), [&](Operation *user) { return user == pool || llvm::is_contained(choice, user); });
+}
+
 /// Maps that are one kernel with `first`, later ones, in order: those of its type that read it, or that they read, and so on, as the new values
 /// of a parameter and of what its optimizer keeps do. What each reads of the others then stays in registers, and what several
 /// read is read once. None when something that they read is computed after `first`.
@@ -344,11 +365,14 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
         continue;
       }
       group.append(expansions.lookup(&op));
-      if (isPartOfWindow(&op) || isReadByAttention(&op) || isPartOfFilterGradient(&op))
+      if (isPartOfWindow(&op) || isReadByAttention(&op) || isPartOfFilterGradient(&op) || isPartOfPooling(&op))
         continue;
       if (readsWindowPerChannel(&op))
         if (Operation *pad = op.getOperand(0).getDefiningOp(); pad && isPartOfWindow(pad))
           group.insert(group.begin(), pad);
+      if (auto pool = dyn_cast<MaxPoolOp>(op))
+        if (Operation *conv = pool.getInput().getDefiningOp(); conv && isPartOfPooling(conv))
+          group.insert(group.begin(), conv);
       if (auto filter = dyn_cast<ConvGradFilterOp>(op))
         if (Operation *spread = filter.getGradient().getDefiningOp(); spread && isPartOfFilterGradient(spread))
           group.push_back(spread);

@@ -158,6 +158,14 @@ static bool orderRows(PipelineView &view, const Machine &machine, ScheduleWriter
   return !byRows;
 }
 
+/// Whether a block of `width` channels had better be computed for all items before the next one: what they read then comes from
+/// beyond the second cache once for each block, where the weights would once for each item.
+static bool readsWeightsOnce(PipelineView &view, const Operands &operands, int64_t width) {
+  int64_t weights = view.pipeline.lookupInput(operands.weightsName).getBufferType().getNumElements(),
+          blocks = llvm::divideCeil(view.outputType.getShape().back(), width), image = itemElements(view, operands.input);
+  return image && weights > blocks * image;
+}
+
 /// The loops of the sums of many tiles of `rows` positions `x`, which stay in memory: tiles one after the other for `part` times
 /// four steps of the innermost reduction, whose weights stay in the first cache, before the next part.
 static void sumInParts(ScheduleWriter &write, halide::UpdateOp update, StringRef x, int64_t rows, int64_t lanes,
@@ -235,6 +243,8 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
   SmallVector<StringRef> order{"ci", "xi", "xo"}, tasks{"co"};
   bool weightsAreLarger = orderRows(view, machine, write, *operands, tile, depth, order, tasks, vars);
   tasks.append(vars.rbegin(), vars.rend());
+  if (weightsAreLarger && readsWeightsOnce(view, *operands, width))
+    std::rotate(tasks.begin(), tasks.begin() + 1, tasks.end());
   order.append(tasks);
   write.reorder(out, 0, order);
   if (lanes > 1)

@@ -116,6 +116,7 @@ bool scheduleWinogradGradient(PipelineView &view, const Machine &machine);
 bool scheduleOuterProducts(PipelineView &view, const Machine &machine);
 bool scheduleExpandedWindow(PipelineView &view, const Machine &machine);
 bool scheduleByteProduct(PipelineView &view, const Machine &machine);
+bool schedulePooledConvolution(PipelineView &view, const Machine &machine);
 bool scheduleContraction(PipelineView &view, const Machine &machine);
 bool scheduleChannelReduction(PipelineView &view, const Machine &machine);
 bool scheduleRowReduction(PipelineView &view, const Machine &machine);

@@ -361,3 +361,22 @@ func.func @pool(%x: tensor<?x6x6x16xf32>, %image: tensor<?x8x8x1xf32>, %g: tenso
   %4 = nn.conv_grad_filter %image, %3 {window = array<i64: 3, 3>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x8x8x1xf32>, tensor<?x6x6x16xf32>) -> tensor<3x3x1x16xf32>
   return %2, %4 : tensor<?x3x3x16xf32>, tensor<3x3x1x16xf32>
 }
+
+// A convolution of few terms is computed by the pooling that reads it; one of many is not.
+// CHECK-LABEL: func.func @pooled_convolution
+// CHECK: nn.group
+// CHECK-NEXT: %[[CONV:.*]] = nn.packed_conv
+// CHECK-NEXT: %[[MAX:.*]] = nn.max_pool %[[CONV]]
+// CHECK-NEXT: nn.yield %[[MAX]]
+// CHECK: nn.group
+// CHECK-NEXT: nn.packed_conv
+// CHECK-NEXT: nn.yield
+// CHECK: nn.group
+// CHECK-NEXT: nn.max_pool
+func.func @pooled_convolution(%x: tensor<?x8x8x1xf32>, %w: tensor<1x1x3x3x1x16xf32>, %y: tensor<?x8x8x16xf32>, %v: tensor<1x1x3x3x16x16xf32>) -> (tensor<?x3x3x16xf32>, tensor<?x3x3x16xf32>) {
+  %0 = nn.packed_conv %x, %w {filters = 16 : i64, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>} : (tensor<?x8x8x1xf32>, tensor<1x1x3x3x1x16xf32>) -> tensor<?x6x6x16xf32>
+  %1 = nn.max_pool %0 {window = array<i64: 2, 2>, strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x6x6x16xf32>) -> tensor<?x3x3x16xf32>
+  %2 = nn.packed_conv %y, %v {filters = 16 : i64, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>} : (tensor<?x8x8x16xf32>, tensor<1x1x3x3x16x16xf32>) -> tensor<?x6x6x16xf32>
+  %3 = nn.max_pool %2 {window = array<i64: 2, 2>, strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x6x6x16xf32>) -> tensor<?x3x3x16xf32>
+  return %1, %3 : tensor<?x3x3x16xf32>, tensor<?x3x3x16xf32>
+}

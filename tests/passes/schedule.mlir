@@ -243,10 +243,11 @@ func.func @packed_wide(%x: tensor<?x49x512xf32>, %w: tensor<32x512x16xf32>) -> t
   return %0 : tensor<?x49x512xf32>
 }
 
-// Few positions, many weights: these are taken in parts, which stay in the first cache while all positions are added up.
+// Few positions, many weights: these are taken in parts, which stay in the first cache while all positions are added up. As they
+// are more than all their blocks read of an item, a block is multiplied with all items before the next one.
 // AVX512-LABEL: halide.pipeline @packed_conv {
-// AVX512: halide.reorder @out, ["ci", "xi", "xo", "y", "co", "n"]
-// AVX512: halide.fuse @out, "n", "co" into "task"
+// AVX512: halide.reorder @out, ["ci", "xi", "xo", "y", "n", "co"]
+// AVX512: halide.fuse @out, "co", "n" into "task"
 // AVX512: halide.compute_at @conv, @out, "task"
 // AVX512: halide.split @conv stage 1, "rc" into ("ro", "ri") by 4
 // AVX512-NEXT: halide.split @conv stage 1, "ro" into ("rb", "ro") by 32
@@ -439,4 +440,23 @@ func.func @pool_choice(%x: tensor<?x26x26x32xf32>) -> (tensor<?x13x13x32xf32>, t
     nn.yield %1, %2 : tensor<?x13x13x32xf32>, tensor<?x13x13x32xi32>
   }
   return %0#0, %0#1 : tensor<?x13x13x32xf32>, tensor<?x13x13x32xi32>
+}
+
+// A convolution of few terms is computed for a row of the windows that a pooling takes of it, all terms of a tile written out.
+// CHECK-LABEL: halide.pipeline @packed_conv_max_pool {
+// CHECK: halide.reorder @out, ["ci", "x", "co", "y", "n"]
+// CHECK: halide.parallel @out, "n"
+// CHECK: halide.compute_at @max_pool, @out, "x"
+// CHECK: halide.compute_at @conv, @out, "co"
+// CHECK: halide.bound_extent @conv, "x" to 26
+// CHECK: halide.split @conv stage 1, "x" into ("xo", "xi") by
+// CHECK: halide.reorder @conv stage 1, ["c", "xi", "rc", "rx", "ry", "xo", "y"]
+// CHECK: halide.unroll @conv stage 1, "ry"
+func.func @pooled_convolution(%x: tensor<?x28x28x1xf32>, %w: tensor<1x1x3x3x1x16xf32>) -> tensor<?x13x13x16xf32> {
+  %0 = nn.group (%a = %x, %f = %w) : (tensor<?x28x28x1xf32>, tensor<1x1x3x3x1x16xf32>) -> tensor<?x13x13x16xf32> {
+    %1 = nn.packed_conv %a, %f {filters = 16 : i64, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>} : (tensor<?x28x28x1xf32>, tensor<1x1x3x3x1x16xf32>) -> tensor<?x26x26x16xf32>
+    %2 = nn.max_pool %1 {window = array<i64: 2, 2>, strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x26x26x16xf32>) -> tensor<?x13x13x16xf32>
+    nn.yield %2 : tensor<?x13x13x16xf32>
+  }
+  return %0 : tensor<?x13x13x16xf32>
 }
