@@ -72,17 +72,20 @@ FailureOr<ShapeExpr> PackedMatmulOp::inferShape(Adaptor adaptor, std::optional<L
   const ShapeExpr &lhs = shapes[0];
   ShapeExpr rhs = shapes[1];
   bool bytes = areBytes(adaptor.getLhs().getType(), adaptor.getRhs().getType());
-  bool hasSteps = bytes && rhs.size() == 4 && constantDim(rhs.back()) == 4;
+  bool hasSteps = false;
+  if (auto steps = rhs.size() == 4 ? constantDim(rhs.back()) : std::nullopt)
+    hasSteps = bytes ? *steps == 4 : *steps > 1 && rhs[1] * *steps == lhs.back();
   if (hasSteps) { // as one of K steps
+    rhs[1] = rhs[1] * rhs.back();
     rhs.pop_back();
-    rhs[1] = rhs[1] * 4;
   }
   bool hasGates = !bytes && lhs.size() == 2 && rhs.size() == 4;
-  if (lhs.size() < 2 || (rhs.size() != 3 && !hasGates) || bytes != hasSteps ||
+  if (lhs.size() < 2 || (rhs.size() != 3 && !hasGates) || (bytes && !hasSteps) ||
       !haveProduct(adaptor.getLhs().getType(), adaptor.getRhs().getType()))
     return emitOptionalError(loc, "packed_matmul_c1: expected a left side of rank two or more and a right side "
-                                  "(blocks, K, block), or a matrix and (blocks, K, gates, block), of one element type, "
-                                  "or ui8 and i8 (blocks, K / 4, block, 4)");
+                                  "(blocks, K, block) or (blocks, K / n, block, n), or a matrix and "
+                                  "(blocks, K, gates, block), of one element type, or ui8 and i8 "
+                                  "(blocks, K / 4, block, 4)");
   if (lhs.back() != rhs[1])
     return emitOptionalError(loc, "packed_matmul_c2: cannot contract a dimension of ",
                              constantDim(lhs.back()).value_or(-1), " with one of ",

@@ -575,11 +575,13 @@ def NN_PackedMatmulOp : NN_ProductOp<"packed_matmul"> {
     `(blocks, K, gates, block)` it is several products with one matrix, `result[gate, m, n]`, whose right
     sides are interleaved: the gates of a recurrent cell meet in one register tile. Bytes, `ui8` times `i8`, are summed in
     `i32`; the right side is `(blocks, K / 4, block, 4)`, so that the four products which one instruction sums stand
-    together.
+    together. A right side `(blocks, K / lanes, block, lanes)` of another type has that order too: columns that
+    would fill a small part of a vector are dot products along K.
 
     Constraints:
     - (packed_matmul_c1) the left side has rank two or more, the right side rank three, or they have rank
-      two and four, and both have one element type; or they are `ui8` and `i8`, the right side of rank four;
+      two and four, and both have one element type; or the right side is `(blocks, K / n, block, n)`, where n
+      is four for `ui8` and `i8`, which have no other form;
     - (packed_matmul_c2) the contracted dimensions agree;
     - (packed_matmul_c3) the blocks hold `columns` columns.
 

@@ -98,10 +98,43 @@ static LogicalResult lowerByteProduct(nn::PackedMatmulOp op, GroupLowering &lowe
   return success();
 }
 
+/// Dot products along the contracted dimension: sums per lane of a vector, which meet at the end.
+static LogicalResult lowerDotProducts(nn::PackedMatmulOp op, GroupLowering &lowering) {
+  RankedTensorType rhs = lowering.typeOf(op.getRhs()), result = lowering.typeOf(op);
+  int64_t rank = result.getRank(), block = rhs.getDimSize(2), lanes = rhs.getDimSize(3);
+  auto zero = [&](OpBuilder &b, Location loc, ValueRange) {
+    halide::YieldOp::create(b, loc, lowering.scalar(b, loc, result.getElementType(), 0));
+  };
+  halide::FuncOp partial = lowering.createFunc(op.getLoc(), "lanes", rank + 1, result.getElementType(), zero);
+  halide::UpdateOp::create(
+      lowering.builder, op.getLoc(), partial, halide::ReductionVariable{"rk", 0, rhs.getDimSize(1)},
+      [&](OpBuilder &b, Location loc, ValueRange vars) {
+        IndexBuilder index(b, loc);
+        ValueRange point = vars.drop_back();
+        Value k = vars.back(), lane = point.back(), column = point[rank - 1];
+        SmallVector<Value> in(point.take_front(rank));
+        in[rank - 1] = index.add(index.mul(k, lanes), lane);
+        in[rank - 2] = clampRow(b, loc, lowering, op.getLhs(), rank - 2, in[rank - 2]);
+        yieldProductSum(b, loc, lowering.at(b, loc, partial, point), lowering.at(b, loc, op.getLhs(), in),
+                        lowering.at(b, loc, op.getRhs(),
+                                    {index.floorDiv(column, block), k, index.mod(column, block), lane}));
+      });
+  halide::FuncOp sum = lowering.defineFunc(op, "matmul", zero);
+  halide::UpdateOp::create(lowering.builder, op.getLoc(), sum, halide::ReductionVariable{"rl", 0, lanes},
+                           [&](OpBuilder &b, Location loc, ValueRange vars) {
+                             Value before = lowering.at(b, loc, sum, vars.drop_back()),
+                                   lane = lowering.at(b, loc, partial, vars);
+                             halide::YieldOp::create(b, loc, Value(arith::AddFOp::create(b, loc, before, lane)));
+                           });
+  return success();
+}
+
 static LogicalResult lowerPackedMatmul(nn::PackedMatmulOp op, GroupLowering &lowering) {
   RankedTensorType lhs = lowering.typeOf(op.getLhs()), rhs = lowering.typeOf(op.getRhs()), result = lowering.typeOf(op);
   if (lhs.getElementType() != result.getElementType())
     return lowerByteProduct(op, lowering);
+  if (rhs.getRank() == 4 && result.getRank() == lhs.getRank())
+    return lowerDotProducts(op, lowering);
   int64_t block = rhs.getShape().back();
   halide::FuncOp sum =
       lowering.defineFunc(op, "matmul", [&](OpBuilder &b, Location loc, ValueRange) {

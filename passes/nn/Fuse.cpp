@@ -183,7 +183,7 @@ SmallVector<Operation *> cellOf(PackedMatmulOp op) {
   llvm::SmallSetVector<Operation *, 8> maps;
   SmallVector<Operation *> members;
   auto isMember = [&](MapOp map) { return map->getBlock() == block && map.getType().getShape() == shape; };
-  if (cast<RankedTensorType>(op.getRhs().getType()).getRank() != 4)
+  if (op.getType().getRank() == op.getLhs().getType().getRank())
     return {};
   for (Operation *user : op->getUsers()) {
     if (!isReadThrough(user))

@@ -178,6 +178,14 @@ struct PackMatmul : PlanPattern<MatmulOp> {
       weights = PadOp::create(rewriter, loc, weights, ArrayRef<int64_t>{0, 0}, ArrayRef<int64_t>{missing, 0});
       depth += missing;
     }
+    if (int64_t together = bytes ? 0 : dotProductSteps(op, depth, columns)) {
+      remark::analysis(loc, remark::RemarkOpts::name("Tile").category("contractions"))
+          << remark::add("{0} dot products of vectors of the contracted dimension", columns);
+      Value vectors = reshapeTo(rewriter, loc, weights, {1, depth / together, together, columns});
+      Value packed = TransposeOp::create(rewriter, loc, vectors, ArrayRef<int64_t>{0, 1, 3, 2});
+      rewriter.replaceOpWithNewOp<PackedMatmulOp>(op, op.getType(), rows, packed, rewriter.getI64IntegerAttr(columns));
+      return success();
+    }
     Tile tile = productTile(lhs, op.getType().getElementType(), depth / steps, columns);
     remarkTile(loc, tile, /*flatten=*/false);
     int64_t block = tile.vectors * lanesOf(op, columns);
@@ -188,6 +196,19 @@ struct PackMatmul : PlanPattern<MatmulOp> {
                                    ArrayRef<int64_t>{0, 1, 3, 2});
     rewriter.replaceOpWithNewOp<PackedMatmulOp>(op, op.getType(), rows, packed, rewriter.getI64IntegerAttr(columns));
     return success();
+  }
+
+private:
+  /// Elements of the contracted dimension that a step of dot products takes, whole vectors: as many as keep eight sums, which
+  /// hide the latency of multiply-adds. Zero where columns fill most of a vector themselves, or their sums no registers, or the
+  /// dimension is too short for what it takes to add up lanes.
+  int64_t dotProductSteps(MatmulOp op, int64_t depth, int64_t columns) const {
+    int64_t lanes = machine.lanes(op.getType().getElementType()), vectors = 4;
+    if (4 * columns > 3 * lanes * int64_t(llvm::divideCeil(columns, lanes)) || columns > int64_t(machine.vectorRegisters) - 4 || depth < 32 * lanes)
+      return 0;
+    while (vectors > 1 && (columns * vectors > 8 || depth % (vectors * lanes)))
+      vectors /= 2;
+    return depth % (vectors * lanes) ? 0 : vectors * lanes;
   }
 };
 

@@ -241,8 +241,8 @@ struct Schedule : sylvite::impl::ScheduleBase<Schedule> {
     Machine machine{vectorWidth * 4, vectorRegisters, l2Bytes};
     static constexpr bool (*families[])(PipelineView &, const Machine &) = {
         scheduleAttention, scheduleCell, scheduleWinograd, scheduleWinogradGradient, scheduleOuterProducts,
-        scheduleExpandedWindow, schedulePooledConvolution, scheduleByteProduct, scheduleContraction, scheduleChannelReduction, scheduleRowReduction,
-        scheduleJoin, schedulePointwise, scheduleDefault};
+        scheduleDotProducts, scheduleExpandedWindow, schedulePooledConvolution, scheduleByteProduct, scheduleContraction,
+        scheduleChannelReduction, scheduleRowReduction, scheduleJoin, schedulePointwise, scheduleDefault};
     for (auto pipeline : getOperation().getOps<halide::PipelineOp>()) {
       if (pipeline.getSchedule())
         continue;

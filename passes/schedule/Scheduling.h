@@ -114,6 +114,7 @@ bool scheduleCell(PipelineView &view, const Machine &machine);
 bool scheduleWinograd(PipelineView &view, const Machine &machine);
 bool scheduleWinogradGradient(PipelineView &view, const Machine &machine);
 bool scheduleOuterProducts(PipelineView &view, const Machine &machine);
+bool scheduleDotProducts(PipelineView &view, const Machine &machine);
 bool scheduleExpandedWindow(PipelineView &view, const Machine &machine);
 bool scheduleByteProduct(PipelineView &view, const Machine &machine);
 bool schedulePooledConvolution(PipelineView &view, const Machine &machine);

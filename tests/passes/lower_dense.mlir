@@ -48,3 +48,19 @@ func.func @rows(%x: tensor<?x16xf32>, %w: tensor<3x16x8xf32>) -> tensor<?x24xf32
   }
   return %0 : tensor<?x24xf32>
 }
+
+// -----
+
+// Few columns are dot products: sums per lane, which meet at the end. The rows stand last but one.
+// CHECK: halide.pipeline @packed_matmul {
+// CHECK: halide.update @lanes(%[[M:.*]], %[[N:.*]], %[[L:.*]]) over (%rk in 0 to 2)
+// CHECK: halide.at @in1[%{{.*}}, %rk, %{{.*}}, %[[L]]]
+// CHECK: halide.update @matmul(%[[M2:.*]], %[[N2:.*]]) over (%rl in 0 to 16)
+// CHECK: halide.at @lanes[%[[M2]], %[[N2]], %rl]
+func.func @few_columns(%x: tensor<5x32xf32>, %w: tensor<1x2x3x16xf32>) -> tensor<5x3xf32> {
+  %0 = nn.group (%a = %x, %f = %w) : (tensor<5x32xf32>, tensor<1x2x3x16xf32>) -> tensor<5x3xf32> {
+    %1 = nn.packed_matmul %a, %f {columns = 3 : i64} : (tensor<5x32xf32>, tensor<1x2x3x16xf32>) -> tensor<5x3xf32>
+    nn.yield %1 : tensor<5x3xf32>
+  }
+  return %0 : tensor<5x3xf32>
+}

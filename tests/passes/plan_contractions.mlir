@@ -28,6 +28,22 @@ func.func @pointwise(%x: tensor<?x14x14x32xf32>) -> tensor<?x14x14x32xf32> {
 
 // -----
 
+// Three columns would fill less than half of a vector: they are dot products, two vectors of K a step. Few terms are not.
+// CHECK-LABEL: func.func @few_columns
+// CHECK: %[[B:.*]] = nn.reshape %{{.*}} from [-1, -1, -1, -1] : tensor<512x3xf32> to tensor<1x32x16x3xf32>
+// CHECK: %[[W:.*]] = nn.transpose %[[B]] [0, 1, 3, 2] : (tensor<1x32x16x3xf32>) -> tensor<1x32x3x16xf32>
+// CHECK: nn.packed_matmul %arg0, %[[W]] {columns = 3 : i64}
+// CHECK: nn.packed_matmul %arg1, %{{.*}} {columns = 3 : i64} : (tensor<?x64xf32>, tensor<1x64x3xf32>) -> tensor<?x3xf32>
+nn.parameter @deep : tensor<512x3xf32>
+nn.parameter @short : tensor<64x3xf32>
+func.func @few_columns(%x: tensor<?x512xf32>, %z: tensor<?x64xf32>) -> (tensor<?x3xf32>, tensor<?x3xf32>) {
+  %w = nn.get @deep : tensor<512x3xf32>
+  %v = nn.get @short : tensor<64x3xf32>
+  %0 = nn.matmul %x, %w : (tensor<?x512xf32>, tensor<512x3xf32>) -> tensor<?x3xf32>
+  %1 = nn.matmul %z, %v : (tensor<?x64xf32>, tensor<64x3xf32>) -> tensor<?x3xf32>
+  return %0, %1 : tensor<?x3xf32>, tensor<?x3xf32>
+}
+
 // Weights are packed by ops on parameters: channels in blocks, the last one filled up with zeros. One block is a view.
 // CHECK-LABEL: func.func @dense
 // CHECK: %[[T:.*]] = nn.transpose %{{.*}} [1, 0] : (tensor<20x8xf32>) -> tensor<8x20xf32>

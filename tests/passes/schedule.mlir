@@ -213,6 +213,21 @@ func.func @packed(%x: tensor<?x49x64xf32>, %w: tensor<2x64x16xf32>) -> tensor<?x
   return %0 : tensor<?x49x24xf32>
 }
 
+// Dot products: of 16 registers, nine sums of three columns by three rows; lanes are added up at the end.
+// CHECK-LABEL: halide.pipeline @packed_matmul_{{[0-9]+}} {
+// CHECK: halide.split @out, "{{.*}}" into ("mo", "mi") by 3 tail shift_inwards
+// CHECK: halide.compute_at @lanes, @out, "mo"
+// CHECK: halide.vectorize @lanes stage 1, "{{.*}}" by 8
+// CHECK: halide.atomic @{{.*}} stage 1
+// CHECK: halide.vectorize @{{.*}} stage 1, "rl"
+func.func @few_columns(%x: tensor<7x512xf32>, %w: tensor<1x64x3x8xf32>) -> tensor<7x3xf32> {
+  %0 = nn.group (%a = %x, %f = %w) : (tensor<7x512xf32>, tensor<1x64x3x8xf32>) -> tensor<7x3xf32> {
+    %1 = nn.packed_matmul %a, %f {columns = 3 : i64} : (tensor<7x512xf32>, tensor<1x64x3x8xf32>) -> tensor<7x3xf32>
+    nn.yield %1 : tensor<7x3xf32>
+  }
+  return %0 : tensor<7x3xf32>
+}
+
 // An item is larger than the weights: a task is a part of its rows.
 // CHECK-LABEL: halide.pipeline @packed_matmul_{{[0-9]+}} {
 // CHECK: halide.split @out, "x" into ("xo", "xi") by 6 tail shift_inwards

@@ -46,6 +46,9 @@ def product(**axes):
 
 for inputs, units in [(1, 1), (2, 3), (7, 8), (64, 10), (100, 17), (33, 129), (300, 1)]:
     one(f"dense_{inputs}_to_{units}", (inputs,), lambda units=units: layers.Dense(units))
+for units in (1, 2, 3, 10): # dot products where the sums are long
+    one(f"dense_1024_to_{units}", (1024,), lambda units=units: layers.Dense(units, activation="tanh"))
+one("dense_rank3_640_to_3", (5, 640), lambda: layers.Dense(3))
 one("dense_no_bias", (9,), lambda: layers.Dense(5, use_bias=False))
 one("dense_rank3", (5, 9), lambda: layers.Dense(7, activation="relu"))
 one("dense_rank4", (2, 3, 9), lambda: layers.Dense(7, activation="tanh"))

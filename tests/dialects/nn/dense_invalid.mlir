@@ -42,7 +42,7 @@ func.func @f(%x: tensor<2x4x4xf32>, %y: tensor<3x4x4xf32>) {
 
 // packed_matmul_c1
 func.func @f(%x: tensor<?x4xf32>, %w: tensor<4x8xf32>) {
-  // expected-error @+2 {{packed_matmul_c1: expected a left side of rank two or more and a right side (blocks, K, block)}}
+  // expected-error @+2 {{packed_matmul_c1: expected a left side of rank two or more and a right side (blocks, K, block) or (blocks, K / n, block, n)}}
   // expected-error @+1 {{failed to infer returned types}}
   %0 = nn.packed_matmul %x, %w {columns = 8 : i64} : (tensor<?x4xf32>, tensor<4x8xf32>) -> tensor<?x8xf32>
   return

@@ -21,6 +21,13 @@ func.func @gates(%x: tensor<?x4xf32>, %w: tensor<2x4x3x8xf32>) {
   return
 }
 
+// CHECK-LABEL: func.func @packed_matmul_dot_products
+// CHECK: nn.packed_matmul %arg0, %arg1 {columns = 3 : i64} : (tensor<?x7x32xf32>, tensor<1x2x3x16xf32>) -> tensor<?x7x3xf32>
+func.func @packed_matmul_dot_products(%x: tensor<?x7x32xf32>, %w: tensor<1x2x3x16xf32>) -> tensor<?x7x3xf32> {
+  %0 = nn.packed_matmul %x, %w {columns = 3 : i64} : (tensor<?x7x32xf32>, tensor<1x2x3x16xf32>) -> tensor<?x7x3xf32>
+  return %0 : tensor<?x7x3xf32>
+}
+
 // CHECK-LABEL: func.func @packed
 // CHECK: nn.packed_matmul %arg0, %arg1 {columns = 10 : i64} : (tensor<?x7x4xf32>, tensor<2x4x8xf32>) -> tensor<?x7x10xf32>
 func.func @packed(%x: tensor<?x7x4xf32>, %w: tensor<2x4x8xf32>) {
