@@ -190,8 +190,8 @@ static LogicalResult lowerConvGradFilter(nn::ConvGradFilterOp op, GroupLowering 
         ValueRange point = vars.take_front(numSpatial + 2), r = vars.drop_front(numSpatial + 2);
         SmallVector<Value> in{r.front()}, from{r.front()};
         for (size_t i = 0; i < numSpatial; ++i) {
-          in.push_back(tapPosition(b, loc, lowering, op.getInput(), lowering.typeOf(op.getGradient()), i, r[i + 1], op.getStrides()[i],
-                                   point[i], op.getDilations()[i]));
+          in.push_back(tapPosition(b, loc, lowering, op.getInput(), lowering.typeOf(op.getGradient()), i, r[i + 1],
+                                   op.getStrides()[i], point[i], op.getDilations()[i]));
           from.push_back(r[i + 1]);
         }
         Value channel = point[numSpatial], filterIndex = point.back();

@@ -313,9 +313,8 @@ static Work workOf(nn::GroupOp group) {
   return {flops, std::nullopt};
 }
 
-/// Whether `group` has a product of as many rows as the batch has items, or a convolution of one position for each of them, and no
-/// other free size. One row
-/// wants a register tile of its own: taller ones would compute rows that nobody wants.
+/// Whether `group` has a product of as many rows as the batch has items, or a convolution of one position for each of
+/// them, and no other free size. One row wants a register tile of its own: taller ones would compute rows that nobody wants.
 static bool wantsSingleRow(nn::GroupOp group) {
   bool isProduct = false;
   auto hasOnePosition = [](RankedTensorType type) {

@@ -2,8 +2,9 @@
 //
 // Decides what becomes one kernel. A kernel is an anchor (an op with a loop nest of its own) with the
 // maps that follow it at register level, or a chain of maps, or a data movement with the maps that feed
-// it. Maps that read each other's results, which others read too, are one kernel with several results. A map reads through slices: the gates of a recurrent cell are slices of one product, and the maps that
-// make the next states of them are one kernel with it. Attention reads and writes through transposes. A product
+// it. Maps that read each other's results, which others read too, are one kernel with several results. A map reads
+// through slices: the gates of a recurrent cell are slices of one product, and the maps that make the next states of
+// them are one kernel with it. Attention reads and writes through transposes. A product
 // that a depthwise convolution reads joins it where nn-plan-contractions left its positions in rows. Other chains of
 // contractions stay apart: fusing them gained nothing measurable.
 //
@@ -269,8 +270,8 @@ bool isPartOfPooling(Operation *op) {
          llvm::all_of(op->getUsers(), [&](Operation *user) { return user == pool || llvm::is_contained(choice, user); });
 }
 
-/// Maps that are one kernel with `first`, later ones, in order: those of its type that read it, or that they read, and so on, as the new values
-/// of a parameter and of what its optimizer keeps do. What each reads of the others then stays in registers, and what several
+/// Maps that are one kernel with `first`, later ones, in order: those of its type that read it, or that they read, and so
+/// on, as the new values of a parameter and of what its optimizer keeps do. What each reads of the others then stays in registers, and what several
 /// read is read once. None when something that they read is computed after `first`.
 SmallVector<Operation *> mapsBeside(MapOp first, const SmallPtrSetImpl<Operation *> &taken) {
   constexpr unsigned mostMaps = 8;

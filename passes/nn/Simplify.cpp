@@ -1,8 +1,8 @@
 //===- Simplify.cpp - nn-simplify ------------------------------------------===//
 //
 // Rewrites a model into one that computes the same with fewer ops: batch normalization goes into the
-// weights before it, padding into the convolution after it, layers that were written as arithmetic are found, transposes move down until they meet
-// their inverse. Ops on parameters that this leaves behind are nn-prepare's business.
+// weights before it, padding into the convolution after it, layers that were written as arithmetic are
+// found, transposes move down until they meet their inverse. Ops on parameters that this leaves behind are nn-prepare's business.
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/nn/Pointwise.h"
@@ -126,7 +126,8 @@ struct FoldAffineMap : OpRewritePattern<MapOp> {
     for (auto [i, operand] : llvm::enumerate(map.getOperands())) {
       auto type = cast<RankedTensorType>(operand.getType());
       if (isConstant(operand, updated)) {
-        if (!type.hasStaticShape() || (type.getNumElements() != 1 && (type.getNumElements() != channels || type.getShape().back() != channels)))
+        if (!type.hasStaticShape() ||
+            (type.getNumElements() != 1 && (type.getNumElements() != channels || type.getShape().back() != channels)))
           return failure();
         continue;
       }

@@ -80,8 +80,9 @@ private:
     Operation *term = sum.getOperand(sum.getOperand(0) == carried).getDefiningOp();
     auto product = dyn_cast_or_null<MatmulOp>(term);
     auto reduce = dyn_cast_or_null<ReduceOp>(term);
+    auto isMatrix = [](Type type) { return cast<RankedTensorType>(type).getRank() == 2; };
     bool isProduct = product && product.getTransposeLhs() && !product.getTransposeRhs() &&
-                     llvm::all_of(product->getOperandTypes(), [](Type type) { return cast<RankedTensorType>(type).getRank() == 2; });
+                     llvm::all_of(product->getOperandTypes(), isMatrix);
     bool isReduction = reduce && reduce.getKind() == ReduceKind::Sum && !reduce.getKeepDims();
     auto isOfStep = [&](Value value) { return value.getParentBlock() == &scan.getBody().front(); };
     bool canMove = (isProduct || isReduction) && term->getResult(0).getType() == sum.getType() &&

@@ -303,7 +303,8 @@ static Value takeElements(LayerBuilder &b, Value x, int64_t dim, AffineExpr firs
 
 static void getItem(LayerBuilder &b) {
   Value x = b.input();
-  constexpr StringLiteral supported = "numbers, slices with a positive step (of a free dimension: 1, or up to its end), None and ...";
+  constexpr StringLiteral supported =
+      "numbers, slices with a positive step (of a free dimension: 1, or up to its end), None and ...";
   const Json *key = b.arguments().size() == 2 ? b.arguments()[1].value : nullptr;
   if (!key || b.failed())
     return b.refuse("key", supported);
@@ -314,7 +315,8 @@ static void getItem(LayerBuilder &b) {
   else
     entries.push_back(key);
   auto isClass = [](const Json *entry, StringRef name) { return asString(member(*entry, "class_name")) == name; };
-  int64_t named = llvm::count_if(entries, [&](const Json *entry) { return !entry->is_null() && !isClass(entry, "__ellipsis__"); });
+  int64_t named =
+      llvm::count_if(entries, [&](const Json *entry) { return !entry->is_null() && !isClass(entry, "__ellipsis__"); });
 
   Dims starts, sizes, steps, shape, from;
   auto takeWhole = [&](int64_t count) {
@@ -347,7 +349,8 @@ static void getItem(LayerBuilder &b) {
       const Json *value = member(*config, name);
       return !value || value->is_null() ? missing : asInteger(value);
     };
-    auto start = index ? index : bound("start", 0), stop = index ? index : bound("stop", extent), step = index ? 1 : bound("step", 1);
+    auto start = index ? index : bound("start", 0), stop = index ? index : bound("stop", extent),
+         step = index ? 1 : bound("step", 1);
     if (!start || !stop || !step || *step < 1)
       return b.refuse("key", supported);
     if (!index && *start == 0 && *stop == extent && *step == 1) {
