@@ -200,12 +200,12 @@ struct PackMatmul : PlanPattern<MatmulOp> {
 
 private:
   /// Elements of the contracted dimension that a step of dot products takes, whole vectors: as many as keep eight sums, which
-  /// hide the latency of multiply-adds. Zero where columns fill most of a vector themselves, or their sums no registers, or the
-  /// dimension is too short for what it takes to add up lanes.
+  /// hide the latency of multiply-adds. Zero where columns fill most of a vector themselves, or registers do not hold the sums of
+  /// two rows, or the dimension is too short for what it takes to add up lanes.
   int64_t dotProductSteps(MatmulOp op, int64_t depth, int64_t columns) const {
     int64_t lanes = machine.lanes(op.getType().getElementType()), registers = machine.vectorRegisters, vectors = 4,
             filled = lanes * llvm::divideCeil(columns, lanes);
-    if (4 * columns > 3 * filled || columns > registers - 4 || depth < 32 * lanes)
+    if (4 * columns > 3 * filled || 2 * (columns + 1) >= registers || depth < 32 * lanes)
       return 0;
     while (vectors > 1 && (columns * vectors > 8 || depth % (vectors * lanes)))
       vectors /= 2;
