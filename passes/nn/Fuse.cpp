@@ -271,8 +271,8 @@ bool isPartOfPooling(Operation *op) {
 }
 
 /// Maps that are one kernel with `first`, later ones, in order: those of its type that read it, or that they read, and so
-/// on, as the new values of a parameter and of what its optimizer keeps do. What each reads of the others then stays in registers, and what several
-/// read is read once. None when something that they read is computed after `first`.
+/// on, as the new values of a parameter and of what its optimizer keeps do. What each reads of the others then stays in
+/// registers, and what several read is read once. None when something that they read is computed after `first`.
 SmallVector<Operation *> mapsBeside(MapOp first, const SmallPtrSetImpl<Operation *> &taken) {
   constexpr unsigned mostMaps = 8;
   Block *block = first->getBlock();

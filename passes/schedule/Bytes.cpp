@@ -29,11 +29,7 @@ bool sylvite::scheduleByteProduct(PipelineView &view, const Machine &machine) {
           blocks = weights.getDimSize(0), lanes = std::min<int64_t>(machine.lanes(panels.getElementTypes().front()), block);
   Tile tile = chooseTile({columns, positions, weights.getDimSize(1), lanes, Weights::Packed, /*taps=*/0, rows.getShape().back()},
                          machine, block / lanes);
-  // One row leaves registers for several panels at a time.
-  int64_t together = 1;
-  for (int64_t n = 8 / tile.vectors; positions == 1 && together == 1 && n > 1; --n)
-    together = blocks % n == 0 ? n : 1;
-  int64_t width = together * block;
+  int64_t together = positions == 1 ? blocksOfOneRow(blocks, tile.vectors) : 1, width = together * block;
 
   ScheduleWriter write(view.pipeline);
   StringRef out = output.getSymName(), p = panels.getSymName();
@@ -41,15 +37,9 @@ bool sylvite::scheduleByteProduct(PipelineView &view, const Machine &machine) {
   StringRef c = vars.pop_back_val(), x = vars.pop_back_val();
   write.split(out, 0, c, "co", "ci", width, tailApart(columns, width));
   write.split(out, 0, x, "xo", "xi", tile.rows, tailFor(positions, tile.rows));
-  SmallVector<StringRef> tasks{"co"}, order{"ci", "xi", "xo"};
+  SmallVector<StringRef> tasks{"co"};
   tasks.append(vars.rbegin(), vars.rend());
-  order.append(tasks);
-  write.reorder(out, 0, order);
-  if (lanes > 1)
-    write.vectorize(out, 0, "ci", lanes);
-  write.unroll(out, 0, "ci");
-  write.unroll(out, 0, "xi");
-  write.parallelFused(out, 0, tasks);
+  write.tileOutput(out, lanes, {"ci", "xi", "xo"}, tasks);
 
   StringRef column = inner.pop_back_val(), panel = inner.pop_back_val(), row = inner.pop_back_val();
   write.computeAt(p, out, "xo");

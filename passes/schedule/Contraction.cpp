@@ -222,13 +222,8 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
   Tile tile = chooseTile({channels, positions, depth, lanes, operands->weights, /*taps=*/0, operands->positionBytes},
                          machine, operands->block / lanes);
   int64_t width = tile.vectors * lanes;
-  // One row leaves registers for several blocks of weights at a time.
   if (operands->block && positions == 1)
-    for (int64_t blocks = llvm::divideCeil(channels, width), n = 8 / tile.vectors; n > 1; --n)
-      if (blocks % n == 0) {
-        width *= n;
-        break;
-      }
+    width *= blocksOfOneRow(llvm::divideCeil(channels, width), tile.vectors);
 
   ScheduleWriter write(view.pipeline);
   StringRef out = output.getSymName(), p = sum.getSymName();
@@ -245,13 +240,7 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
   tasks.append(vars.rbegin(), vars.rend());
   if (weightsAreLarger && readsWeightsOnce(view, *operands, width))
     std::rotate(tasks.begin(), tasks.begin() + 1, tasks.end());
-  order.append(tasks);
-  write.reorder(out, 0, order);
-  if (lanes > 1)
-    write.vectorize(out, 0, "ci", lanes);
-  write.unroll(out, 0, "ci");
-  write.unroll(out, 0, "xi");
-  StringRef task = write.parallelFused(out, 0, tasks);
+  StringRef task = write.tileOutput(out, lanes, order, tasks);
 
   // Steps of the innermost reduction that are written out.
   constexpr int64_t steps = mostWrittenSteps;

@@ -100,6 +100,13 @@ int64_t sylvite::panelWidth(halide::AtOp at, Value column) {
   return isInPanels ? width.getSExtValue() : 0;
 }
 
+int64_t sylvite::blocksOfOneRow(int64_t blocks, int64_t vectors) {
+  for (int64_t together = 8 / vectors; together > 1; --together)
+    if (blocks % together == 0)
+      return together;
+  return 1;
+}
+
 //===----------------------------------------------------------------------===//
 // ScheduleWriter
 //===----------------------------------------------------------------------===//
@@ -191,6 +198,17 @@ StringRef ScheduleWriter::parallelFused(StringRef func, int64_t stage, ArrayRef<
   }
   parallel(func, stage, fused);
   return fused;
+}
+
+StringRef ScheduleWriter::tileOutput(StringRef out, int64_t lanes, SmallVector<StringRef> order,
+                                     ArrayRef<StringRef> tasks) {
+  order.append(tasks.begin(), tasks.end());
+  reorder(out, 0, order);
+  if (lanes > 1)
+    vectorize(out, 0, "ci", lanes);
+  unroll(out, 0, "ci");
+  unroll(out, 0, "xi");
+  return parallelFused(out, 0, tasks);
 }
 
 void ScheduleWriter::registerTile(StringRef func, StringRef c, StringRef x, int64_t lanes,

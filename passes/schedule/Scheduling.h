@@ -77,6 +77,10 @@ public:
   llvm::StringRef parallelFused(llvm::StringRef func, int64_t stage,
                                 llvm::ArrayRef<llvm::StringRef> vars);
 
+  /// The loops of an output, split into tiles of `ci` and `xi`: a tile written out in vectors of `lanes`, those in `order`, and
+  /// `tasks`, fused and in parallel, whose name is returned; innermost first.
+  llvm::StringRef tileOutput(llvm::StringRef out, int64_t lanes, llvm::SmallVector<llvm::StringRef> order,
+                             llvm::ArrayRef<llvm::StringRef> tasks);
   /// A sum as a register tile of channels `c` by positions `x`: vectors of `lanes` channels, all written out, inside of the
   /// loops `reductions` of the update, innermost first.
   void registerTile(llvm::StringRef func, llvm::StringRef c, llvm::StringRef x, int64_t lanes,
@@ -107,6 +111,9 @@ struct RowTile {
 /// least estimated cycles. `rowDim` is the last dimension of rows.
 RowTile chooseDividingTile(llvm::ArrayRef<int64_t> shape, unsigned rowDim, int64_t columns, int64_t lanes, int64_t depth,
                            const Machine &machine);
+
+/// Blocks of weights, a divisor of `blocks`, that a tile of one row takes at a time: it leaves registers for several of `vectors`.
+int64_t blocksOfOneRow(int64_t blocks, int64_t vectors);
 
 /// Each returns whether it wrote a schedule. In the order in which they are tried.
 bool scheduleAttention(PipelineView &view, const Machine &machine);

@@ -15,6 +15,30 @@ using namespace mlir;
 using namespace sylvite;
 using halide::TailStrategy;
 
+/// The width of the blocks in which `update` reads `func` along `column`; one where it reads no blocks.
+static int64_t blockRead(halide::UpdateOp update, StringRef func, Value column) {
+  for (auto at : update.getBody().getOps<halide::AtOp>())
+    if (at.getFunc() == func)
+      return std::max<int64_t>(panelWidth(at, column), 1);
+  return 1;
+}
+
+/// The transform of the tiles of `image`, in vectors of `lanes` channels, for the loop `var` of `consumer`.
+static void scheduleTransform(ScheduleWriter &write, StringRef image, StringRef consumer, StringRef var, int64_t lanes) {
+  std::string points = (image + "_points").str(), rows = (image + "_rows").str();
+  write.computeAt(points, consumer, var);
+  if (lanes > 1)
+    write.vectorize(points, 0, "ci", lanes);
+  write.reorder(points, 0, {"b", "a", "ci", "t", "co", "n"});
+  write.unroll(points, 0, "b");
+  write.unroll(points, 0, "a");
+  write.computeAt(rows, points, "ci");
+  if (lanes > 1)
+    write.vectorize(rows, 0, "ci");
+  write.unroll(rows, 0, "a");
+  write.unroll(rows, 0, "j");
+}
+
 bool sylvite::scheduleWinograd(PipelineView &view, const Machine &machine) {
   auto winograd = view.pipeline.lookupFunc("winograd"), sums = view.pipeline.lookupFunc("sums");
   if (!winograd || !sums)
@@ -27,11 +51,7 @@ bool sylvite::scheduleWinograd(PipelineView &view, const Machine &machine) {
   int64_t vectorLanes = machine.lanes(filter.getElementType()), lanes = std::min(vectorLanes, filters);
   WinogradPlan plan = planWinograd({height, shape[2], channels, filters, lanes}, machine, tile,
                                    width / lanes);
-  int64_t inputBlock = 1;
-  for (auto at : update.getBody().getOps<halide::AtOp>())
-    if (at.getFunc() == "input_points")
-      inputBlock = std::max<int64_t>(panelWidth(at, update.getBody().getArguments().back()), 1);
-  int64_t inputLanes = std::min(vectorLanes, inputBlock);
+  int64_t inputBlock = blockRead(update, "input_points", update.getReductionArguments().back());
 
   ScheduleWriter write(view.pipeline);
   StringRef out = view.output.getSymName();
@@ -91,21 +111,9 @@ bool sylvite::scheduleWinograd(PipelineView &view, const Machine &machine) {
   if (filter.getNumElements() * filter.getElementTypeBitWidth() / 8 > machine.l2Bytes / 2)
     write.prefetch("sums", 1, view.weightsOf(update), "rc", channels / steps);
 
-  write.computeAt("input_points", out, "task");
-  if (inputLanes > 1)
-    write.vectorize("input_points", 0, "ci", inputLanes);
-  write.reorder("input_points", 0, {"b", "a", "ci", "t", "co"});
-  write.unroll("input_points", 0, "b");
-  write.unroll("input_points", 0, "a");
+  scheduleTransform(write, "input", out, "task", std::min(vectorLanes, inputBlock));
   if (isOneGroup)
     write.parallel("input_points", 0, "t");
-
-  write.computeAt("input_rows", "input_points", "ci");
-  if (inputLanes > 1)
-    write.vectorize("input_rows", 0, "ci");
-  write.unroll("input_rows", 0, "a");
-  write.unroll("input_rows", 0, "j");
-
   write.computeAt("padded", out, "task");
   write.vectorizeInnermost("padded", 0, "c", channels, std::min(vectorLanes, channels));
   return true;
@@ -128,10 +136,7 @@ bool sylvite::scheduleWinogradGradient(PipelineView &view, const Machine &machin
   if (!filter || !products)
     return false;
   halide::UpdateOp update = view.singleUpdate(products);
-  int64_t block = 1;
-  for (auto at : update.getBody().getOps<halide::AtOp>())
-    if (at.getFunc() == "gradient_points")
-      block = panelWidth(at, update.getVarArguments().back());
+  int64_t block = blockRead(update, "gradient_points", update.getVarArguments().back());
   int64_t tiles = cast<IntegerAttr>(update.getEnds().getValue().back()).getInt(),
           lanes = machine.lanes(view.outputType.getElementType()), filters = view.outputType.getDimSize(3);
   WinogradGradientPlan plan = planOf(view, machine, lanes, tiles);
@@ -181,20 +186,8 @@ bool sylvite::scheduleWinogradGradient(PipelineView &view, const Machine &machin
     reductions.push_back("ri");
   write.registerTile("products_group", "o", "c", lanes, reductions);
 
-  for (StringRef image : {"input", "gradient"}) {
-    std::string points = (image + "_points").str(), rows = (image + "_rows").str();
-    write.computeAt(points, "products", group);
-    if (lanes > 1)
-      write.vectorize(points, 0, "ci", lanes);
-    write.reorder(points, 0, {"b", "a", "ci", "t", "co", "n"});
-    write.unroll(points, 0, "b");
-    write.unroll(points, 0, "a");
-    write.computeAt(rows, points, "ci");
-    if (lanes > 1)
-      write.vectorize(rows, 0, "ci");
-    write.unroll(rows, 0, "a");
-    write.unroll(rows, 0, "j");
-  }
+  for (StringRef image : {"input", "gradient"})
+    scheduleTransform(write, image, "products", group, lanes);
   for (StringRef padded : {"padded", "padded_gradient"}) {
     write.computeAt(padded, "products", group);
     write.vectorizeInnermost(padded, 0, "c", filters, lanes);
