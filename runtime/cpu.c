@@ -1,5 +1,5 @@
-/* Which instruction sets this processor has. Asked once, at create, so that a library that was compiled for
- * another processor says so and does not end in an illegal instruction. */
+/* Which instruction sets this processor has, and how it takes the smallest numbers. The former is asked once, at create, so
+ * that a library that was compiled for another processor says so and does not end in an illegal instruction. */
 #include "runtime.h"
 
 static const char *const names[] = {
@@ -76,6 +76,34 @@ static uint64_t present(void) {
 #else
 
 static uint64_t present(void) { return 0; }
+
+#endif
+
+/* ---- Arithmetic --------------------------------------------------------------------------------------- */
+
+#if defined(__SSE__)
+
+#include <xmmintrin.h>
+
+uintptr_t sylvite_float_mode(void) { return _mm_getcsr(); }
+void sylvite_set_float_mode(uintptr_t mode) { _mm_setcsr((unsigned)mode); }
+uintptr_t sylvite_flushing(uintptr_t mode) { return mode | 1u << 15 | 1u << 6; } /* FTZ, DAZ */
+
+#elif defined(__aarch64__)
+
+uintptr_t sylvite_float_mode(void) {
+  uint64_t mode;
+  __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
+  return mode;
+}
+void sylvite_set_float_mode(uintptr_t mode) { __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)mode)); }
+uintptr_t sylvite_flushing(uintptr_t mode) { return mode | 1u << 24; } /* FZ */
+
+#else
+
+uintptr_t sylvite_float_mode(void) { return 0; }
+void sylvite_set_float_mode(uintptr_t mode) {}
+uintptr_t sylvite_flushing(uintptr_t mode) { return mode; }
 
 #endif
 

@@ -474,8 +474,11 @@ static int run(sylvite_model *model, int32_t index, const void *const *inputs, c
   struct sylvite_thread *thread = sylvite_thread_state();
   sylvite_context *outer = thread->context;
   thread->context = context;
+  uintptr_t mode = sylvite_float_mode();
+  sylvite_set_float_mode(sylvite_flushing(mode));
   int result = program->functions[index].run(context, dims, (void *const *)inputs, outputs, model->arena,
                                              model->parameters);
+  sylvite_set_float_mode(mode);
   thread->context = outer;
   status = atomic_load_explicit(&context->status, memory_order_relaxed);
   if (status == SYLVITE_OK && result != 0)

@@ -93,6 +93,13 @@ int sylvite_parallel_run(int (*task)(void *data, int64_t index), void *data, int
 uint64_t sylvite_cpu_missing(uint64_t required);
 const char *sylvite_cpu_feature_name(uint64_t bit);
 
+/* The mode of floating-point arithmetic of this thread, and one in which numbers below the smallest normal one (1.2e-38)
+ * count as zero. An optimizer's averages of a gradient that has become zero decay to such numbers, with which
+ * arithmetic takes a hundred times as long. */
+uintptr_t sylvite_float_mode(void);
+void sylvite_set_float_mode(uintptr_t mode);
+uintptr_t sylvite_flushing(uintptr_t mode);
+
 /* ---- Weights files ------------------------------------------------------------------------------------- */
 
 size_t sylvite_dtype_size(int32_t dtype);

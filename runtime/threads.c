@@ -251,6 +251,7 @@ static void *worker_main(void *argument) {
   int own = (int)(intptr_t)argument;
   struct sylvite_thread *thread = sylvite_thread_state();
   thread->in_parallel = true;
+  sylvite_set_float_mode(sylvite_flushing(sylvite_float_mode()));
   for (;;) {
     int64_t deadline = now_nanoseconds() + SPIN_NANOSECONDS;
     while (!something_to_do() && now_nanoseconds() < deadline)
@@ -375,9 +376,12 @@ static int run_hooked_task(void *data, int64_t index) {
   struct sylvite_thread *thread = sylvite_thread_state();
   sylvite_context *context = thread->context;
   bool in_parallel = thread->in_parallel;
+  uintptr_t mode = sylvite_float_mode();
   thread->context = loop->context;
   thread->in_parallel = true;
+  sylvite_set_float_mode(sylvite_flushing(mode));
   int result = loop->task(loop->data, index);
+  sylvite_set_float_mode(mode);
   thread->context = context;
   thread->in_parallel = in_parallel;
   return result;

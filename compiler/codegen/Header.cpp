@@ -238,9 +238,10 @@ void HeaderWriter::writeOverview() {
       << (description.trains()
               ? " * in parallel, each with its own workspace, and its own copy of what training changes. The threads that\n"
                 " * one call uses belong to the library and are shared by its handles. The result does not depend on\n"
-                " * their number. */\n"
+                " * their number. Numbers below the smallest normal float, 1.2e-38, count as zero in a call. */\n"
               : " * in parallel, each with its own workspace, all with the same weights. The threads that one call uses\n"
-                " * belong to the library and are shared by its handles. The result does not depend on their number. */\n");
+                " * belong to the library and are shared by its handles. The result does not depend on their number. Numbers\n"
+                " * below the smallest normal float, 1.2e-38, count as zero in a call. */\n");
 }
 
 void HeaderWriter::writeForwardComment() {

@@ -248,10 +248,11 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
   auto innermost = rvars.empty() ? IntegerAttr() : dyn_cast<IntegerAttr>(update.getEnds().getValue().back());
   bool inSteps = operands->block && tile.rows > 1 && innermost && innermost.getInt() % steps == 0 &&
                  innermost.getInt() > steps;
-  // Weights that fill the caches once come from memory. How often a free number of positions reads them is not known.
+  // Weights that fill the caches once come from memory, but for those of a product that a kernel has just written, as a step of
+  // training does. How often a free number of positions reads them is not known.
   int64_t rowBytes = width * view.outputType.getElementTypeBitWidth() / 8;
-  bool fetchesWeights =
-      inSteps && weightsAreLarger && rowBytes % lineBytes == 0 && !ShapedType::isDynamic(positions);
+  bool fetchesWeights = inSteps && weightsAreLarger && rowBytes % lineBytes == 0 && !ShapedType::isDynamic(positions) &&
+                        !(rvars.size() == 1 && view.computed.contains(operands->weightsName));
 
   // A block's weights that leave the first cache before the next tile reads them again are taken in parts that do not, as long
   // as the sums of all positions stay there with them.

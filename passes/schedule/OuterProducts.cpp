@@ -26,12 +26,12 @@ static std::optional<int64_t> extentOf(halide::UpdateOp update, size_t i) {
   return end.getInt() - min.getInt();
 }
 
-/// The input that `update` reads along the result's last dimension.
-static StringRef columnsOf(PipelineView &view, halide::UpdateOp update) {
+/// The input that `update` reads along variable `var` of the result.
+static StringRef inputAlong(PipelineView &view, halide::UpdateOp update, Value var) {
   StringRef name;
   update.getBody().walk([&](halide::AtOp at) {
     if (view.pipeline.lookupInput(at.getFunc()) &&
-        llvm::any_of(at.getIndices(), [&](Value index) { return dependsOn(index, update.getVarArguments().back()); }))
+        llvm::any_of(at.getIndices(), [&](Value index) { return dependsOn(index, var); }))
       name = at.getFunc();
   });
   return name;
@@ -190,15 +190,23 @@ bool sylvite::scheduleOuterProducts(PipelineView &view, const Machine &machine) 
       write.vectorize(func.getSymName(), 0, channel, lanes);
   }
 
-  // Rows of a matrix are far apart, in few sets of the first cache: the columns that all tiles of a block read are copied
-  // together for them. Measured, this doubles the speed.
-  if (StringRef columns = columnsOf(view, update); isProduct && !columns.empty()) {
+  // Rows of a matrix are far apart, in few sets of the first cache: what the tiles of a block read is copied together for
+  // them, of one operand the columns of a tile, of the other those of a task, where several tiles read them. Measured, the
+  // former doubles the speed, the latter adds a tenth.
+  ValueRange sumArguments = update.getVarArguments();
+  if (StringRef columns = inputAlong(view, update, sumArguments.back()); isProduct && !columns.empty()) {
     write.in(columns, part, "columns");
     write.computeAt("columns", p, "co");
     write.boundExtent("columns", "_0", width);
     if (lanes > 1)
       write.vectorize("columns", 0, "_0", lanes);
     write.unroll("columns", 0, "_0");
+  }
+  if (StringRef rows = inputAlong(view, update, sumArguments[tile.dim]); isProduct && !rows.empty() && taskColumns > width) {
+    write.in(rows, part, "rows");
+    write.computeAt("rows", p, preserved.back());
+    if (lanes > 1)
+      write.vectorize("rows", 0, "_0", lanes, halide::TailStrategy::GuardWithIf);
   }
 
   write.computeAt(part, p, "xo");

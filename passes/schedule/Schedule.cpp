@@ -5,7 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 #include "passes/schedule/Scheduling.h"
+
+#include "dialects/nn/NN.h"
 #include "passes/Passes.h"
+
+#include "llvm/ADT/BitVector.h"
 
 
 namespace sylvite {
@@ -250,6 +254,23 @@ static bool scatters(PipelineView &view, halide::FuncOp func) {
   return false;
 }
 
+/// Those of the inputs of each pipeline, by number, that every call takes from another kernel.
+static llvm::StringMap<llvm::BitVector> findComputedInputs(ModuleOp module) {
+  llvm::StringMap<llvm::BitVector> computed;
+  module.walk([&](halide::CallOp call) {
+    llvm::BitVector inputs(call.getInputs().size());
+    for (auto [i, value] : llvm::enumerate(call.getInputs())) {
+      while (auto view = value.getDefiningOp<nn::ReshapeOp>())
+        value = view.getInput();
+      inputs[i] = isa_and_nonnull<halide::CallOp>(value.getDefiningOp());
+    }
+    for (auto name : {call.getPipelineAttr(), call.getSingleAttr()})
+      if (name)
+        computed.try_emplace(name.getValue(), inputs).first->second &= inputs;
+  });
+  return computed;
+}
+
 namespace {
 
 struct Schedule : sylvite::impl::ScheduleBase<Schedule> {
@@ -261,10 +282,15 @@ struct Schedule : sylvite::impl::ScheduleBase<Schedule> {
         scheduleAttention, scheduleCell, scheduleWinograd, scheduleWinogradGradient, scheduleOuterProducts,
         scheduleDotProducts, scheduleExpandedWindow, schedulePooledConvolution, scheduleByteProduct, scheduleContraction,
         scheduleChannelReduction, scheduleRowReduction, scheduleJoin, schedulePointwise, scheduleDefault};
+    llvm::StringMap<llvm::BitVector> computed = findComputedInputs(getOperation());
     for (auto pipeline : getOperation().getOps<halide::PipelineOp>()) {
       if (pipeline.getSchedule())
         continue;
       PipelineView view(pipeline);
+      if (auto inputs = computed.find(pipeline.getSymName()); inputs != computed.end())
+        for (auto [i, input] : llvm::enumerate(pipeline.getInputs()))
+          if (inputs->second[i])
+            view.computed.insert(input.getSymName());
       // Writes to places that data decide: no tile of the result can be computed alone.
       if (llvm::any_of(view.reductions, [&](halide::FuncOp func) { return func != view.output && scatters(view, func); })) {
         scheduleDefault(view, machine);

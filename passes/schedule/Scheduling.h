@@ -10,6 +10,8 @@
 #include "dialects/halide/HalideDialect.h"
 #include "passes/schedule/CostModel.h"
 
+#include "llvm/ADT/StringSet.h"
+
 namespace sylvite {
 
 /// A pipeline as the families see it.
@@ -21,6 +23,7 @@ struct PipelineView {
   mlir::RankedTensorType outputType;
   llvm::SmallVector<halide::FuncOp> funcs;      ///< in order of definition
   llvm::SmallVector<halide::FuncOp> reductions; ///< those with updates, in order
+  llvm::StringSet<> computed; ///< inputs that kernels before have written, in every call of the pipeline
 
   /// The only update of `func`, or null when it has none or several.
   halide::UpdateOp singleUpdate(halide::FuncOp func);

@@ -258,6 +258,26 @@ func.func @packed_wide(%x: tensor<?x49x512xf32>, %w: tensor<32x512x16xf32>) -> t
   return %0 : tensor<?x49x512xf32>
 }
 
+// Weights that another kernel has just written are not fetched, nor taken in parts.
+// CHECK-LABEL: halide.pipeline @packed_matmul_{{[0-9]+}} {
+// CHECK: halide.reorder @matmul stage 1, ["c", "x", "ri", "ro"]
+// CHECK-NOT: halide.prefetch
+// AVX512-LABEL: halide.pipeline @transpose {
+// AVX512: halide.pipeline @packed_matmul_{{[0-9]+}} {
+// AVX512: halide.compute_at @matmul, @out, "xo"
+// AVX512-NOT: halide.prefetch
+func.func @packed_changing(%x: tensor<?x56x512xf32>, %w: tensor<512x16x32xf32>) -> tensor<?x56x512xf32> {
+  %0 = nn.group (%f = %w) : (tensor<512x16x32xf32>) -> tensor<16x512x32xf32> {
+    %2 = nn.transpose %f [1, 0, 2] : (tensor<512x16x32xf32>) -> tensor<16x512x32xf32>
+    nn.yield %2 : tensor<16x512x32xf32>
+  }
+  %1 = nn.group (%a = %x, %f = %0) : (tensor<?x56x512xf32>, tensor<16x512x32xf32>) -> tensor<?x56x512xf32> {
+    %2 = nn.packed_matmul %a, %f {columns = 512 : i64} : (tensor<?x56x512xf32>, tensor<16x512x32xf32>) -> tensor<?x56x512xf32>
+    nn.yield %2 : tensor<?x56x512xf32>
+  }
+  return %1 : tensor<?x56x512xf32>
+}
+
 // Few positions, many weights: these are taken in parts, which stay in the first cache while all positions are added up. As they
 // are more than all their blocks read of an item, a block is multiplied with all items before the next one.
 // AVX512-LABEL: halide.pipeline @packed_conv {
@@ -387,6 +407,8 @@ func.func @filter_gradient(%x: tensor<?x34x34x64xf32>, %g: tensor<?x32x32x64xf32
 // CHECK: halide.in @in1, @matmul_block as @columns
 // CHECK: halide.compute_at @columns, @matmul, "co"
 // CHECK: halide.bound_extent @columns, "_0" to [[WIDTH]]
+// CHECK: halide.in @in0, @matmul_block as @rows
+// CHECK: halide.compute_at @rows, @matmul, "ro"
 // CHECK: halide.compute_at @matmul_block, @matmul, "xo"
 func.func @kernel_gradient(%x: tensor<?x128xf32>, %g: tensor<?x256xf32>) -> tensor<128x256xf32> {
   %0 = nn.group (%a = %x, %f = %g) : (tensor<?x128xf32>, tensor<?x256xf32>) -> tensor<128x256xf32> {
