@@ -68,6 +68,14 @@ static Value packChannels(OpBuilder &b, Location loc, Value weights, int64_t blo
   return transposeTo(b, loc, reshapeTo(b, loc, weights, shape), order);
 }
 
+/// Those of a matrix whose rows are output channels, `(channels, b)`, likewise: `(blocks, b, block)`.
+static Value packRows(OpBuilder &b, Location loc, Value weights, int64_t block) {
+  int64_t channels = typeOf(weights).getDimSize(0), depth = typeOf(weights).getDimSize(1), blocks = llvm::divideCeil(channels, block);
+  if (blocks * block != channels)
+    weights = PadOp::create(b, loc, weights, ArrayRef<int64_t>{0, 0}, ArrayRef<int64_t>{blocks * block - channels, 0});
+  return transposeTo(b, loc, reshapeTo(b, loc, weights, {blocks, block, depth}), {0, 2, 1});
+}
+
 /// Says which register tile a contraction got.
 static void remarkTile(Location loc, Tile tile, bool flatten) {
   remark::analysis(loc, remark::RemarkOpts::name("Tile").category("contractions"))
@@ -189,7 +197,10 @@ struct PackMatmul : PlanPattern<MatmulOp> {
     Tile tile = productTile(lhs, op.getType().getElementType(), depth / steps, columns);
     remarkTile(loc, tile, /*flatten=*/false);
     int64_t block = tile.vectors * lanesOf(op, columns);
-    Value packed = packChannels(rewriter, loc, weights, block);
+    // Weights that change are packed in each step: transposed ones at one go.
+    auto transposed = bytes ? TransposeOp() : weights.getDefiningOp<TransposeOp>();
+    Value packed = transposed ? packRows(rewriter, loc, transposed.getInput(), block)
+                              : packChannels(rewriter, loc, weights, block);
     if (bytes)
       packed = TransposeOp::create(rewriter, loc,
                                    reshapeTo(rewriter, loc, packed, {typeOf(packed).getDimSize(0), depth / steps, steps, block}),

@@ -44,21 +44,28 @@ func.func @few_columns(%x: tensor<?x512xf32>, %z: tensor<?x64xf32>) -> (tensor<?
   return %0, %1 : tensor<?x3xf32>, tensor<?x3xf32>
 }
 
-// Weights are packed by ops on parameters: channels in blocks, the last one filled up with zeros. One block is a view.
+// Weights are packed by ops on parameters: channels in blocks, the last one filled up with zeros. One block is a view. Transposed
+// ones are transposed as they are packed.
 // CHECK-LABEL: func.func @dense
-// CHECK: %[[T:.*]] = nn.transpose %{{.*}} [1, 0] : (tensor<20x8xf32>) -> tensor<8x20xf32>
-// CHECK: %[[P:.*]] = nn.pad %[[T]] low [0, 0] high [0, 4]
+// CHECK: %[[P:.*]] = nn.pad %{{.*}} low [0, 0] high [0, 4]
 // CHECK: %[[W:.*]] = nn.reshape %[[P]] from [-1, -1, -1] : tensor<8x24xf32> to tensor<1x8x24xf32>
-// CHECK: nn.packed_matmul %arg0, %[[W]] {columns = 20 : i64}
+// CHECK: %[[L:.*]] = nn.packed_matmul %arg0, %[[W]] {columns = 20 : i64}
+// CHECK: %[[Q:.*]] = nn.pad %{{.*}} low [0, 0] high [4, 0]
+// CHECK: %[[B:.*]] = nn.reshape %[[Q]] from [-1, -1, -1] : tensor<24x8xf32> to tensor<1x24x8xf32>
+// CHECK: %[[T:.*]] = nn.transpose %[[B]] [0, 2, 1] : (tensor<1x24x8xf32>) -> tensor<1x8x24xf32>
+// CHECK: %[[R:.*]] = nn.packed_matmul %arg0, %[[T]] {columns = 20 : i64}
 // What is no weight stays; a kernel reads it along its rows.
 // CHECK: %[[COLUMNS:.*]] = nn.transpose %arg0 [1, 0]
 // CHECK: nn.matmul %arg0, %[[COLUMNS]] : (tensor<?x8xf32>, tensor<8x?xf32>) -> tensor<?x?xf32>
 nn.parameter @w : tensor<20x8xf32>
-func.func @dense(%x: tensor<?x8xf32>) -> (tensor<?x20xf32>, tensor<?x?xf32>) {
+nn.parameter @v : tensor<8x20xf32>
+func.func @dense(%x: tensor<?x8xf32>) -> (tensor<?x20xf32>, tensor<?x20xf32>, tensor<?x?xf32>) {
+  %v = nn.get @v : tensor<8x20xf32>
   %w = nn.get @w : tensor<20x8xf32>
-  %0 = nn.matmul %x, %w {transpose_rhs} : (tensor<?x8xf32>, tensor<20x8xf32>) -> tensor<?x20xf32>
-  %1 = nn.matmul %x, %x {transpose_rhs} : (tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x?xf32>
-  return %0, %1 : tensor<?x20xf32>, tensor<?x?xf32>
+  %0 = nn.matmul %x, %v : (tensor<?x8xf32>, tensor<8x20xf32>) -> tensor<?x20xf32>
+  %1 = nn.matmul %x, %w {transpose_rhs} : (tensor<?x8xf32>, tensor<20x8xf32>) -> tensor<?x20xf32>
+  %2 = nn.matmul %x, %x {transpose_rhs} : (tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x?xf32>
+  return %0, %1, %2 : tensor<?x20xf32>, tensor<?x20xf32>, tensor<?x?xf32>
 }
 
 // -----

@@ -497,3 +497,20 @@ func.func @pooled_convolution(%x: tensor<?x28x28x1xf32>, %w: tensor<1x1x3x3x1x16
   }
   return %0 : tensor<?x13x13x16xf32>
 }
+
+// Written across the rows of the input: tiles of as many rows as a vector has lanes.
+// CHECK-LABEL: halide.pipeline @transpose{{.*}} {
+// CHECK: halide.split @transpose, "c" into ("co", "ci") by 8 tail guard_with_if
+// CHECK-NEXT: halide.split @transpose, "y" into ("ro", "ri") by 8 tail round_up
+// CHECK-NEXT: halide.reorder @transpose, ["ci", "ri", "co", "ro", "x", "n"]
+// CHECK-NEXT: halide.vectorize @transpose, "ci" by 8
+// CHECK-NEXT: halide.fuse @transpose, "x", "ro" into "task"
+// CHECK-NEXT: halide.fuse @transpose, "n", "task" into "task"
+// CHECK-NEXT: halide.parallel @transpose, "task"
+func.func @transposed_rows(%x: tensor<3x?x5x16xf32>) -> tensor<3x16x5x?xf32> {
+  %0 = nn.group (%a = %x) : (tensor<3x?x5x16xf32>) -> tensor<3x16x5x?xf32> {
+    %1 = nn.transpose %a [0, 3, 2, 1] : (tensor<3x?x5x16xf32>) -> tensor<3x16x5x?xf32>
+    nn.yield %1 : tensor<3x16x5x?xf32>
+  }
+  return %0 : tensor<3x16x5x?xf32>
+}
