@@ -331,8 +331,10 @@ static bool wantsSingleRow(nn::GroupOp group) {
       return matmul.getType().isDynamicDim(1) && llvm::all_of(group.getBody().getArguments(), isBatch);
     if (!llvm::all_of(op.getResults(), isBatch))
       return false;
-    if (matmul)
-      isProduct |= matmul.getType().getRank() == 2 && matmul.getType().isDynamicDim(0);
+    if (isa<nn::MatmulOp, nn::PackedMatmulOp>(op)) {
+      auto type = cast<RankedTensorType>(op.getResult(0).getType());
+      isProduct |= type.getRank() == 2 && type.isDynamicDim(0);
+    }
     if (auto conv = dyn_cast<nn::PackedConvOp>(op))
       isProduct |= conv.getType().isDynamicDim(0) && hasOnePosition(conv.getType());
   }

@@ -163,10 +163,11 @@ private:
   }
 };
 
-/// A product with constant weights takes them in blocks of a register tile's columns; of bytes, four steps of the sum stand
-/// together in them.
+/// A product with weights takes them in blocks of a register tile's columns; of bytes, four steps of the sum stand together in
+/// them. The columns of weights that change, and that one free number of rows reads, are not packed: their kernel copies them.
 struct PackMatmul : PlanPattern<MatmulOp> {
-  using PlanPattern::PlanPattern;
+  PackMatmul(MLIRContext *context, const Machine &machine, const llvm::StringSet<> &updated)
+      : PlanPattern(context, machine), updated(updated) {}
   LogicalResult matchAndRewrite(MatmulOp op, PatternRewriter &rewriter) const override {
     RankedTensorType lhs = typeOf(op.getLhs()), rhs = typeOf(op.getRhs());
     bool bytes = lhs.getElementType() != op.getType().getElementType();
@@ -194,6 +195,11 @@ struct PackMatmul : PlanPattern<MatmulOp> {
       rewriter.replaceOpWithNewOp<PackedMatmulOp>(op, op.getType(), rows, packed, rewriter.getI64IntegerAttr(columns));
       return success();
     }
+    bool copiesColumns = lhs.getRank() == 2 && lhs.isDynamicDim(0) && !isConstant(op.getRhs(), updated) &&
+                         weights == op.getRhs() && !weights.getDefiningOp<TransposeOp>() &&
+                         columns % machine.lanes(op.getType().getElementType()) == 0;
+    if (copiesColumns)
+      return failure();
     Tile tile = productTile(lhs, op.getType().getElementType(), depth / steps, columns);
     remarkTile(loc, tile, /*flatten=*/false);
     int64_t block = tile.vectors * lanesOf(op, columns);
@@ -210,6 +216,8 @@ struct PackMatmul : PlanPattern<MatmulOp> {
   }
 
 private:
+  const llvm::StringSet<> &updated;
+
   /// Elements of the contracted dimension that a step of dot products takes, whole vectors: as many as keep eight sums, which
   /// hide the latency of multiply-adds. Zero where columns fill most of a vector themselves, or registers do not hold the sums of
   /// two rows, or the dimension is too short for what it takes to add up lanes.
@@ -527,7 +535,9 @@ struct PlanContractions : sylvite::impl::PlanContractionsBase<PlanContractions> 
     patterns.add<PointwiseConv>(context, machine, /*benefit=*/2);
     if (!exact)
       patterns.add<Winograd, WinogradGradFilter>(context, machine, /*benefit=*/2);
-    patterns.add<PackConv, PackMatmul>(context, machine);
+    llvm::StringSet<> updated = updatedParameters(getOperation()->getParentOfType<ModuleOp>());
+    patterns.add<PackConv>(context, machine);
+    patterns.add<PackMatmul>(context, machine, updated);
     patterns.add<PackGates>(context, machine, /*benefit=*/2);
     populateSplitTransposedConvs(patterns);
     patterns.add<SinkReshape>(context);

@@ -246,7 +246,11 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
   constexpr int64_t steps = mostWrittenSteps;
   SmallVector<StringRef> rvars = update.getReductionNames();
   auto innermost = rvars.empty() ? IntegerAttr() : dyn_cast<IntegerAttr>(update.getEnds().getValue().back());
-  bool inSteps = operands->block && tile.rows > 1 && innermost && innermost.getInt() % steps == 0 &&
+  // The columns of a matrix that all rows of another read are far apart: they are copied together for their tiles.
+  bool copiesColumns = operands->weights == Weights::Dense && shape.size() == 2 && operands->rows == 0 && tile.rows > 1 &&
+                       (ShapedType::isDynamic(positions) || positions > 2 * tile.rows) && rvars.size() == 1 &&
+                       channels % width == 0 && view.pipeline.lookupInput(operands->weightsName);
+  bool inSteps = (operands->block || copiesColumns) && tile.rows > 1 && innermost && innermost.getInt() % steps == 0 &&
                  innermost.getInt() > steps;
   // Weights that fill the caches once come from memory, but for those of a product that a kernel has just written, as a step of
   // training does. How often a free number of positions reads them is not known.
@@ -266,6 +270,14 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
     return true;
   }
 
+  if (copiesColumns) {
+    write.in(operands->weightsName, p, "columns");
+    write.computeAt("columns", out, task);
+    write.boundExtent("columns", "_0", width);
+    if (lanes > 1)
+      write.vectorize("columns", 0, "_0", lanes);
+    write.unroll("columns", 0, "_0");
+  }
   write.computeAt(p, out, "xo");
   write.boundExtent(p, c, width);
   write.boundExtent(p, x, tile.rows);

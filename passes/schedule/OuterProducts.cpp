@@ -15,8 +15,9 @@ using namespace sylvite;
 /// Positions in a block. Their lines of both operands, a power of two apart, share few sets of the first cache; but a
 /// sum beyond the second one is read and written once per block.
 static constexpr int64_t cachedBlock = 32, streamedBlock = 128;
-/// Tasks that a result is cut into; each reads all of the other operand.
-static constexpr int64_t mostTasks = 4;
+/// Tasks that a result is cut into. Each reads all of the other operand: more than two of a matrix have so many multiply-adds at
+/// least for each element that they read.
+static constexpr int64_t mostTasks = 4, fewestProducts = 80;
 
 /// The constant extent of reduction variable `i`, or none.
 static std::optional<int64_t> extentOf(halide::UpdateOp update, size_t i) {
@@ -99,10 +100,12 @@ bool sylvite::scheduleOuterProducts(PipelineView &view, const Machine &machine) 
     return false;
   // A task reads its share of one operand: of the larger one, where both are matrices.
   bool isProduct = update.getReductionNames().size() == 1, rowsAreTasks = isProduct && shape[rowDim] > columns;
-  int64_t whole = rowsAreTasks ? shape[rowDim] : columns, step = rowsAreTasks ? 1 : lanes, share = whole;
+  int64_t whole = rowsAreTasks ? shape[rowDim] : columns, other = rowsAreTasks ? columns : shape[rowDim],
+          step = rowsAreTasks ? 1 : lanes, share = whole;
   for (int64_t tasks = mostTasks; tasks > 1 && share == whole; --tasks)
-    if (whole % (tasks * step) == 0 && whole / tasks >= 2 * lanes)
-      share = whole / tasks;
+    if (int64_t each = whole / tasks; whole % (tasks * step) == 0 && each >= 2 * lanes &&
+                                      (!isProduct || tasks == 2 || each * other >= fewestProducts * (each + other)))
+      share = each;
   int64_t taskColumns = rowsAreTasks ? columns : share, taskRows = rowsAreTasks ? share : shape[rowDim];
   int64_t sumBytes = view.outputType.getNumElements() / whole * share * (machine.vectorBytes / lanes);
   int64_t block = isProduct || sumBytes > 2 * machine.l2Bytes ? streamedBlock : cachedBlock;

@@ -232,3 +232,27 @@ func.func @bytes(%x: tensor<?x6xui8>) -> tensor<?x8xi32> {
   %0 = nn.matmul %x, %w : (tensor<?x6xui8>, tensor<6x8xi8>) -> tensor<?x8xi32>
   return %0 : tensor<?x8xi32>
 }
+
+// -----
+
+// Weights that change, read by one free number of rows: their kernel copies their columns. Those of many matrices, and transposed
+// ones, are packed in each step.
+// CHECK-LABEL: func.func @train_step
+// CHECK: %[[W:.*]] = nn.get @w
+// CHECK: nn.matmul %arg0, %[[W]] : (tensor<?x32xf32>, tensor<32x64xf32>) -> tensor<?x64xf32>
+// CHECK: nn.packed_matmul %arg1
+// CHECK: nn.packed_matmul %arg2
+nn.parameter @w : tensor<32x64xf32>
+func.func @train_step(%x: tensor<?x32xf32>, %y: tensor<?x5x32xf32>, %g: tensor<?x64xf32>)
+    -> (tensor<?x64xf32>, tensor<?x5x64xf32>, tensor<?x32xf32>, tensor<32x64xf32> {nn.update = "w"}) {
+  %w = nn.get @w : tensor<32x64xf32>
+  %0 = nn.matmul %x, %w : (tensor<?x32xf32>, tensor<32x64xf32>) -> tensor<?x64xf32>
+  %1 = nn.matmul %y, %w : (tensor<?x5x32xf32>, tensor<32x64xf32>) -> tensor<?x5x64xf32>
+  %2 = nn.matmul %g, %w {transpose_rhs} : (tensor<?x64xf32>, tensor<32x64xf32>) -> tensor<?x32xf32>
+  %next = nn.map(%w) : (tensor<32x64xf32>) -> tensor<32x64xf32> {
+  ^bb0(%a: f32):
+    %s = arith.addf %a, %a : f32
+    nn.yield %s : f32
+  }
+  return %0, %1, %2, %next : tensor<?x64xf32>, tensor<?x5x64xf32>, tensor<?x32xf32>, tensor<32x64xf32>
+}

@@ -52,16 +52,20 @@ func.func @depthwise(%x: tensor<?x9x9x32xf32>, %w: tensor<3x3x1x32xf32>) -> tens
   return %0 : tensor<?x7x7x32xf32>
 }
 
-// Rows may be one: a low tile, guarded.
+// Rows may be one: a low tile, guarded. The columns of a block are copied together for all rows.
 // CHECK-LABEL: halide.pipeline @matmul {
 // CHECK: halide.split @out, "n" into ("xo", "xi") by 4 tail guard_with_if
 // CHECK: halide.parallel @out, "co"
 // AVX512-LABEL: halide.pipeline @matmul {
 // AVX512: halide.split @out, "c" into ("co", "ci") by 48 tail round_up
 // AVX512-NEXT: halide.split @out, "n" into ("xo", "xi") by 8 tail guard_with_if
-// AVX512: halide.bound_extent @matmul, "c" to 48
+// AVX512: halide.in @in1, @matmul as @columns
+// AVX512-NEXT: halide.compute_at @columns, @out, "co"
+// AVX512-NEXT: halide.bound_extent @columns, "_0" to 48
+// AVX512: halide.compute_at @matmul, @out, "xo"
+// AVX512-NEXT: halide.bound_extent @matmul, "c" to 48
 // AVX512-NEXT: halide.bound_extent @matmul, "n" to 8
-// AVX512-NEXT: halide.vectorize @matmul, "c" by 16
+// AVX512: halide.unroll @matmul stage 1, "ri"
 func.func @dense(%x: tensor<?x64xf32>, %w: tensor<64x48xf32>) -> tensor<?x48xf32> {
   %0 = nn.group (%a = %x, %f = %w) : (tensor<?x64xf32>, tensor<64x48xf32>) -> tensor<?x48xf32> {
     %1 = nn.matmul %a, %f : (tensor<?x64xf32>, tensor<64x48xf32>) -> tensor<?x48xf32>
@@ -398,9 +402,9 @@ func.func @filter_gradient(%x: tensor<?x34x34x64xf32>, %g: tensor<?x32x32x64xf32
 }
 
 // So is that of a dense layer's kernel, over a free number of rows; the columns that a block of rows has for the tiles are
-// copied together.
+// copied together. Four tasks would read too much for what they multiply: two.
 // CHECK-LABEL: halide.pipeline @matmul{{.*}} {
-// CHECK: halide.split @out, "c" into ("task", "ci") by 64
+// CHECK: halide.split @out, "c" into ("task", "ci") by 128
 // CHECK: halide.split @matmul stage 1, "rk" into ("ro", "ri") by 128
 // CHECK: halide.rfactor @matmul stage 1, ["ro"] to ["block0"] into @matmul_block
 // CHECK: halide.split @matmul stage 1, "c" into ("co", "ci") by [[WIDTH:[0-9]+]]
@@ -420,7 +424,7 @@ func.func @kernel_gradient(%x: tensor<?x128xf32>, %g: tensor<?x256xf32>) -> tens
 
 // Tasks divide the larger operand: none reads all of it.
 // CHECK-LABEL: halide.pipeline @matmul{{.*}} {
-// CHECK: halide.split @out, "n" into ("task", "xi") by 128
+// CHECK: halide.split @out, "n" into ("task", "xi") by 256
 // CHECK: halide.reorder @out, ["c", "xi", "task"]
 // CHECK: halide.vectorize @out, "c" by 8
 // CHECK: halide.compute_at @matmul, @out, "task"
