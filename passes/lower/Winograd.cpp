@@ -10,6 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "passes/lower/Lowering.h"
+#include "passes/schedule/CostModel.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -127,11 +128,11 @@ static LogicalResult lowerWinogradFilter(nn::WinogradFilterOp op, GroupLowering 
 }
 
 namespace {
-/// The tiles of an image `(N, H, W, C)`, numbered row by row: t. Those of one row are `inRow`, `step` positions apart; the first
+/// The tiles of an image `(N, H, W, C)`, numbered row by row: t. There are `rows` of `columns`, `step` positions apart; the first
 /// begins `paddingLow` before the image. Channels are in blocks of `block`. Groups of items may reach beyond the last one, whose
 /// tiles are then taken again.
 struct Tiling {
-  int64_t step, inRow;
+  int64_t step, rows, columns;
   ArrayRef<int64_t> paddingLow;
   int64_t block;
   bool inGroups = false;
@@ -141,39 +142,50 @@ struct Tiling {
 /// `image` by tiles of which rows and columns are combined as rows of `matrix` say: `name_points`, of (n, co, t, a, b, ci). Blocks
 /// of channels, co, stand outside: all points of a tile lie side by side for the transforms, and the same point of the next tile is
 /// not a multiple of a page away for the products. What a tile reads outside the image, in the padding or where it overhangs, is
-/// zero.
+/// zero: it is read from `padded`, unless all of them lie inside.
 static halide::FuncOp transformTiles(GroupLowering &lowering, Location loc, StringRef padded, StringRef name, Value image,
                                      Tiling tiling, ArrayRef<ArrayRef<double>> matrix) {
   RankedTensorType type = lowering.typeOf(image);
   auto create = [&](StringRef name, ArrayRef<StringRef> vars, halide::BodyBuilder body) {
     return halide::FuncOp::create(lowering.builder, loc, name, vars, type.getElementType(), body);
   };
-  halide::FuncOp whole = create(padded, {"n", "y", "x", "c"}, [&](OpBuilder &b, Location loc, ValueRange point) {
+  // The item whose number is `n`, or the last one.
+  auto itemAt = [&](OpBuilder &b, Location loc, Value n) {
     IndexBuilder index(b, loc);
-    SmallVector<Value> at(point);
-    if (tiling.inGroups)
-      at[0] = index.minimum(at[0], index.add(lowering.extent(b, loc, image, 0), -1));
-    Value inside;
-    for (unsigned i : {0u, 1u}) {
-      int64_t size = type.getDimSize(i + 1);
-      Value position = index.add(point[i + 1], -tiling.paddingLow[i]);
-      Value here = index.both(index.greaterEqual(position, 0), index.lessThan(position, index.constant(size)));
-      inside = inside ? index.both(inside, here) : here;
-      at[i + 1] = index.clamp(position, 0, index.constant(size - 1));
-    }
-    Value zero = lowering.scalar(b, loc, type.getElementType(), 0);
-    Value value = lowering.at(b, loc, image, at);
-    halide::YieldOp::create(
-        b, loc, Value(arith::SelectOp::create(b, loc, halide::LikelyOp::create(b, loc, inside), value, zero)));
-  });
+    return tiling.inGroups ? index.minimum(n, index.add(lowering.extent(b, loc, image, 0), -1)) : n;
+  };
+  int64_t overlap = static_cast<int64_t>(matrix.front().size()) - tiling.step;
+  bool isInside = llvm::all_of(tiling.paddingLow, [](int64_t padding) { return padding == 0; }) &&
+                  tiling.rows * tiling.step + overlap <= type.getDimSize(1) &&
+                  tiling.columns * tiling.step + overlap <= type.getDimSize(2);
+  halide::FuncOp whole;
+  if (!isInside)
+    whole = create(padded, {"n", "y", "x", "c"}, [&](OpBuilder &b, Location loc, ValueRange point) {
+      IndexBuilder index(b, loc);
+      SmallVector<Value> at(point);
+      at[0] = itemAt(b, loc, at[0]);
+      Value inside;
+      for (unsigned i : {0u, 1u}) {
+        int64_t size = type.getDimSize(i + 1);
+        Value position = index.add(point[i + 1], -tiling.paddingLow[i]);
+        Value here = index.both(index.greaterEqual(position, 0), index.lessThan(position, index.constant(size)));
+        inside = inside ? index.both(inside, here) : here;
+        at[i + 1] = index.clamp(position, 0, index.constant(size - 1));
+      }
+      Value zero = lowering.scalar(b, loc, type.getElementType(), 0);
+      Value value = lowering.at(b, loc, image, at);
+      halide::YieldOp::create(
+          b, loc, Value(arith::SelectOp::create(b, loc, halide::LikelyOp::create(b, loc, inside), value, zero)));
+    });
   halide::FuncOp rows =
       create((name + "_rows").str(), {"n", "co", "t", "a", "j", "ci"}, [&](OpBuilder &b, Location loc, ValueRange v) {
         IndexBuilder index(b, loc);
-        Value y = index.mul(index.floorDiv(v[2], tiling.inRow), tiling.step),
-              x = index.add(index.mul(index.mod(v[2], tiling.inRow), tiling.step), v[4]),
+        Value y = index.mul(index.floorDiv(v[2], tiling.columns), tiling.step),
+              x = index.add(index.mul(index.mod(v[2], tiling.columns), tiling.step), v[4]),
               c = index.add(index.mul(v[1], tiling.block), v[5]);
         halide::YieldOp::create(b, loc, applyRow(b, loc, matrix, v[3], [&](int64_t i) {
-                                  return lowering.at(b, loc, whole, {v[0], index.add(y, i), x, c});
+                                  SmallVector<Value> at{isInside ? itemAt(b, loc, v[0]) : v[0], index.add(y, i), x, c};
+                                  return isInside ? lowering.at(b, loc, image, at) : lowering.at(b, loc, whole, at);
                                 }));
       });
   return create((name + "_points").str(), {"n", "co", "t", "a", "b", "ci"}, [&](OpBuilder &b, Location loc, ValueRange v) {
@@ -190,7 +202,7 @@ static LogicalResult lowerWinogradConv(nn::WinogradConvOp op, GroupLowering &low
                    result = lowering.typeOf(op);
   Type element = input.getElementType();
   int64_t tile = op.getTile(), points = tile + 2, block = filter.getDimSize(3),
-          tilesInRow = llvm::divideCeil(result.getDimSize(2), tile);
+          tileRows = llvm::divideCeil(result.getDimSize(1), tile), tilesInRow = llvm::divideCeil(result.getDimSize(2), tile);
   Location loc = op.getLoc();
   OpBuilder &builder = lowering.builder;
   auto create = [&](StringRef name, ArrayRef<StringRef> vars, halide::BodyBuilder body) {
@@ -199,7 +211,7 @@ static LogicalResult lowerWinogradConv(nn::WinogradConvOp op, GroupLowering &low
   int64_t inputBlock = std::gcd(input.getDimSize(3), block);
   halide::FuncOp transformed =
       transformTiles(lowering, loc, "padded", "input", op.getInput(),
-                     {tile, tilesInRow, op.getPaddingLow(), inputBlock}, transforms.input);
+                     {tile, tileRows, tilesInRow, op.getPaddingLow(), inputBlock}, transforms.input);
   halide::FuncOp sums = create(
       "sums", {"n", "co", "t", "a", "b", "ci"}, [&](OpBuilder &b, Location loc, ValueRange) {
         halide::YieldOp::create(b, loc, lowering.scalar(b, loc, element, 0));
@@ -267,18 +279,17 @@ static LogicalResult lowerWinogradGradFilter(nn::WinogradGradFilterOp op, GroupL
   Transposed output(transforms.output), filter(transforms.filter);
   RankedTensorType gradient = lowering.typeOf(op.getGradient());
   Type element = gradient.getElementType();
-  int64_t tile = op.getTile(), tilesInRow = llvm::divideCeil(gradient.getDimSize(2), tile),
-          tiles = llvm::divideCeil(gradient.getDimSize(1), tile) * tilesInRow;
-  constexpr int64_t mostInBlock = 32; // two vectors, or a few
-  int64_t inputBlock = std::gcd(lowering.typeOf(op.getInput()).getDimSize(3), mostInBlock),
-          block = std::gcd(gradient.getDimSize(3), mostInBlock);
+  int64_t tile = op.getTile(), tileRows = llvm::divideCeil(gradient.getDimSize(1), tile),
+          tilesInRow = llvm::divideCeil(gradient.getDimSize(2), tile), tiles = tileRows * tilesInRow;
+  int64_t inputBlock = winogradGradientBlock(lowering.typeOf(op.getInput()).getDimSize(3)),
+          block = winogradGradientBlock(gradient.getDimSize(3));
   Location loc = op.getLoc();
   OpBuilder &builder = lowering.builder;
   halide::FuncOp input =
       transformTiles(lowering, loc, "padded", "input", op.getInput(),
-                     {tile, tilesInRow, op.getPaddingLow(), inputBlock, /*inGroups=*/true}, transforms.input);
+                     {tile, tileRows, tilesInRow, op.getPaddingLow(), inputBlock, /*inGroups=*/true}, transforms.input);
   halide::FuncOp from = transformTiles(lowering, loc, "padded_gradient", "gradient", op.getGradient(),
-                                       {tile, tilesInRow, {0, 0}, block, /*inGroups=*/true}, output.views);
+                                       {tile, tileRows, tilesInRow, {0, 0}, block, /*inGroups=*/true}, output.views);
   halide::FuncOp products = halide::FuncOp::create(
       builder, loc, "products", {"a", "b", "c", "o"}, element, [&](OpBuilder &b, Location loc, ValueRange) {
         halide::YieldOp::create(b, loc, lowering.scalar(b, loc, element, 0));

@@ -8,6 +8,7 @@
 #define SYLVITE_PASSES_SCHEDULE_COSTMODEL_H
 
 #include "mlir/IR/Types.h"
+#include "llvm/ADT/ArrayRef.h"
 
 namespace sylvite {
 
@@ -81,6 +82,18 @@ double estimateCycles(const Contraction &contraction, Tile tile);
 /// channels, if that is given.
 Tile chooseTile(const Contraction &contraction, const Machine &machine, int64_t vectors = 0);
 
+/// A tile of a result: `size.rows` of its rows are `factor` places of dimension `dim` with all places of those after it.
+struct RowTile {
+  Tile size{1, 1};
+  unsigned dim;
+  int64_t factor = 1;
+};
+
+/// The tile that fits a result of `shape` by `columns` a whole number of times (an update cannot do an element twice), at the
+/// least estimated cycles. `rowDim` is the last dimension of rows.
+RowTile chooseDividingTile(llvm::ArrayRef<int64_t> shape, unsigned rowDim, int64_t columns, int64_t lanes, int64_t depth,
+                           const Machine &machine);
+
 /// A depthwise convolution over an image that is expanded, block of channels by block, on the way.
 struct ExpandedWindow {
   int64_t height;         ///< rows of the result
@@ -92,6 +105,9 @@ struct ExpandedWindow {
 /// Rows of the result for which a task expands its part of the image, which stays in its core's second cache. Zero where too
 /// many rows of the image would be expanded twice.
 int64_t planStrip(const ExpandedWindow &window, const Machine &machine);
+
+/// Items of a step of training, whose number is free, as estimates take it.
+constexpr int64_t itemsOfStep = 32;
 
 /// A 3x3 convolution of stride one: `height` by `width` positions of `filters` from `channels`.
 struct WinogradShape {
@@ -114,11 +130,17 @@ WinogradPlan planWinograd(const WinogradShape &shape, const Machine &machine, in
                           int64_t vectors = 0);
 
 /// How the gradient of a filter is summed by Winograd's algorithm: F(tile x tile, 3x3), tiles of `items` items transformed and
-/// multiplied before the next, in tasks of `channels` input channels, each of which transforms the gradient anew.
+/// multiplied, in register tiles, before the next. A task has `channels` input channels and `filters`, of which it transforms
+/// both images.
 struct WinogradGradientPlan {
-  int64_t tile, items, channels;
+  int64_t tile;
+  RowTile product;
+  int64_t items, channels, filters;
   double cycles; ///< of one core for an item
 };
+
+/// Channels in a block of transformed tiles, a divisor of `channels`: two vectors, or a few.
+int64_t winogradGradientBlock(int64_t channels);
 
 /// The plan with the least estimate for the filter of `shape`, restricted to `tile` if that is given. None where channels or
 /// filters do not fill vectors.

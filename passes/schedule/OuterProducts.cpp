@@ -57,31 +57,6 @@ static bool sumsOuterProducts(halide::UpdateOp update) {
   return columnReads == 1 && otherReads == 1 && isDenseAlongInnermost(update);
 }
 
-RowTile sylvite::chooseDividingTile(ArrayRef<int64_t> shape, unsigned rowDim, int64_t columns, int64_t lanes, int64_t depth,
-                                    const Machine &machine) {
-  RowTile best{{1, 1}, rowDim};
-  double leastCycles = std::numeric_limits<double>::infinity();
-  int64_t rows = ShapedType::getNumElements(shape.drop_back());
-  for (Tile tile{1, 1}; tile.vectors * lanes <= columns; ++tile.vectors) {
-    if (columns % (tile.vectors * lanes))
-      continue;
-    auto fits = [&](int64_t rows) { return tile.vectors * rows + tile.vectors + 1 <= machine.vectorRegisters; };
-    int64_t whole = 1;
-    for (unsigned dim = rowDim + 1; dim-- > 0 && fits(whole); whole *= shape[dim])
-      for (int64_t factor = 1; factor <= shape[dim] && fits(whole * factor); ++factor) {
-        if (shape[dim] % factor)
-          continue;
-        tile.rows = whole * factor;
-        double cycles = estimateCycles({columns, rows, depth, lanes}, tile);
-        if (cycles < leastCycles) {
-          best = {tile, dim, factor};
-          leastCycles = cycles;
-        }
-      }
-  }
-  return best;
-}
-
 bool sylvite::scheduleOuterProducts(PipelineView &view, const Machine &machine) {
   if (view.reductions.size() != 1 || view.outputType.getRank() < 2)
     return false;

@@ -103,18 +103,6 @@ halide::TailStrategy tailFor(int64_t extent, int64_t factor);
 /// The tail of a split of a known `extent` by `factor` whose tiles do not overlap: a guard where they do not divide it.
 halide::TailStrategy tailApart(int64_t extent, int64_t factor);
 
-/// A tile of a result: `size.rows` of its rows are `factor` places of dimension `dim` with all places of those after it.
-struct RowTile {
-  Tile size{1, 1};
-  unsigned dim;
-  int64_t factor = 1;
-};
-
-/// The tile that fits a result of `shape` by `columns` a whole number of times (an update cannot do an element twice), at the
-/// least estimated cycles. `rowDim` is the last dimension of rows.
-RowTile chooseDividingTile(llvm::ArrayRef<int64_t> shape, unsigned rowDim, int64_t columns, int64_t lanes, int64_t depth,
-                           const Machine &machine);
-
 /// Blocks of weights, a divisor of `blocks`, that a tile of one row takes at a time: it leaves registers for several of `vectors`.
 int64_t blocksOfOneRow(int64_t blocks, int64_t vectors);
 

@@ -5,8 +5,8 @@
 // group are register tiles, and whose outputs are transformed back and meet the epilogue. Each transformed
 // filter is read once per group.
 //
-// The gradient of a filter goes by groups of items: both images are transformed, then each point's tiles are multiplied, and
-// added to sums that stay in the second cache, or stream through it.
+// The gradient of a filter goes by blocks of its channels and filters, and for each by groups of items: both images are
+// transformed, then each point's tiles are multiplied, and added to sums that stay in the second cache.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/schedule/Scheduling.h"
@@ -114,17 +114,23 @@ bool sylvite::scheduleWinograd(PipelineView &view, const Machine &machine) {
   scheduleTransform(write, "input", out, "task", std::min(vectorLanes, inputBlock));
   if (isOneGroup)
     write.parallel("input_points", 0, "t");
-  write.computeAt("padded", out, "task");
-  write.vectorizeInnermost("padded", 0, "c", channels, std::min(vectorLanes, channels));
+  if (view.pipeline.lookupFunc("padded")) {
+    write.computeAt("padded", out, "task");
+    write.vectorizeInnermost("padded", 0, "c", channels, std::min(vectorLanes, channels));
+  }
   return true;
 }
 
-/// The plan of the gradient of a filter: what the padded gradient reads has the shape of the convolution's result.
+/// The plan of the gradient of a filter: the image from which the gradient's tiles are made has the shape of the convolution's
+/// result.
 static WinogradGradientPlan planOf(PipelineView &view, const Machine &machine, int64_t lanes, int64_t tiles) {
   RankedTensorType image;
-  view.pipeline.lookupFunc("padded_gradient").walk([&](halide::AtOp at) {
-    image = view.pipeline.lookupInput(at.getFunc()).getBufferType();
-  });
+  for (StringRef name : {"gradient_rows", "padded_gradient"})
+    if (halide::FuncOp func = view.pipeline.lookupFunc(name))
+      func.walk([&](halide::AtOp at) {
+        if (halide::InputOp input = view.pipeline.lookupInput(at.getFunc()))
+          image = input.getBufferType();
+      });
   int64_t height = image.getDimSize(1), width = image.getDimSize(2);
   int64_t tile = llvm::divideCeil(height, 4) * llvm::divideCeil(width, 4) == uint64_t(tiles) ? 4 : 2;
   ArrayRef<int64_t> filter = view.outputType.getShape();
@@ -135,26 +141,24 @@ bool sylvite::scheduleWinogradGradient(PipelineView &view, const Machine &machin
   auto filter = view.pipeline.lookupFunc("winograd_grad_filter"), products = view.pipeline.lookupFunc("products");
   if (!filter || !products)
     return false;
-  halide::UpdateOp update = view.singleUpdate(products);
-  int64_t block = blockRead(update, "gradient_points", update.getVarArguments().back());
-  int64_t tiles = cast<IntegerAttr>(update.getEnds().getValue().back()).getInt(),
-          lanes = machine.lanes(view.outputType.getElementType()), filters = view.outputType.getDimSize(3);
+  int64_t tiles = cast<IntegerAttr>(view.singleUpdate(products).getEnds().getValue().back()).getInt(),
+          lanes = machine.lanes(view.outputType.getElementType());
   WinogradGradientPlan plan = planOf(view, machine, lanes, tiles);
-  RowTile tile = chooseDividingTile({plan.channels, filters}, /*rowDim=*/0, block, lanes, plan.items * tiles, machine);
-  int64_t width = tile.size.vectors * lanes;
+  int64_t width = plan.product.size.vectors * lanes;
 
   ScheduleWriter write(view.pipeline);
   StringRef out = view.output.getSymName();
   SmallVector<StringRef> vars = view.output.getVarNames();
   StringRef y = vars[0], x = vars[1], c = vars[2], o = vars[3];
-  write.split(out, 0, c, "task", "ci", plan.channels, TailStrategy::RoundUp);
-  write.split(out, 0, o, "oo", "oi", lanes, TailStrategy::RoundUp);
-  write.reorder(out, 0, {"oi", x, y, "oo", "ci", "task"});
+  write.split(out, 0, c, "ct", "ci", plan.channels, TailStrategy::RoundUp);
+  write.split(out, 0, o, "ot", "oo", plan.filters, TailStrategy::RoundUp);
+  write.split(out, 0, "oo", "oo", "oi", lanes, TailStrategy::RoundUp);
+  write.reorder(out, 0, {"oi", x, y, "oo", "ci", "ot", "ct"});
   if (lanes > 1)
     write.vectorize(out, 0, "oi");
   write.unroll(out, 0, x);
   write.unroll(out, 0, y);
-  write.parallel(out, 0, "task");
+  StringRef task = write.parallelFused(out, 0, {"ot", "ct"});
   write.computeAt("filter_rows", out, "oo");
   if (lanes > 1)
     write.vectorize("filter_rows", 0, "o");
@@ -162,7 +166,7 @@ bool sylvite::scheduleWinogradGradient(PipelineView &view, const Machine &machin
   write.unroll("filter_rows", 0, "b");
 
   // Sums over all items, to which a group adds its own.
-  write.computeAt("products", out, "task");
+  write.computeAt("products", out, task);
   if (lanes > 1)
     write.vectorize("products", 0, "o", lanes);
   StringRef group = "rn";
@@ -172,7 +176,7 @@ bool sylvite::scheduleWinogradGradient(PipelineView &view, const Machine &machin
   }
   write.rfactor("products", 1, {group}, {"group"}, "products_group");
   write.split("products", 1, "o", "oo", "oi", width);
-  write.split("products", 1, "c", "co", "ci", tile.factor);
+  write.split("products", 1, "c", "co", "ci", plan.product.factor);
   write.reorder("products", 1, {"oi", "ci", "co", "oo", "b", "a", group});
   if (lanes > 1)
     write.vectorize("products", 1, "oi", lanes);
@@ -180,7 +184,7 @@ bool sylvite::scheduleWinogradGradient(PipelineView &view, const Machine &machin
   write.unroll("products", 1, "ci");
   write.computeAt("products_group", "products", "co");
   write.boundExtent("products_group", "o", width);
-  write.boundExtent("products_group", "c", tile.factor);
+  write.boundExtent("products_group", "c", plan.product.factor);
   SmallVector<StringRef> reductions{"rt"};
   if (plan.items > 1)
     reductions.push_back("ri");
@@ -188,9 +192,10 @@ bool sylvite::scheduleWinogradGradient(PipelineView &view, const Machine &machin
 
   for (StringRef image : {"input", "gradient"})
     scheduleTransform(write, image, "products", group, lanes);
-  for (StringRef padded : {"padded", "padded_gradient"}) {
-    write.computeAt(padded, "products", group);
-    write.vectorizeInnermost(padded, 0, "c", filters, lanes);
-  }
+  for (StringRef padded : {"padded", "padded_gradient"})
+    if (view.pipeline.lookupFunc(padded)) {
+      write.computeAt(padded, "products", group);
+      write.vectorize(padded, 0, "c", lanes);
+    }
   return true;
 }

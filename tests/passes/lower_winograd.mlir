@@ -41,13 +41,15 @@ func.func @filter(%w: tensor<3x3x4x8xf32>) -> tensor<4x4x4x8xf32> {
 }
 
 // The adjoint with respect to the filter: both images by tiles, products of points summed over all items and tiles, and back
-// to the taps by the transposed matrices.
+// to the taps by the transposed matrices. Tiles that lie inside their image are read from there.
 // CHECK-LABEL: halide.pipeline @winograd_grad_filter {
 // CHECK: halide.func @padded(%n, %y, %x, %c)
 // CHECK: arith.minsi %n
 // CHECK: halide.func @input_points(%n, %co, %t, %a, %b, %ci)
-// CHECK: halide.func @padded_gradient(%n, %y, %x, %c)
+// CHECK-NOT: halide.func @padded
 // CHECK: halide.func @gradient_rows(%n, %co, %t, %a, %j, %ci)
+// CHECK: arith.minsi %n
+// CHECK: halide.at @in1[
 // CHECK: halide.func @gradient_points(%n, %co, %t, %a, %b, %ci)
 // CHECK: halide.update @products(%a, %b, %c, %o) over (%rn in 0 to extent(@in1, 0), %rt in 0 to 9)
 // CHECK-DAG: halide.at @input_points[%rn, %{{.*}}, %rt, %a, %b, %{{.*}}]
@@ -57,6 +59,20 @@ func.func @filter(%w: tensor<3x3x4x8xf32>) -> tensor<4x4x4x8xf32> {
 func.func @filter_gradient(%x: tensor<?x6x6x4xf32>, %g: tensor<?x6x6x8xf32>) -> tensor<3x3x4x8xf32> {
   %0 = nn.group (%a = %x, %f = %g) : (tensor<?x6x6x4xf32>, tensor<?x6x6x8xf32>) -> tensor<3x3x4x8xf32> {
     %1 = nn.winograd_grad_filter %a, %f {tile = 2 : i64, padding_low = array<i64: 1, 1>, padding_high = array<i64: 1, 1>} : (tensor<?x6x6x4xf32>, tensor<?x6x6x8xf32>) -> tensor<3x3x4x8xf32>
+    nn.yield %1 : tensor<3x3x4x8xf32>
+  }
+  return %0 : tensor<3x3x4x8xf32>
+}
+
+// Those that overhang read zeros.
+// CHECK-LABEL: halide.pipeline @winograd_grad_filter_{{[0-9]+}} {
+// CHECK: halide.func @padded_gradient(%n, %y, %x, %c)
+// CHECK: halide.func @gradient_rows(%n, %co, %t, %a, %j, %ci)
+// CHECK-NOT: halide.at @in1[
+// CHECK: halide.func @gradient_points
+func.func @overhanging_gradient(%x: tensor<?x6x5x4xf32>, %g: tensor<?x6x5x8xf32>) -> tensor<3x3x4x8xf32> {
+  %0 = nn.group (%a = %x, %f = %g) : (tensor<?x6x5x4xf32>, tensor<?x6x5x8xf32>) -> tensor<3x3x4x8xf32> {
+    %1 = nn.winograd_grad_filter %a, %f {tile = 2 : i64, padding_low = array<i64: 1, 1>, padding_high = array<i64: 1, 1>} : (tensor<?x6x5x4xf32>, tensor<?x6x5x8xf32>) -> tensor<3x3x4x8xf32>
     nn.yield %1 : tensor<3x3x4x8xf32>
   }
   return %0 : tensor<3x3x4x8xf32>

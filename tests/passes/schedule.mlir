@@ -453,11 +453,15 @@ func.func @pooled_filter_gradient(%x: tensor<?x28x28x1xf32>, %g: tensor<?x13x13x
   return %0 : tensor<3x3x1x16xf32>
 }
 
-// By Winograd's algorithm, a group of items is transformed and multiplied before the next; sums are those of a block of channels.
+// By Winograd's algorithm, a group of items is transformed and multiplied before the next; sums are those of a block of channels by one
+// of filters, which the second cache holds with what is transformed.
 // CHECK-LABEL: halide.pipeline @winograd_grad_filter {
+// CHECK: halide.split @winograd_grad_filter, "x" into ("ct", "ci") by 32 tail round_up
+// CHECK: halide.split @winograd_grad_filter, "c" into ("ot", "oo") by 32 tail round_up
+// CHECK: halide.fuse @winograd_grad_filter, "ct", "ot" into "task"
 // CHECK: halide.parallel @winograd_grad_filter, "task"
 // CHECK: halide.compute_at @products, @winograd_grad_filter, "task"
-// CHECK: halide.split @products stage 1, "rn" into ("ro", "ri") by 12
+// CHECK: halide.split @products stage 1, "rn" into ("ro", "ri") by 4
 // CHECK: halide.rfactor @products stage 1, ["ro"] to ["group"] into @products_group
 // CHECK: halide.compute_at @products_group, @products, "co"
 // CHECK: halide.compute_at @input_points, @products, "ro"
