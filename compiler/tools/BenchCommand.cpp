@@ -15,10 +15,24 @@ namespace sylvite {
 
 namespace {
 
+/// Seconds of some runs. Rates are those of the fastest: what slows the others is the machine, not the code.
+struct Times {
+  double median = 0, minimum = 0;
+
+  Times() = default;
+  explicit Times(std::vector<double> runs) {
+    auto middle = runs.begin() + runs.size() / 2;
+    std::nth_element(runs.begin(), middle, runs.end());
+    median = *middle;
+    minimum = *std::min_element(runs.begin(), middle + 1);
+  }
+  double getRate(double amount) const { return minimum > 0 ? amount / minimum : 0; }
+};
+
 struct KernelTime {
   const sylvite_kernel *kernel;
-  double seconds = 0; // of all calls in one run of the model; the median
-  double calls = 0;   // in one run
+  Times times;      // of all calls in one run of the model
+  double calls = 0; // in one run
   double flops = 0, bytes = 0;
 };
 
@@ -26,7 +40,7 @@ struct Result {
   std::vector<int64_t> dims;
   int threads = 0;
   size_t runs = 0;
-  double median = 0, minimum = 0;
+  Times times;
   double flops = 0, peak = 0;
   std::vector<KernelTime> kernels;
 };
@@ -81,11 +95,6 @@ static double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-static double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
-  return values[values.size() / 2];
-}
-
 static Expected<Result> measure(LoadedLibrary &library, int32_t index, const BenchOptions &options) {
   const sylvite_entry &entry = library.entry(index);
   Result result;
@@ -130,11 +139,9 @@ static Expected<Result> measure(LoadedLibrary &library, int32_t index, const Ben
   if (Error error = runFor(options.seconds, &times))
     return error;
   result.runs = times.size();
-  result.minimum = *std::min_element(times.begin(), times.end());
-  result.median = median(times);
+  result.times = Times(std::move(times));
 
-  // Apart from the times above: the clock is read twice for each kernel. Medians, as for the whole: a mean would
-  // show what else the machine did.
+  // Apart from the times above: the clock is read twice for each kernel.
   std::vector<std::vector<double>> seconds(entry.kernel_count);
   std::vector<double> calls(entry.kernel_count);
   double end = now() + options.seconds * 0.5;
@@ -156,7 +163,7 @@ static Expected<Result> measure(LoadedLibrary &library, int32_t index, const Ben
     KernelTime time;
     time.kernel = &library.info().kernels[entry.first_kernel + i];
     time.calls = calls[i];
-    time.seconds = median(seconds[i]);
+    time.times = Times(std::move(seconds[i]));
     time.flops = time.calls * (time.kernel->flops + batch * time.kernel->flops_per_item);
     time.bytes = time.calls * (time.kernel->bytes + batch * time.kernel->bytes_per_item);
     result.flops += time.flops;
@@ -176,24 +183,23 @@ static void printJSON(const sylvite_info &info, const sylvite_entry &entry, cons
     });
     json.attribute("threads", result.threads);
     json.attribute("runs", static_cast<int64_t>(result.runs));
-    json.attribute("median_seconds", result.median);
-    json.attribute("min_seconds", result.minimum);
-    json.attribute("flops", result.flops);
-    json.attribute("gflops_per_second", result.flops / result.median * 1e-9);
     json.attribute("peak_gflops_per_second", result.peak * 1e-9);
-    json.attribute("percent_of_peak", 100 * result.flops / result.median / result.peak);
+    auto writeTimes = [&](const Times &times, double flops) {
+      json.attribute("median_seconds", times.median);
+      json.attribute("min_seconds", times.minimum);
+      json.attribute("flops", flops);
+      json.attribute("gflops_per_second", times.getRate(flops) * 1e-9);
+      json.attribute("percent_of_peak", 100 * times.getRate(flops) / result.peak);
+    };
+    writeTimes(result.times, result.flops);
     json.attributeArray("kernels", [&] {
       for (const KernelTime &time : result.kernels)
         json.object([&] {
           json.attribute("name", time.kernel->name);
           json.attribute("layers", time.kernel->layers);
           json.attribute("calls", time.calls);
-          json.attribute("seconds", time.seconds);
-          json.attribute("flops", time.flops);
+          writeTimes(time.times, time.flops);
           json.attribute("bytes", time.bytes);
-          json.attribute("gflops_per_second", time.seconds > 0 ? time.flops / time.seconds * 1e-9 : 0);
-          json.attribute("percent_of_peak",
-                         time.seconds > 0 ? 100 * time.flops / time.seconds / result.peak : 0);
         });
     });
   });
@@ -206,25 +212,24 @@ static void printTable(const sylvite_info &info, const sylvite_entry &entry, con
     outs() << entry.dims[k] << " " << result.dims[k] << ", ";
   outs() << result.threads << (result.threads == 1 ? " thread, " : " threads, ") << result.runs << " runs\n"
          << format("median %.4f ms, min %.4f ms, %.2f GFLOP/s, %.1f %% of the %.1f GFLOP/s that multiply-adds reach here\n\n",
-                   result.median * 1e3, result.minimum * 1e3, result.flops / result.median * 1e-9,
-                   100 * result.flops / result.median / result.peak, result.peak * 1e-9);
+                   result.times.median * 1e3, result.times.minimum * 1e3, result.times.getRate(result.flops) * 1e-9,
+                   100 * result.times.getRate(result.flops) / result.peak, result.peak * 1e-9);
   double total = 0;
   size_t width = 6;
   for (const KernelTime &time : result.kernels) {
-    total += time.seconds;
+    total += time.times.minimum;
     width = std::max(width, StringRef(time.kernel->name).size());
   }
-  outs() << left_justify("kernel", width) << "        ms  % time   GFLOP/s  % peak    GB/s  layers\n";
+  outs() << left_justify("kernel", width) << " median ms    min ms  % time   GFLOP/s  % peak    GB/s  layers\n";
   std::vector<KernelTime> sorted = result.kernels;
   std::stable_sort(sorted.begin(), sorted.end(),
-                   [](const KernelTime &left, const KernelTime &right) { return left.seconds > right.seconds; });
-  for (const KernelTime &time : sorted) {
-    double seconds = std::max(time.seconds, 1e-12);
-    outs() << left_justify(time.kernel->name, width)
-           << format("%10.4f  %6.1f  %8.2f  %6.1f  %6.2f  ", time.seconds * 1e3, 100 * time.seconds / std::max(total, 1e-12),
-                     time.flops / seconds * 1e-9, 100 * time.flops / seconds / result.peak, time.bytes / seconds * 1e-9)
-           << time.kernel->layers << "\n";
-  }
+                   [](const KernelTime &left, const KernelTime &right) { return left.times.minimum > right.times.minimum; });
+  for (const auto &[kernel, times, calls, flops, bytes] : sorted)
+    outs() << left_justify(kernel->name, width)
+           << format("%10.4f%10.4f  %6.1f  %8.2f  %6.1f  %6.2f  ", times.median * 1e3, times.minimum * 1e3,
+                     100 * times.minimum / std::max(total, 1e-12), times.getRate(flops) * 1e-9,
+                     100 * times.getRate(flops) / result.peak, times.getRate(bytes) * 1e-9)
+           << kernel->layers << "\n";
 }
 
 Error benchLibrary(const BenchOptions &options) {

@@ -184,7 +184,8 @@ static int runCommandLine(int argc, char **argv) {
   BenchOptions bench;
   CLI::App *benchCommand = addCommand(
       app, "bench", "Measure a library: latency, GFLOP/s, % of peak, per kernel.",
-      "The peak is measured on the spot: multiply-adds in registers, on as many threads.\n\n"
+      "The peak is measured on the spot: multiply-adds in registers, on as many threads. Rates and the parts of the\n"
+      "time are of the fastest runs.\n\n"
       "Example:\n  sylvite bench build/libdigits.so --threads 2 --batch 32",
       chosen, [&] { return benchLibrary(bench); });
   benchCommand->add_option("library", bench.library, "Shared library made by sylvite compile")->type_name("LIB")->required();
