@@ -241,6 +241,7 @@ struct Simplify : sylvite::impl::SimplifyBase<Simplify> {
     patterns.add<FoldAffineMap>(context, updated);
     patterns.add<AbsorbPadding, FoldBatchNorm, RemoveUntrained<DropoutOp>, RemoveUntrained<ActivityPenaltyOp>>(context);
     populateFormLayers(patterns);
+    populateRaiseSlices(patterns);
     populateSimplifyGradients(patterns);
     populateSinkTransposes(patterns);
     MapOp::getCanonicalizationPatterns(patterns, context);

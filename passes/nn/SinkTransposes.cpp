@@ -9,7 +9,6 @@
 #include "passes/nn/Utils.h"
 
 #include "dialects/nn/Pointwise.h"
-#include "mlir/IR/IRMapping.h"
 
 #include <numeric>
 
@@ -132,16 +131,7 @@ struct SinkBelowMap : OpRewritePattern<MapOp> {
     if (!before)
       return failure();
     auto &[operands, permutation] = *before;
-    auto newMap = MapOp::create(rewriter, map.getLoc(), map.getType().getElementType(), operands,
-                                [&](OpBuilder &b, Location, ValueRange scalars) {
-                                  Block &block = map.getBody().front();
-                                  IRMapping mapping;
-                                  mapping.map(block.getArguments(), scalars);
-                                  for (Operation &op : block.without_terminator())
-                                    b.clone(op, mapping);
-                                  return mapping.lookupOrDefault(block.getTerminator()->getOperand(0));
-                                });
-    rewriter.replaceOpWithNewOp<TransposeOp>(map, map.getType(), newMap, permutation);
+    rewriter.replaceOpWithNewOp<TransposeOp>(map, map.getType(), cloneMap(rewriter, map, operands), permutation);
     return success();
   }
 };

@@ -6,6 +6,7 @@
 #include "passes/nn/Utils.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
 using namespace sylvite;
@@ -147,6 +148,18 @@ ConvOp sylvite::findDepthwiseReader(Value value) {
                   conv.getType().getShape().back() == shape.back() &&
                   llvm::all_of(conv.getDilations(), [](int64_t dilation) { return dilation == 1; });
   return isWindow ? conv : ConvOp();
+}
+
+Value sylvite::cloneMap(OpBuilder &builder, MapOp map, ValueRange operands) {
+  return MapOp::create(builder, map.getLoc(), map.getType().getElementType(), operands,
+                       [&](OpBuilder &b, Location, ValueRange scalars) {
+                         Block &block = map.getBody().front();
+                         IRMapping mapping;
+                         mapping.map(block.getArguments(), scalars);
+                         for (Operation &op : block.without_terminator())
+                           b.clone(op, mapping);
+                         return mapping.lookupOrDefault(block.getTerminator()->getOperand(0));
+                       });
 }
 
 bool sylvite::isSum(MapOp map) {

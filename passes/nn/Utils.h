@@ -56,6 +56,9 @@ bool isDepthwise(nn::ConvOp conv);
 /// shape, one at least, and padding lead there. Null where there is none, or where sizes other than the batch are free.
 nn::ConvOp findDepthwiseReader(mlir::Value value);
 
+/// A map of `operands` that computes what `map` does of its own.
+mlir::Value cloneMap(mlir::OpBuilder &builder, nn::MapOp map, mlir::ValueRange operands);
+
 /// Whether `map` adds its two operands.
 bool isSum(nn::MapOp map);
 
@@ -70,6 +73,9 @@ void populateFormAttention(mlir::RewritePatternSet &patterns, const Machine &mac
 
 /// Patterns that make layers of normalizations and softmax written as arithmetic.
 void populateFormLayers(mlir::RewritePatternSet &patterns);
+
+/// Patterns that move slices above the ops that they take elements of, which then compute no others.
+void populateRaiseSlices(mlir::RewritePatternSet &patterns);
 
 /// Patterns that make other ops of the sums that gradients are.
 void populateSimplifyGradients(mlir::RewritePatternSet &patterns);
