@@ -73,7 +73,8 @@ def Simplify : Pass<"nn-simplify", "::mlir::ModuleOp"> {
   let summary = "Fold batch normalization, constants and ops that change nothing";
   let description = [{
     Folds `nn.batch_norm` into the convolution or matrix product before it (through a bias between
-    them), turns the others into maps, cancels transposes and reshapes, and drops what is not used.
+    them), turns the others into maps, puts a pooled mean and a pointwise convolution into the order of fewer operations,
+    cancels transposes and reshapes, and drops what is not used.
     The folded weights are ops on parameters; `nn-prepare` moves them out of the model's function.
     Slices move above the ops that they take elements of, where nothing else reads those, and a strided convolution of one
     position is a slice and one without strides: what nothing reads is not computed.

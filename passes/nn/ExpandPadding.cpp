@@ -8,7 +8,6 @@
 #include "passes/Passes.h"
 #include "passes/nn/Utils.h"
 
-#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 namespace sylvite {
 #define GEN_PASS_DEF_EXPANDPADDING
@@ -128,7 +127,7 @@ struct ExpandPadding : sylvite::impl::ExpandPaddingBase<ExpandPadding> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
     patterns.add<ExpandConv<ConvOp>, ExpandConv<ConvGradFilterOp>, PadRows>(&getContext());
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+    if (failed(applyPatterns(getOperation(), std::move(patterns))))
       signalPassFailure();
   }
 };

@@ -15,7 +15,6 @@
 
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Remarks.h"
-#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
 
@@ -337,7 +336,7 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
     RewritePatternSet patterns(&getContext());
     patterns.add<MergeMaps>(&getContext());
     MapOp::getCanonicalizationPatterns(patterns, &getContext());
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+    if (failed(applyPatterns(getOperation(), std::move(patterns))))
       return signalPassFailure();
 
     SmallVector<Block *> blocks{&getOperation().getBody().front()};

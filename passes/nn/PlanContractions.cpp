@@ -13,7 +13,6 @@
 #include "passes/schedule/CostModel.h"
 
 #include "mlir/IR/Remarks.h"
-#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 namespace sylvite {
 #define GEN_PASS_DEF_PLANCONTRACTIONS
@@ -545,9 +544,7 @@ struct PlanContractions : sylvite::impl::PlanContractionsBase<PlanContractions> 
     TransposeOp::getCanonicalizationPatterns(patterns, context);
     ReshapeOp::getCanonicalizationPatterns(patterns, context);
     ScanOp::getCanonicalizationPatterns(patterns, context);
-    GreedyRewriteConfig config;
-    config.setMaxIterations(GreedyRewriteConfig::kNoLimit); // maps travel along chains of any length
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns), config)))
+    if (failed(applyPatterns(getOperation(), std::move(patterns))))
       signalPassFailure();
   }
 };

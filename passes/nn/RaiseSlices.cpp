@@ -213,6 +213,7 @@ struct RaiseSlice : OpRewritePattern<SliceOp> {
       return failure();
     for (Operation *user : llvm::make_early_inc_range(source->getUsers()))
       rewriter.replaceOp(user, taken);
+    rewriter.eraseOp(source); // now, so that what it read has no other readers when its slices are looked at
     return success();
   }
 };

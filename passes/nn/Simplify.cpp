@@ -1,8 +1,9 @@
 //===- Simplify.cpp - nn-simplify ------------------------------------------===//
 //
-// Rewrites a model into one that computes the same with fewer ops: batch normalization goes into the
-// weights before it, padding into the convolution after it, layers that were written as arithmetic are
-// found, transposes move down until they meet their inverse. Ops on parameters that this leaves behind are nn-prepare's business.
+// Rewrites a model into one that computes the same with fewer ops: batch normalization goes into the weights before it, padding
+// into the convolution after it, a pooled mean and a convolution of one position change places where that saves work, layers
+// that were written as arithmetic are found, transposes move down until they meet their inverse, slices up. Ops on parameters
+// that this leaves behind are nn-prepare's business.
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/nn/Pointwise.h"
@@ -10,7 +11,6 @@
 #include "passes/nn/Utils.h"
 
 #include "mlir/IR/IRMapping.h"
-#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 namespace sylvite {
 #define GEN_PASS_DEF_SIMPLIFY
@@ -223,6 +223,54 @@ struct AbsorbPadding : OpRewritePattern<ConvOp> {
   }
 };
 
+bool isPointwise(ConvOp conv) {
+  auto isOne = [](int64_t size) { return size == 1; };
+  auto isZero = [](int64_t padding) { return padding == 0; };
+  return conv && conv.getGroups() == 1 &&
+         llvm::all_of(cast<RankedTensorType>(conv.getFilter().getType()).getShape().drop_back(2), isOne) &&
+         llvm::all_of(conv.getStrides(), isOne) && llvm::all_of(conv.getPaddingLow(), isZero) &&
+         llvm::all_of(conv.getPaddingHigh(), isZero);
+}
+
+/// Whether the mean of a pointwise convolution takes more operations than the convolution of a mean, which is the same.
+bool costsLessAfter(AvgPoolOp pool, ConvOp conv) {
+  ArrayRef<int64_t> filter = cast<RankedTensorType>(conv.getFilter().getType()).getShape();
+  int64_t channels = filter[filter.size() - 2], filters = filter.back(),
+          taps = ShapedType::getNumElements(pool.getWindow()), positions = ShapedType::getNumElements(pool.getStrides());
+  return taps * channels + channels * filters < positions * channels * filters + taps * filters;
+}
+
+/// The mean over a window and a convolution of one position, which nothing else reads, in the order of fewer operations.
+struct PoolBeforeConv : OpRewritePattern<AvgPoolOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(AvgPoolOp pool, PatternRewriter &rewriter) const override {
+    auto conv = pool.getInput().getDefiningOp<ConvOp>();
+    if (!isPointwise(conv) || !conv->hasOneUse() || !costsLessAfter(pool, conv))
+      return failure();
+    Value mean = AvgPoolOp::create(rewriter, pool.getLoc(), conv.getInput(), pool.getWindow(), pool.getStrides(),
+                                   pool.getDilations(), pool.getPaddingLow(), pool.getPaddingHigh(), pool.getCountIncludePad());
+    rewriter.replaceOpWithNewOp<ConvOp>(pool, pool.getType(), mean, conv.getFilter(), conv.getStrides(), conv.getDilations(),
+                                        conv.getPaddingLow(), conv.getPaddingHigh(), conv.getGroups());
+    return success();
+  }
+};
+
+struct ConvBeforePool : OpRewritePattern<ConvOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(ConvOp conv, PatternRewriter &rewriter) const override {
+    auto pool = conv.getInput().getDefiningOp<AvgPoolOp>();
+    auto isNorm = [](Operation *user) { return isa<BatchNormOp>(user); }; // goes into the filter first
+    if (!isPointwise(conv) || !pool || !pool->hasOneUse() || costsLessAfter(pool, conv) || llvm::any_of(conv->getUsers(), isNorm))
+      return failure();
+    Value product = ConvOp::create(rewriter, conv.getLoc(), pool.getInput(), conv.getFilter(), conv.getStrides(),
+                                   conv.getDilations(), conv.getPaddingLow(), conv.getPaddingHigh(), conv.getGroups());
+    rewriter.replaceOpWithNewOp<AvgPoolOp>(conv, conv.getType(), product, pool.getWindow(), pool.getStrides(),
+                                           pool.getDilations(), pool.getPaddingLow(), pool.getPaddingHigh(),
+                                           pool.getCountIncludePad());
+    return success();
+  }
+};
+
 /// Where nothing is trained, nothing is dropped or penalized.
 template <typename OpTy> struct RemoveUntrained : OpRewritePattern<OpTy> {
   using OpRewritePattern<OpTy>::OpRewritePattern;
@@ -239,7 +287,8 @@ struct Simplify : sylvite::impl::SimplifyBase<Simplify> {
     RewritePatternSet patterns(context);
     llvm::StringSet<> updated = updatedParameters(getOperation());
     patterns.add<FoldAffineMap>(context, updated);
-    patterns.add<AbsorbPadding, FoldBatchNorm, RemoveUntrained<DropoutOp>, RemoveUntrained<ActivityPenaltyOp>>(context);
+    patterns.add<AbsorbPadding, ConvBeforePool, FoldBatchNorm, PoolBeforeConv, RemoveUntrained<DropoutOp>,
+                 RemoveUntrained<ActivityPenaltyOp>>(context);
     populateFormLayers(patterns);
     populateRaiseSlices(patterns);
     populateSimplifyGradients(patterns);
@@ -249,7 +298,7 @@ struct Simplify : sylvite::impl::SimplifyBase<Simplify> {
     ReshapeOp::getCanonicalizationPatterns(patterns, context);
     ScanOp::getCanonicalizationPatterns(patterns, context);
     TransposeOp::getCanonicalizationPatterns(patterns, context);
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+    if (failed(applyPatterns(getOperation(), std::move(patterns))))
       signalPassFailure();
     // Parameters that nothing reads or replaces any more.
     for (ParameterOp parameter :

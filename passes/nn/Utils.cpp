@@ -7,10 +7,20 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 using namespace mlir;
 using namespace sylvite;
 using namespace sylvite::nn;
+
+LogicalResult sylvite::applyPatterns(Operation *op, RewritePatternSet patterns) {
+  constexpr int64_t mostRounds = 10000;
+  GreedyRewriteConfig config;
+  config.setMaxIterations(mostRounds);
+  if (failed(applyPatternsGreedily(op, std::move(patterns), config)))
+    return op->emitError("rewriting does not come to an end");
+  return success();
+}
 
 StringRef sylvite::layerOf(Location loc) {
   if (auto name = dyn_cast<NameLoc>(loc))

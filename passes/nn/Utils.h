@@ -17,6 +17,9 @@ namespace sylvite {
 
 struct Machine;
 
+/// Applies `patterns` to what `op` holds until none applies, along chains of any length. Reports rewriting that does not end.
+llvm::LogicalResult applyPatterns(mlir::Operation *op, mlir::RewritePatternSet patterns);
+
 /// Whether `value` is computed from parameters alone, by nn ops.
 bool dependsOnParametersOnly(mlir::Value value);
 

@@ -346,3 +346,23 @@ func.func @shape(%x: tensor<?x5x5x2xf32>) -> tensor<?xf32> {
   %2 = nn.full 1.0 like %1 from [0] : tensor<?x2xf32> to tensor<?xf32>
   return %2 : tensor<?xf32>
 }
+
+// -----
+
+// A pooled mean and a convolution of one position, in the order of fewer operations: before it, where it skips positions; after
+// it, where it makes channels fewer.
+// CHECK-LABEL: func.func @pooled_means
+// CHECK: %[[P:.*]] = nn.avg_pool %arg0 {{.*}} -> tensor<?x4x4x8xf32>
+// CHECK: %[[A:.*]] = nn.conv %[[P]], {{.*}} -> tensor<?x4x4x4xf32>
+// CHECK: %[[C:.*]] = nn.conv %arg0, {{.*}} -> tensor<?x8x8x4xf32>
+// CHECK: %[[B:.*]] = nn.avg_pool %[[C]] {{.*}}padding_high = array<i64: 1, 1>{{.*}} -> tensor<?x8x8x4xf32>
+// CHECK: return %[[A]], %[[B]]
+nn.parameter @w : tensor<1x1x8x4xf32>
+func.func @pooled_means(%x: tensor<?x8x8x8xf32>) -> (tensor<?x4x4x4xf32>, tensor<?x8x8x4xf32>) {
+  %w = nn.get @w : tensor<1x1x8x4xf32>
+  %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x8x8x8xf32>, tensor<1x1x8x4xf32>) -> tensor<?x8x8x4xf32>
+  %1 = nn.avg_pool %0 {window = array<i64: 2, 2>, strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x8x8x4xf32>) -> tensor<?x4x4x4xf32>
+  %2 = nn.avg_pool %x {window = array<i64: 3, 3>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 1, 1>, padding_high = array<i64: 1, 1>} : (tensor<?x8x8x8xf32>) -> tensor<?x8x8x8xf32>
+  %3 = nn.conv %2, %w {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x8x8x8xf32>, tensor<1x1x8x4xf32>) -> tensor<?x8x8x4xf32>
+  return %1, %3 : tensor<?x4x4x4xf32>, tensor<?x8x8x4xf32>
+}
