@@ -184,6 +184,8 @@ public:
   /// The extent of a dimension of an input or of the output.
   Expr extent(const std::string &buffer, int64_t dim);
 
+  /// No value: a definition that is made of it stores nothing.
+  Expr undef(ElementType type);
   Expr constant(ElementType type, int64_t value);
   Expr constant(ElementType type, double value);
   Expr unary(UnaryOp op, Expr value);

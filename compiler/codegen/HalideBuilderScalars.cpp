@@ -82,6 +82,10 @@ Halide::Expr safeDivisor(const Halide::Expr &a, const Halide::Expr &b) {
 
 } // namespace
 
+HalideBuilder::Expr HalideBuilder::undef(ElementType type) {
+  return impl->guard([&] { return impl->add(Halide::undef(toHalide(type))); });
+}
+
 HalideBuilder::Expr HalideBuilder::constant(ElementType type, int64_t value) {
   return impl->guard([&] {
     Halide::Type halideType = toHalide(type);

@@ -268,6 +268,7 @@ bool Translator::translateScalar(Operation *op) {
       .Case<ExtentOp>([&](ExtentOp extent) {
         return set(extent, builder.extent(extent.getBuffer().str(), extent.getDim()));
       })
+      .Case<UndefOp>([&](UndefOp undef) { return set(undef, builder.undef(toElementType(undef.getType()))); })
       .Case<LikelyOp>([&](auto) { return unary(op, UnaryOp::Likely); })
       // arith
       .Case<arith::ConstantOp>([&](auto constant) { return translateConstant(constant); })

@@ -214,6 +214,19 @@ def Halide_ExtentOp : Halide_Op<"extent", [Pure]> {
   let assemblyFormat = "$buffer `,` $dim attr-dict `:` type($result)";
 }
 
+def Halide_UndefOp : Halide_Op<"undef", [Pure]> {
+  let summary = "no value: what a pure definition yields whose every element an update writes";
+  let description = [{
+    Halide's `undef`: that definition stores nothing.
+
+    ```mlir
+    %none = halide.undef : f32
+    ```
+  }];
+  let results = (outs Halide_Scalar:$result);
+  let assemblyFormat = "attr-dict `:` type($result)";
+}
+
 def Halide_LikelyOp : Halide_Op<"likely", [Pure, SameOperandsAndResultType]> {
   let summary = "marks the value that steady-state loops are specialized for";
   let description = [{

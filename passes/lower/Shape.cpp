@@ -67,7 +67,7 @@ static LogicalResult lowerConcat(nn::ConcatOp op, GroupLowering &lowering) {
   RankedTensorType type = lowering.typeOf(op);
   halide::FuncOp func =
       lowering.defineFunc(op, "concat", [&](OpBuilder &b, Location loc, ValueRange) {
-        halide::YieldOp::create(b, loc, lowering.scalar(b, loc, type.getElementType(), 0));
+        halide::YieldOp::create(b, loc, Value(halide::UndefOp::create(b, loc, halide::getScalarType(type.getElementType()))));
       });
   int64_t offset = 0, dim = op.getDim();
   SmallVector<Value> freeBefore; // inputs of free sizes, which add to the offset

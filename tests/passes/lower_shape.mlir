@@ -260,6 +260,8 @@ func.func @box(%x: tensor<2x?xf32>) -> tensor<2x3xf32> {
 
 // Parts of free sizes stand behind each other.
 // CHECK-LABEL: halide.pipeline @concat {
+// CHECK: %[[NONE:.*]] = halide.undef : f32
+// CHECK-NEXT: halide.yield %[[NONE]] : f32
 // CHECK: halide.update @concat(%n, %c) over (%rc in 0 to extent(@in0, 1))
 // CHECK: halide.update @concat(%n, %c) over (%rc in 0 to extent(@in1, 1))
 // CHECK: halide.extent @in0, 1

@@ -60,6 +60,8 @@ halide.pipeline @argmax {
     %v = halide.at @x[%n, %r] : f32
     %i = arith.index_cast %r : index to i32
     %greater = arith.cmpf ogt, %v, %max : f32
+    // CHECK: halide.undef : f32
+    %undef = halide.undef : f32
     // CHECK: halide.likely %{{.*}} : i1
     %likely = halide.likely %greater : i1
     %newMax = arith.select %likely, %v, %max : f32
