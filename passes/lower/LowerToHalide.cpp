@@ -209,6 +209,16 @@ Value GroupLowering::scalar(OpBuilder &b, Location loc, Type type, double value)
   return arith::ConstantOp::create(b, loc, b.getIntegerAttr(type, static_cast<int64_t>(value)));
 }
 
+Value GroupLowering::extreme(OpBuilder &b, Location loc, Type type, bool greater, Value x, Value y) {
+  if (isa<FloatType>(type))
+    return greater ? Value(arith::MaximumFOp::create(b, loc, x, y)) : Value(arith::MinimumFOp::create(b, loc, x, y));
+  if (type.isInteger(1))
+    return greater ? Value(arith::OrIOp::create(b, loc, x, y)) : Value(arith::AndIOp::create(b, loc, x, y));
+  if (type.isUnsignedInteger())
+    return greater ? Value(arith::MaxUIOp::create(b, loc, x, y)) : Value(arith::MinUIOp::create(b, loc, x, y));
+  return greater ? Value(arith::MaxSIOp::create(b, loc, x, y)) : Value(arith::MinSIOp::create(b, loc, x, y));
+}
+
 LoweringTable::LoweringTable() {
   addAttentionLowerings(*this);
   addConvLowerings(*this);

@@ -83,6 +83,9 @@ public:
   halide::ReductionBound extentBound(mlir::Value value, unsigned dim);
   /// A scalar constant of `type`, float or integer; infinity stands for the extremes of an integer type.
   static mlir::Value scalar(mlir::OpBuilder &b, mlir::Location loc, mlir::Type type, double value);
+  /// The greater or the lesser of two elements of a tensor of `type`.
+  static mlir::Value extreme(mlir::OpBuilder &b, mlir::Location loc, mlir::Type type, bool greater, mlir::Value x,
+                             mlir::Value y);
 
   /// The func or input that holds `value`.
   llvm::StringRef symbolOf(mlir::Value value) const { return symbols.find(value)->second; }

@@ -86,17 +86,6 @@ static Value mulScalars(OpBuilder &b, Location loc, Value x, Value y) {
                                      : Value(arith::MulIOp::create(b, loc, x, y));
 }
 
-/// The greater or the lesser of two elements of a tensor of `type`.
-static Value extremeOf(OpBuilder &b, Location loc, Type type, bool greater, Value x, Value y) {
-  if (isa<FloatType>(type))
-    return greater ? Value(arith::MaximumFOp::create(b, loc, x, y)) : Value(arith::MinimumFOp::create(b, loc, x, y));
-  if (type.isInteger(1))
-    return greater ? Value(arith::OrIOp::create(b, loc, x, y)) : Value(arith::AndIOp::create(b, loc, x, y));
-  if (type.isUnsignedInteger())
-    return greater ? Value(arith::MaxUIOp::create(b, loc, x, y)) : Value(arith::MinUIOp::create(b, loc, x, y));
-  return greater ? Value(arith::MaxSIOp::create(b, loc, x, y)) : Value(arith::MinSIOp::create(b, loc, x, y));
-}
-
 namespace {
 /// Exponentials that cannot overflow: exp(x - maximum), and their sum.
 struct Exponentials {
@@ -166,9 +155,9 @@ static LogicalResult lowerReduce(nn::ReduceOp op, GroupLowering &lowering) {
         case ReduceKind::Prod:
           return mulScalars(b, loc, accumulator, element);
         case ReduceKind::Max:
-          return extremeOf(b, loc, type.getElementType(), /*greater=*/true, accumulator, element);
+          return GroupLowering::extreme(b, loc, type.getElementType(), /*greater=*/true, accumulator, element);
         case ReduceKind::Min:
-          return extremeOf(b, loc, type.getElementType(), /*greater=*/false, accumulator, element);
+          return GroupLowering::extreme(b, loc, type.getElementType(), /*greater=*/false, accumulator, element);
         default:
           return addScalars(b, loc, accumulator, element);
         }

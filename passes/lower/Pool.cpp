@@ -8,7 +8,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
-#include <limits>
+#include <cmath>
 
 using namespace mlir;
 using namespace sylvite;
@@ -87,29 +87,15 @@ template <typename Op> struct PoolWindow {
 
 } // namespace
 
-/// The least value of a type: the maximum of nothing.
-static Value leastValue(OpBuilder &b, Location loc, Type type) {
-  type = halide::getScalarType(type);
-  if (auto floatType = dyn_cast<FloatType>(type))
-    return arith::ConstantOp::create(
-        b, loc, b.getFloatAttr(type, APFloat::getInf(floatType.getFloatSemantics(), true)));
-  unsigned width = type.getIntOrFloatBitWidth();
-  return arith::ConstantOp::create(
-      b, loc, b.getIntegerAttr(type, type.isUnsignedInteger() ? APInt::getZero(width)
-                                                              : APInt::getSignedMinValue(width)));
-}
-
 static LogicalResult lowerMaxPool(nn::MaxPoolOp op, GroupLowering &lowering) {
   Type type = lowering.typeOf(op.getInput()).getElementType();
   halide::FuncOp maximum =
       lowering.defineFunc(op, "max_pool", [&](OpBuilder &b, Location loc, ValueRange) {
-        halide::YieldOp::create(b, loc, leastValue(b, loc, type));
+        halide::YieldOp::create(b, loc, lowering.scalar(b, loc, type, -INFINITY));
       });
   PoolWindow<nn::MaxPoolOp>{op, lowering}.update(
-      maximum, [&](OpBuilder &b, Location loc, Value accumulator, Value tap) -> Value {
-        if (isa<FloatType>(type))
-          return arith::MaximumFOp::create(b, loc, accumulator, tap);
-        return arith::MaxSIOp::create(b, loc, accumulator, tap);
+      maximum, [&](OpBuilder &b, Location loc, Value accumulator, Value tap) {
+        return GroupLowering::extreme(b, loc, type, /*greater=*/true, accumulator, tap);
       });
   return success();
 }

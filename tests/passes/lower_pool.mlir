@@ -82,3 +82,18 @@ func.func @avg(%g: tensor<?x4x3xf32>, %x: tensor<?x7x3xf32>) -> tensor<?x7x3xf32
   }
   return %0 : tensor<?x7x3xf32>
 }
+
+// -----
+
+// Unsigned bytes are compared as such, from zero on.
+// CHECK-LABEL: halide.pipeline @max_pool {
+// CHECK: halide.func @max_pool
+// CHECK-NEXT: arith.constant 0 : i8
+// CHECK: arith.maxui
+func.func @bytes(%x: tensor<?x4x3xui8>) -> tensor<?x3x3xui8> {
+  %0 = nn.group (%a = %x) : (tensor<?x4x3xui8>) -> tensor<?x3x3xui8> {
+    %1 = nn.max_pool %a {window = array<i64: 2>, strides = array<i64: 1>, dilations = array<i64: 1>, padding_low = array<i64: 0>, padding_high = array<i64: 0>} : (tensor<?x4x3xui8>) -> tensor<?x3x3xui8>
+    nn.yield %1 : tensor<?x3x3xui8>
+  }
+  return %0 : tensor<?x3x3xui8>
+}
