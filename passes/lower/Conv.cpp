@@ -37,7 +37,8 @@ static Value tapPosition(OpBuilder &b, Location loc, GroupLowering &lowering, Va
                          Value x, int64_t stride, Value r, int64_t dilation) {
   IndexBuilder index(b, loc);
   Value position = index.add(index.mul(x, stride), index.mul(r, dilation));
-  bool isFree = lowering.typeOf(input).isDynamicDim(i + 1);
+  // Padding on the way reads within its own input.
+  bool isFree = lowering.typeOf(input).isDynamicDim(i + 1) && !input.getDefiningOp<nn::PadOp>();
   return isFree && isTiled(result, i + 1) ? clampRow(b, loc, lowering, input, i + 1, position) : position;
 }
 

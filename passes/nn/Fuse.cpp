@@ -97,11 +97,9 @@ bool readsWindowPerChannel(Operation *op) {
   return isa<MaxPoolOp, AvgPoolOp>(op);
 }
 
-/// Whether `op` is padding, of a static size, that the only op to read it takes into its kernel.
+/// Whether `op` is padding that the only op to read it takes into its kernel.
 bool isPartOfWindow(Operation *op) {
-  auto pad = dyn_cast<PadOp>(op);
-  return pad && !ShapedType::isDynamicShape(pad.getType().getShape().drop_front()) &&
-         op->hasOneUse() && readsWindowPerChannel(*op->user_begin());
+  return isa<PadOp>(op) && op->hasOneUse() && readsWindowPerChannel(*op->user_begin());
 }
 
 /// The depthwise convolution whose kernel computes the product `op` on the way: each block of its columns is one of channels

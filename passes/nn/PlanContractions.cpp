@@ -453,9 +453,8 @@ struct SinkReshape : OpRewritePattern<MapOp> {
       return failure();
     for (Value operand : map.getOperands()) {
       auto reshape = operand.getDefiningOp<ReshapeOp>();
-      if (!reshape || !reshape->hasOneUse() || reshape.getType() != map.getType())
-        continue;
-      if (!reshape.getInput().hasOneUse() || !isContractionOrEpilogue(reshape.getInput()))
+      if (!reshape || reshape.getType() != map.getType() || !isReadByMapsOnly(reshape.getInput()) ||
+          !isContractionOrEpilogue(reshape.getInput()))
         continue;
       auto groups = groupDims(reshape);
       if (!groups)
@@ -483,13 +482,30 @@ struct SinkReshape : OpRewritePattern<MapOp> {
   /// Whether `value` is a contraction's result, or made of one that nothing else reads, by maps of its
   /// shape.
   static bool isContractionOrEpilogue(Value value) {
-    Operation *op = value.getDefiningOp();
-    if (isa_and_nonnull<PackedConvOp, PackedMatmulOp, WinogradConvOp>(op))
-      return true;
-    return isa_and_nonnull<MapOp>(op) && llvm::any_of(op->getOperands(), [&](Value operand) {
-             return typeOf(operand).getShape() == typeOf(value).getShape() && operand.hasOneUse() &&
-                    isContractionOrEpilogue(operand);
-           });
+    SetVector<Value> reached; // once each: where paths part and meet again, there are many
+    reached.insert(value);
+    for (size_t i = 0; i < reached.size(); ++i) {
+      Operation *op = reached[i].getDefiningOp();
+      if (isa_and_nonnull<PackedConvOp, PackedMatmulOp, WinogradConvOp>(op))
+        return true;
+      if (isa_and_nonnull<MapOp>(op))
+        for (Value operand : op->getOperands())
+          if (typeOf(operand).getShape() == typeOf(value).getShape() && isReadByMapsOnly(operand))
+            reached.insert(operand);
+    }
+    return false;
+  }
+
+  /// Whether maps of its shape alone read `value`, perhaps through a reshape of their own: `x * clamp(x + 3)` reads it twice.
+  static bool isReadByMapsOnly(Value value) {
+    return llvm::all_of(value.getUsers(), [&](Operation *user) {
+      auto isMap = [](Operation *op, Value of) {
+        return isa<MapOp>(op) && typeOf(op->getResult(0)).getShape() == typeOf(of).getShape();
+      };
+      auto reshape = dyn_cast<ReshapeOp>(user);
+      return reshape ? llvm::all_of(reshape->getUsers(), [&](Operation *reader) { return isMap(reader, reshape); })
+                     : isMap(user, value);
+    });
   }
 
   /// `value`, which broadcasts to the result of `reshape`, so that it broadcasts to its source; null when
@@ -515,8 +531,8 @@ struct SinkReshape : OpRewritePattern<MapOp> {
         from.push_back(copied ? group.result.front() - missing : -1);
       }
     }
-    // Leading ones broadcast by themselves.
-    while (shape.size() > 1 && shape.front() == 1)
+    // Leading ones broadcast by themselves; a whole operand keeps them, for it may be a reshape of what has the source's shape.
+    while (type.getShape() != result.getShape() && shape.size() > 1 && shape.front() == 1)
       shape.erase(shape.begin()), from.erase(from.begin());
     if (ArrayRef<int64_t>(shape) == type.getShape())
       return value;

@@ -154,6 +154,18 @@ func.func @padding(%x: tensor<?x8x8x8xf32>, %d: tensor<3x3x1x8xf32>, %w: tensor<
   return %4 : tensor<?x8x8x8xf32>
 }
 
+// A free size is no reason to copy.
+// CHECK-LABEL: func.func @free_padding
+// CHECK: nn.group
+// CHECK-NEXT: nn.pad
+// CHECK-NEXT: nn.conv {{.*}}groups = 8
+// CHECK-NEXT: nn.yield
+func.func @free_padding(%x: tensor<?x6x?x8xf32>, %d: tensor<3x3x1x8xf32>) -> tensor<?x6x?x8xf32> {
+  %0 = nn.pad %x low [0, 1, 1, 0] high [0, 1, 1, 0] : (tensor<?x6x?x8xf32>) -> tensor<?x8x?x8xf32>
+  %1 = nn.conv %0, %d {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>, groups = 8 : i64} : (tensor<?x8x?x8xf32>, tensor<3x3x1x8xf32>) -> tensor<?x6x?x8xf32>
+  return %1 : tensor<?x6x?x8xf32>
+}
+
 // A map reads through slices that it alone reads, and through what drops a dimension of one.
 // CHECK-LABEL: func.func @gates
 // CHECK: nn.group (%[[Z:.*]] = %arg0, %[[X:.*]] = %arg1) : (tensor<2x?x4xf32>, tensor<?x8xf32>) -> tensor<?x4xf32> {

@@ -83,3 +83,20 @@ func.func @one_position(%x: tensor<?x4x8xf32>, %w: tensor<1x1x3x8x16xf32>) -> te
   }
   return %0 : tensor<?x1x16xf32>
 }
+
+// -----
+
+// Padding on the way reads within its input: positions of the window are not clamped once more, to a size that is nowhere.
+// CHECK-LABEL: halide.pipeline @pad_conv {
+// CHECK: halide.extent @in0, 1
+// CHECK: halide.update @conv
+// CHECK-NOT: halide.extent
+// CHECK: halide.output
+func.func @padded(%x: tensor<?x?x8xf32>, %d: tensor<3x1x8xf32>) -> tensor<?x?x8xf32> {
+  %0 = nn.group (%a = %x, %f = %d) : (tensor<?x?x8xf32>, tensor<3x1x8xf32>) -> tensor<?x?x8xf32> {
+    %1 = nn.pad %a low [0, 1, 0] high [0, 1, 0] : (tensor<?x?x8xf32>) -> tensor<?x?x8xf32>
+    %2 = nn.conv %1, %f {strides = array<i64: 1>, dilations = array<i64: 1>, padding_low = array<i64: 0>, padding_high = array<i64: 0>, groups = 8 : i64} : (tensor<?x?x8xf32>, tensor<3x1x8xf32>) -> tensor<?x?x8xf32>
+    nn.yield %2 : tensor<?x?x8xf32>
+  }
+  return %0 : tensor<?x?x8xf32>
+}

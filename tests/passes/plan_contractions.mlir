@@ -28,6 +28,32 @@ func.func @pointwise(%x: tensor<?x14x14x32xf32>) -> tensor<?x14x14x32xf32> {
 
 // -----
 
+// So do several maps that read it, as a hard swish does: what they compute meets before the shape comes back.
+// CHECK-LABEL: func.func @hard_swish
+// CHECK: %[[PRODUCT:.*]] = nn.packed_matmul
+// CHECK: %[[GATE:.*]] = nn.map(%[[PRODUCT]]) : (tensor<1x196x64xf32>) -> tensor<1x196x64xf32>
+// CHECK: %[[SWISH:.*]] = nn.map(%[[PRODUCT]], %[[GATE]]) : (tensor<1x196x64xf32>, tensor<1x196x64xf32>) -> tensor<1x196x64xf32>
+// CHECK: %[[RESULT:.*]] = nn.reshape %[[SWISH]]
+// CHECK-NEXT: return %[[RESULT]]
+nn.parameter @a : tensor<1x1x32x64xf32>
+func.func @hard_swish(%x: tensor<1x14x14x32xf32>) -> tensor<1x14x14x64xf32> {
+  %a = nn.get @a : tensor<1x1x32x64xf32>
+  %0 = nn.conv %x, %a {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<1x14x14x32xf32>, tensor<1x1x32x64xf32>) -> tensor<1x14x14x64xf32>
+  %1 = nn.map (%0) : (tensor<1x14x14x64xf32>) -> tensor<1x14x14x64xf32> {
+  ^bb0(%e: f32):
+    %s = math.absf %e : f32
+    nn.yield %s : f32
+  }
+  %2 = nn.map (%0, %1) : (tensor<1x14x14x64xf32>, tensor<1x14x14x64xf32>) -> tensor<1x14x14x64xf32> {
+  ^bb0(%e: f32, %f: f32):
+    %s = arith.mulf %e, %f : f32
+    nn.yield %s : f32
+  }
+  return %2 : tensor<1x14x14x64xf32>
+}
+
+// -----
+
 // Three columns would fill less than half of a vector: they are dot products, two vectors of K a step. Few terms are not.
 // CHECK-LABEL: func.func @few_columns
 // CHECK: %[[B:.*]] = nn.reshape %{{.*}} from [-1, -1, -1, -1] : tensor<512x3xf32> to tensor<1x32x16x3xf32>
