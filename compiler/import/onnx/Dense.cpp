@@ -11,7 +11,6 @@ using namespace mlir;
 
 namespace sylvite::onnx {
 
-/// NumPy's product: vectors are matrices of one row or column, which the result drops.
 Value multiplyMatrices(NodeBuilder &b, Value x, Value y) {
   if (b.failed() || !x || !y)
     return {};

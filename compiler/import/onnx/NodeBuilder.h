@@ -21,6 +21,13 @@ using mlir::Type;
 using mlir::Value;
 using nn::ShapeExpr;
 
+/// What a model may ask for: elements of a tensor, operations with loops unrolled, bytes of constants that operators make.
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+static constexpr int64_t kMaxElements = 1 << 20, kMaxOps = 1 << 12, kMaxGeneratedBytes = 1 << 24;
+#else
+static constexpr int64_t kMaxElements = INT32_MAX, kMaxOps = 1 << 20, kMaxGeneratedBytes = int64_t(1) << 32;
+#endif
+
 /// What all nodes of a model share while it is imported.
 struct ModelState {
   ModelState(mlir::ModuleOp module, mlir::OpBuilder parameters, mlir::OpBuilder body)
@@ -179,6 +186,11 @@ public:
     if (hasFailed || (isNull(args) || ...))
       return {};
     Type placeholder = mlir::RankedTensorType::get({}, state.body.getF32Type());
+    if constexpr (addsUp<OpTy>) {
+      Type half;
+      Value y = infer(OpTy::create(state.body, loc, placeholder, inSingle(std::forward<Args>(args), half)...));
+      return half ? cast(y, half) : y;
+    }
     return infer(OpTy::create(state.body, loc, placeholder, std::forward<Args>(args)...));
   }
 
@@ -245,6 +257,16 @@ public:
   std::optional<llvm::SmallVector<Tensor *>> trySubgraph(const Graph &graph, std::string &reason);
 
 private:
+  /// Ops that add up elements or products. They do so in single precision where these are halves, float16 or bfloat16, as
+  /// ONNX Runtime does: a sum in halves has lost its digits after some hundred elements, and is infinite after 65504.
+  template <typename OpTy>
+  static constexpr bool addsUp =
+      llvm::is_one_of<OpTy, nn::AvgPoolOp, nn::ConvOp, nn::ConvTransposeOp, nn::LayerNormOp, nn::MatmulOp, nn::ReduceOp,
+                      nn::ResizeOp, nn::RMSNormOp, nn::SoftmaxOp>::value;
+  /// `x` as float32 if it has halves, whose type becomes `half`.
+  Value inSingle(Value x, Type &half);
+  template <typename T> static T &&inSingle(T &&argument, Type &) { return std::forward<T>(argument); }
+
   static bool isNull(const Value &value) { return !value; }
   template <typename T> static bool isNull(const T &) { return false; }
   static bool isNull(const llvm::SmallVectorImpl<Value> &values) {

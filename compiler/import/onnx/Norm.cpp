@@ -59,7 +59,7 @@ static void batchNormalization(NodeBuilder &b) {
   b.result(b.toChannelsFirst(y));
 }
 
-static Value layerNorm(NodeBuilder &b, Value x, ArrayRef<int64_t> dims, double epsilon) {
+Value layerNorm(NodeBuilder &b, Value x, ArrayRef<int64_t> dims, double epsilon) {
   return b.make<nn::LayerNormOp>(x, dims, APFloat(epsilon));
 }
 

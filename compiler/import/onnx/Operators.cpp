@@ -33,6 +33,7 @@ ArrayRef<OperatorFamily> listOperators() {
       {"Loss", lossOperators()},
       {"Training", trainingOperators()},
       {"Control flow and sequences", controlOperators()},
+      {"Fused by ONNX Runtime", contributedOperators()},
   };
   return families;
 }

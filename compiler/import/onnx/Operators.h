@@ -32,6 +32,7 @@ struct OperatorFamily {
 llvm::ArrayRef<OperatorRow> attentionOperators();
 llvm::ArrayRef<OperatorRow> borderOperators();
 llvm::ArrayRef<OperatorRow> constantOperators();
+llvm::ArrayRef<OperatorRow> contributedOperators();
 llvm::ArrayRef<OperatorRow> controlOperators();
 llvm::ArrayRef<OperatorRow> convOperators();
 llvm::ArrayRef<OperatorRow> denseOperators();
@@ -65,12 +66,26 @@ const OperatorRow *findOperator(llvm::StringRef qualifiedType, int64_t opset);
 /// Axes as an attribute up to an operator set, or as input `index` from `sinceInput` on; nothing when not given.
 std::optional<Dims> axesOf(NodeBuilder &b, unsigned index, int64_t sinceInput, int64_t rank);
 
+/// NumPy's product: vectors are matrices of one row or column, which the result drops.
+Value multiplyMatrices(NodeBuilder &b, Value x, Value y);
+
+/// `x`, less its mean over `dims`, times one over its standard deviation there.
+Value layerNorm(NodeBuilder &b, Value x, llvm::ArrayRef<int64_t> dims, double epsilon);
+
 /// Softmax along one dimension, and its logarithm.
 Value softmax(NodeBuilder &b, Value x, int64_t dim);
 Value logSoftmax(NodeBuilder &b, Value x, int64_t dim);
 
 /// `x` at the positions that `linear`, of any shape, counts in row-major order; `x` is static but for dimension 0.
 Value gatherLinear(NodeBuilder &b, Value x, Value linear);
+
+/// Unsigned bytes, with one scale and one zero point for all.
+struct DynamicallyQuantized {
+  Value numbers, scale, zero;
+};
+
+/// Scale and zero point are from the range of `x`, which includes zero.
+DynamicallyQuantized quantizeDynamically(NodeBuilder &b, Value x);
 
 /// A matrix of integers of 8 bits, and what stands for zero in it: integers of 32 bits that broadcast to it, null for zero
 /// itself.

@@ -14,8 +14,6 @@ using namespace mlir;
 
 namespace sylvite::onnx {
 
-Value multiplyMatrices(NodeBuilder &b, Value x, Value y);
-
 static Type int32(NodeBuilder &b) { return IntegerType::get(b.state.context, 32); }
 static Type uint8(NodeBuilder &b) { return IntegerType::get(b.state.context, 8, IntegerType::Unsigned); }
 
@@ -59,6 +57,18 @@ static SmallVector<Operand> scaledOperands(NodeBuilder &b, Value x, int64_t axis
   return operands;
 }
 
+/// Integers `from`, with their scale and perhaps their zero point, as numbers of `type`.
+static Value dequantize(NodeBuilder &b, ArrayRef<Operand> operands, Type from, Type scaleType, Type type) {
+  return b.map(operands, type, [&](OpBuilder &builder, Location at, ValueRange v) {
+    ScalarMath s(builder, at, scaleType), wide(builder, at, int32(b));
+    Value value = castScalar(builder, at, v[0], from, int32(b));
+    if (v.size() > 2)
+      value = wide.sub(value, castScalar(builder, at, v[2], from, int32(b)));
+    value = castScalar(builder, at, value, int32(b), scaleType);
+    return castScalar(builder, at, s.mul(value, v[1]), scaleType, type);
+  });
+}
+
 static void dequantizeLinear(NodeBuilder &b) {
   Value x = b.value(0);
   Tensor *scale = b.input(1);
@@ -70,14 +80,7 @@ static void dequantizeLinear(NodeBuilder &b) {
   SmallVector<Operand> operands = scaledOperands(b, x, axis, block);
   if (b.failed())
     return;
-  b.result(b.map(operands, type, [&](OpBuilder &builder, Location at, ValueRange v) {
-    ScalarMath s(builder, at, scale->type), wide(builder, at, int32(b));
-    Value value = castScalar(builder, at, v[0], from, int32(b));
-    if (v.size() > 2)
-      value = wide.sub(value, castScalar(builder, at, v[2], from, int32(b)));
-    value = castScalar(builder, at, value, int32(b), scale->type);
-    return castScalar(builder, at, s.mul(value, v[1]), scale->type, type);
-  }));
+  b.result(dequantize(b, operands, from, scale->type, type));
 }
 
 /// The range of an integer type.
@@ -99,6 +102,17 @@ static Value quantizeScalar(OpBuilder &builder, Location at, Value scaled, Value
   return castScalar(builder, at, rounded, real, to);
 }
 
+/// Numbers `from`, with a scale and perhaps a zero point, as integers of `type`.
+static Value quantize(NodeBuilder &b, ArrayRef<Operand> operands, Type from, Type scaleType, Type type) {
+  Type real = Float32Type::get(b.state.context);
+  return b.map(operands, type, [&](OpBuilder &builder, Location at, ValueRange v) {
+    ScalarMath s(builder, at, real);
+    Value scaled = s.div(castScalar(builder, at, v[0], from, real), castScalar(builder, at, v[1], scaleType, real));
+    Value zero = v.size() > 2 ? castScalar(builder, at, v[2], type, real) : Value();
+    return quantizeScalar(builder, at, scaled, zero, real, type);
+  });
+}
+
 static void quantizeLinear(NodeBuilder &b) {
   Value x = b.value(0);
   Tensor *scale = b.input(1);
@@ -109,7 +123,7 @@ static void quantizeLinear(NodeBuilder &b) {
   axis += axis < 0 ? b.rank(x) : 0;
   Type type = b.has(2) ? b.type(2u) : b.opset >= 21 ? b.elementType("output_dtype", uint8(b)) : uint8(b);
   b.ignore({"output_dtype"});
-  Type from = b.type(x), real = Float32Type::get(b.state.context);
+  Type from = b.type(x);
   if (b.failed())
     return;
   if (!isa<IntegerType>(type) || type.getIntOrFloatBitWidth() > 16)
@@ -117,19 +131,12 @@ static void quantizeLinear(NodeBuilder &b) {
   SmallVector<Operand> operands = scaledOperands(b, x, axis, block);
   if (b.failed())
     return;
-  b.result(b.map(operands, type, [&](OpBuilder &builder, Location at, ValueRange v) {
-    ScalarMath s(builder, at, real);
-    Value scaled = s.div(castScalar(builder, at, v[0], from, real), castScalar(builder, at, v[1], scale->type, real));
-    Value zero = v.size() > 2 ? castScalar(builder, at, v[2], type, real) : Value();
-    return quantizeScalar(builder, at, scaled, zero, real, type);
-  }));
+  b.result(quantize(b, operands, from, scale->type, type));
 }
 
-/// Scale and zero point from the range of the input, which includes zero.
-static void dynamicQuantizeLinear(NodeBuilder &b) {
-  Value x = b.value(0);
+DynamicallyQuantized quantizeDynamically(NodeBuilder &b, Value x) {
   if (b.failed())
-    return;
+    return {};
   Type real = b.type(x);
   Dims all;
   for (int64_t i = 0; i < b.rank(x); ++i)
@@ -152,7 +159,12 @@ static void dynamicQuantizeLinear(NodeBuilder &b) {
     Value scaled = s.select(s.equal(v[1], s.constant(int64_t(0))), s.constant(int64_t(0)), s.div(v[0], v[1]));
     return quantizeScalar(builder, at, scaled, castScalar(builder, at, v[2], uint8(b), real), real, uint8(b));
   });
-  b.result(y);
+  return {y, scale, zero};
+}
+
+static void dynamicQuantizeLinear(NodeBuilder &b) {
+  auto [numbers, scale, zero] = quantizeDynamically(b, b.value(0));
+  b.result(numbers);
   b.result(scale);
   b.result(zero);
 }
@@ -290,6 +302,88 @@ static void qLinearConv(NodeBuilder &b) {
   b.result(b.toChannelsFirst(y));
 }
 
+//===----------------------------------------------------------------------===//
+// ONNX Runtime's operators on quantized numbers: functions of numbers between conversions
+//===----------------------------------------------------------------------===//
+
+/// Input `index` as numbers; its scale and its zero point, of one element, are the two inputs after it.
+static Value realInput(NodeBuilder &b, unsigned index) {
+  Value x = b.value(index);
+  Tensor *scale = b.input(index + 1);
+  if (b.failed())
+    return {};
+  SmallVector<Operand> operands{x, aligned(b, index + 1, x, 0, 0)};
+  if (b.has(index + 2))
+    operands.push_back(aligned(b, index + 2, x, 0, 0));
+  return dequantize(b, operands, b.type(x), scale->type, scale->type);
+}
+
+/// `y` becomes the result in integers of `type`; inputs `index` and the next are their scale and zero point.
+static void quantizedResult(NodeBuilder &b, Value y, unsigned index, Type type) {
+  Tensor *scale = b.input(index);
+  if (b.failed())
+    return;
+  SmallVector<Operand> operands{y, aligned(b, index, y, 0, 0)};
+  if (b.has(index + 1))
+    operands.push_back(aligned(b, index + 1, y, 0, 0));
+  b.result(quantize(b, operands, b.type(y), scale->type, type));
+}
+
+static void qLinearAdd(NodeBuilder &b) { quantizedResult(b, b.add(realInput(b, 0), realInput(b, 3)), 6, b.type(0u)); }
+static void qLinearMul(NodeBuilder &b) { quantizedResult(b, b.multiply(realInput(b, 0), realInput(b, 3)), 6, b.type(0u)); }
+
+static void qLinearSigmoid(NodeBuilder &b) {
+  Value y = b.map(realInput(b, 0), [](nn::ScalarBuilder &s, Value x) { return s.sigmoid(x); });
+  quantizedResult(b, y, 3, b.type(0u));
+}
+static void qLinearLeakyRelu(NodeBuilder &b) {
+  double alpha = b.number("alpha", 0.01);
+  Value y = b.map(realInput(b, 0), [&](nn::ScalarBuilder &s, Value x) { return s.leakyRelu(x, alpha); });
+  quantizedResult(b, y, 3, b.type(0u));
+}
+
+static void qLinearGlobalAveragePool(NodeBuilder &b) {
+  int64_t first = b.flag("channels_last", false) ? 1 : 2, rank = b.rank(0u);
+  Dims dims;
+  for (int64_t i = first; i < first + rank - 2; ++i)
+    dims.push_back(i);
+  quantizedResult(b, b.reduce(nn::ReduceKind::Mean, realInput(b, 0), dims, /*keepDims=*/true), 3, b.type(0u));
+}
+
+static void qLinearSoftmax(NodeBuilder &b) {
+  int64_t axis = b.axis("axis", b.rank(0u), -1);
+  if (int64_t opset = b.integer("opset", std::nullopt); !b.failed() && opset < 13 && axis != b.rank(0u) - 1)
+    b.refuse("opset", "13 and later, or the last axis");
+  quantizedResult(b, softmax(b, realInput(b, 0), axis), 3, b.type(0u));
+}
+
+/// The result's scale and zero point come first.
+static void qLinearConcat(NodeBuilder &b) {
+  int64_t axis = b.axis("axis", b.rank(2u), std::nullopt);
+  SmallVector<Value> parts;
+  for (unsigned i = 2; i + 1 < b.numInputs(); i += 3)
+    parts.push_back(realInput(b, i));
+  quantizedResult(b, b.concat(parts, axis), 0, b.type(2u));
+}
+
+/// Sums of products in units of `scale`, and input `bias` if it is given.
+static void scaledResult(NodeBuilder &b, Value sums, Value scale, unsigned bias) {
+  Value y = b.multiply(b.cast(sums, b.state.body.getF32Type()), scale);
+  b.result(b.has(bias) ? b.add(y, b.value(bias)) : y);
+}
+
+static void matMulIntegerToFloat(NodeBuilder &b) {
+  Value sums = multiplyInputs(b, 0, 1, 4, 5);
+  scaledResult(b, sums, b.multiply(b.value(2), b.value(3)), 6);
+}
+
+static void dynamicQuantizeMatMul(NodeBuilder &b) {
+  auto [numbers, scale, zero] = quantizeDynamically(b, b.value(0));
+  Value weightZero = b.has(3) ? b.cast(b.value(3), int32(b)) : Value();
+  Value sums = multiplyQuantized(b, {numbers, b.cast(zero, int32(b))}, {b.value(1), weightZero});
+  scaledResult(b, sums, b.multiply(scale, b.value(2)), 4);
+}
+
 ArrayRef<OperatorRow> quantizeOperators() {
   static const OperatorRow rows[] = {
       {"ConvInteger", 10, kNewest, convInteger},
@@ -299,6 +393,15 @@ ArrayRef<OperatorRow> quantizeOperators() {
       {"QLinearConv", 10, kNewest, qLinearConv},
       {"QLinearMatMul", 10, kNewest, qLinearMatMul},
       {"QuantizeLinear", 10, kNewest, quantizeLinear},
+      {"com.microsoft::DynamicQuantizeMatMul", 1, kNewest, dynamicQuantizeMatMul},
+      {"com.microsoft::MatMulIntegerToFloat", 1, kNewest, matMulIntegerToFloat},
+      {"com.microsoft::QLinearAdd", 1, kNewest, qLinearAdd},
+      {"com.microsoft::QLinearConcat", 1, kNewest, qLinearConcat},
+      {"com.microsoft::QLinearGlobalAveragePool", 1, kNewest, qLinearGlobalAveragePool},
+      {"com.microsoft::QLinearLeakyRelu", 1, kNewest, qLinearLeakyRelu},
+      {"com.microsoft::QLinearMul", 1, kNewest, qLinearMul},
+      {"com.microsoft::QLinearSigmoid", 1, kNewest, qLinearSigmoid},
+      {"com.microsoft::QLinearSoftmax", 1, kNewest, qLinearSoftmax},
   };
   return rows;
 }

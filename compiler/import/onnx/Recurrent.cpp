@@ -7,7 +7,6 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/import/onnx/Operators.h"
 #include "llvm/ADT/StringExtras.h"
-#include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace llvm;
 using namespace mlir;
@@ -302,48 +301,14 @@ static DirectionResults makeRecurrent(NodeBuilder &b, const RecurrentNode &node,
   return {op->getResult(0), op->getResult(2), op->getNumResults() > 3 ? op->getResult(3) : Value()};
 }
 
-namespace {
-/// What dynamic quantization makes of a tensor.
-struct DynamicallyQuantized {
-  QuantizedMatrix matrix;
-  Value step;
-};
-} // namespace
-
-static DynamicallyQuantized quantizeDynamically(NodeBuilder &b, Value x) {
-  Dims dims;
-  for (int64_t i = 0; i < b.rank(x); ++i)
-    dims.push_back(i);
-  Value least = b.reduce(nn::ReduceKind::Min, x, dims, true), most = b.reduce(nn::ReduceKind::Max, x, dims, true);
-  if (b.failed())
-    return {};
-  Type type = b.type(x), i32 = IntegerType::get(b.state.context, 32),
-       ui8 = IntegerType::get(b.state.context, 8, IntegerType::Unsigned);
-  Value step = b.map(least, most, [](nn::ScalarBuilder &f, Value low, Value high) {
-    Value none = f.constant(0, low), range = f.sub(f.maximum(high, none), f.minimum(low, none));
-    return f.selectGreater(range, none, f.div(range, f.constant(255, low)), f.constant(1, low));
-  });
-  auto round = [](OpBuilder &builder, Location at, Value e) -> Value { return math::RoundEvenOp::create(builder, at, e); };
-  Value zero = b.map({least, step}, type, [&](OpBuilder &builder, Location at, ValueRange v) {
-    nn::ScalarBuilder f(builder, at);
-    return round(builder, at, f.clamp(f.neg(f.div(f.minimum(v[0], f.constant(0, v[0])), v[1])), 0, 255));
-  });
-  Value numbers = b.map({x, step, zero}, ui8, [&](OpBuilder &builder, Location at, ValueRange v) {
-    nn::ScalarBuilder f(builder, at);
-    Value number = f.clamp(f.add(round(builder, at, f.div(v[0], v[1])), v[2]), 0, 255);
-    return castScalar(builder, at, number, type, ui8);
-  });
-  return {{numbers, b.cast(zero, i32)}, step};
-}
-
 /// `x` times weights, both quantized if these have a scale.
 static Value multiplyWeights(NodeBuilder &b, Value x, Value weights, Value scale, Value zero) {
   if (!scale)
     return b.matmul(x, weights);
-  auto [matrix, step] = quantizeDynamically(b, x);
-  Value sum = multiplyQuantized(b, matrix, {weights, zero});
-  Type type = b.type(x);
-  return b.map({sum, step, scale}, type, [&](OpBuilder &builder, Location at, ValueRange v) {
+  DynamicallyQuantized quantized = quantizeDynamically(b, x);
+  Type type = b.type(x), i32 = IntegerType::get(b.state.context, 32);
+  Value sum = multiplyQuantized(b, {quantized.numbers, b.cast(quantized.zero, i32)}, {weights, zero});
+  return b.map({sum, quantized.scale, scale}, type, [&](OpBuilder &builder, Location at, ValueRange v) {
     ScalarMath s(builder, at, type);
     return s.mul(castScalar(builder, at, v[0], v[0].getType(), type), s.mul(v[1], v[2]));
   });

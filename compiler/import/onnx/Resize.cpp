@@ -18,8 +18,9 @@ namespace {
 /// How one dimension is resized.
 struct Axis {
   int64_t in = 0, out = 0; // zero: free
-  double scale = 1;        // out / in, or as the model gives it
+  double scale = 1;        // out / in, or as the model gives it; zero where a quotient of free sizes
   double start = 0, end = 1; // region of interest
+  AffineExpr inSize, outSize;
 };
 
 struct Mode {
@@ -125,6 +126,81 @@ static Value resizeAxis(NodeBuilder &b, Value x, int64_t dim, const Axis &a, con
   return b.transpose(y, back);
 }
 
+/// A size as an operand of a map: a constant of its body where it is one.
+static Operand sizeOperand(NodeBuilder &b, AffineExpr size, Type type) {
+  auto known = constantDim(size);
+  if (!known)
+    return b.size(size, type);
+  return b.knownTensor(type, {}, {isa<FloatType>(type) ? numberScalar(*known) : Scalar{size, 0}});
+}
+
+/// Resizes dimension `dim` of `x`, whose size is free before or after: positions and weights are computed at run time.
+static Value resizeFreeAxis(NodeBuilder &b, Value x, int64_t dim, const Axis &a, const Mode &mode, Type type) {
+  if (!is_contained({"half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"}, mode.coordinates) || mode.antialias ||
+      mode.excludeOutside) {
+    b.error() << "it resizes dimension " << dim << " of its input from " << b.text({a.inSize}) << " to " << b.text({a.outSize})
+              << "; supported for free sizes: half_pixel, pytorch_half_pixel, align_corners and asymmetric, without antialias "
+                 "and exclude_outside (fix free ones, as in --shape x=1x3x224x224)";
+    return {};
+  }
+  if (b.failed())
+    return {};
+  Type real = b.state.body.getF32Type(), i64 = IntegerType::get(b.state.context, 64);
+  Value at = b.indices({a.outSize}, 0, real);
+  Value position = b.map({at, sizeOperand(b, a.inSize, real), sizeOperand(b, a.outSize, real)}, real,
+                         [&](OpBuilder &builder, Location loc, ValueRange v) {
+    ScalarMath s(builder, loc, real);
+    Value one = s.constant(1.0), half = s.constant(0.5), zero = s.constant(0.0);
+    if (mode.coordinates == "align_corners")
+      return s.select(s.less(one, v[2]), s.div(s.mul(v[0], s.sub(v[1], one)), s.sub(v[2], one)), zero);
+    Value step = a.scale != 0 ? s.constant(1 / a.scale) : s.div(v[1], v[2]);
+    if (mode.coordinates == "asymmetric")
+      return s.mul(v[0], step);
+    Value centre = s.sub(s.mul(s.add(v[0], half), step), half);
+    return mode.coordinates == "pytorch_half_pixel" ? s.select(s.less(one, v[2]), centre, zero) : centre;
+  });
+  /// The elements that `index` chooses, a function of the position.
+  auto read = [&](llvm::function_ref<Value(nn::ScalarBuilder &, Value)> index) {
+    Value rounded = b.map(position, index);
+    Value inside = b.map({b.cast(rounded, i64), sizeOperand(b, a.inSize, i64)}, i64, [&](OpBuilder &builder, Location loc, ValueRange v) {
+      ScalarMath s(builder, loc, i64);
+      return s.maximum(s.minimum(v[0], s.sub(v[1], s.constant(int64_t(1)))), s.constant(int64_t(0)));
+    });
+    return b.make<nn::GatherOp>(x, inside, dim);
+  };
+  if (mode.name == "nearest")
+    return read([&](nn::ScalarBuilder &s, Value p) {
+      Value half = s.constant(0.5, p);
+      auto ceil = [&](Value v) { return s.neg(s.floor(s.neg(v))); };
+      if (mode.nearest == "floor")
+        return s.floor(p);
+      if (mode.nearest == "ceil")
+        return ceil(p);
+      return mode.nearest == "round_prefer_ceil" ? s.floor(s.add(p, half)) : ceil(s.sub(p, half));
+    });
+  bool cubic = mode.name == "cubic";
+  Value total;
+  for (int64_t k = cubic ? -1 : 0; k <= (cubic ? 2 : 1); ++k) {
+    Value weight = b.map(position, [&](nn::ScalarBuilder &s, Value p) {
+      Value one = s.constant(1, p), distance = s.abs(s.sub(s.sub(p, s.floor(p)), s.constant(double(k), p)));
+      if (!cubic)
+        return s.sub(one, distance);
+      auto polynomial = [&](ArrayRef<double> coefficients) {
+        Value sum = s.constant(coefficients[0], p);
+        for (double c : coefficients.drop_front())
+          sum = s.add(s.mul(sum, distance), s.constant(c, p));
+        return sum;
+      };
+      double c = mode.cubic;
+      return s.selectGreater(distance, one, polynomial({c, -5 * c, 8 * c, -4 * c}), polynomial({c + 2, -(c + 3), 0, 1}));
+    });
+    Value part = read([&](nn::ScalarBuilder &s, Value p) { return s.add(s.floor(p), s.constant(double(k), p)); });
+    Value term = b.multiply(part, b.cast(b.alignVector(weight, dim, b.rank(x)), type));
+    total = total ? b.add(total, term) : term;
+  }
+  return total;
+}
+
 /// nn.resize on the spatial dimensions of (N, C, spatial...), if it does what is asked for; null otherwise.
 static Value resizeSpatial(NodeBuilder &b, Value x, ArrayRef<std::optional<Axis>> axes, const Mode &mode) {
   int64_t rank = b.rank(x);
@@ -138,6 +214,8 @@ static Value resizeSpatial(NodeBuilder &b, Value x, ArrayRef<std::optional<Axis>
       continue;
     }
     double scale = axes[i]->scale;
+    if (scale == 0 || !(extent ? axes[i]->out : 1))
+      return {};
     bool isFactor = scale >= 1 && scale == std::floor(scale) && scale < INT32_MAX;
     if (extent && axes[i]->out != scale * *extent)
       return {};
@@ -183,13 +261,23 @@ static void resizeBy(NodeBuilder &b, Value x, MutableArrayRef<std::optional<Axis
   if (mode.name == "nearest")
     real = type;
   Value y = b.cast(x, real);
+  // Channels innermost, where they stay, for the reads of free sizes.
+  auto isFree = [](const std::optional<Axis> &axis) { return axis && !(axis->in && axis->out); };
+  if (b.rank(x) >= 3 && any_of(axes, isFree) && !axes[0] && !axes[1]) {
+    y = b.toChannelsLast(y);
+    for (auto [i, axis] : enumerate(axes))
+      if (axis)
+        y = isFree(axis) ? resizeFreeAxis(b, y, i - 1, *axis, mode, real) : resizeAxis(b, y, i - 1, *axis, mode, real);
+    return b.result(b.cast(b.toChannelsFirst(y), type));
+  }
   Value inside; // one where no dimension lies outside the input
   for (auto [i, axis] : enumerate(axes)) {
     if (!axis)
       continue;
-    axis->in = b.extent(x, i);
-    if (b.failed())
-      return;
+    if (isFree(axis)) {
+      y = resizeFreeAxis(b, y, i, *axis, mode, real);
+      continue;
+    }
     y = resizeAxis(b, y, i, *axis, mode, real);
     if (mode.coordinates != "tf_crop_and_resize" || b.failed())
       continue;
@@ -209,6 +297,21 @@ static void resizeBy(NodeBuilder &b, Value x, MutableArrayRef<std::optional<Axis
       return s.select(s.less(s.constant(int64_t(0)), v[1]), v[0], s.constant(extrapolation));
     });
   b.result(b.cast(y, type));
+}
+
+/// Resizes by a factor that the model gives, a float, and so a fraction of integers: false after a failure.
+static bool setScale(NodeBuilder &b, Axis &axis, double scale) {
+  axis.scale = scale;
+  axis.out = std::floor(axis.in * scale);
+  if (!(scale > 0) || scale > INT16_MAX || scale < 1.0 / INT16_MAX || (axis.in && axis.out < 1)) {
+    b.error() << "one of its scales is " << scale << "; supported: positive numbers";
+    return false;
+  }
+  int exponent;
+  int64_t numerator = std::ldexp(std::frexp(scale, &exponent), 24), shift = 24 - exponent,
+          common = std::min<int64_t>(countr_zero(uint64_t(numerator)), shift);
+  axis.outSize = axis.in ? b.expr(axis.out) : (axis.inSize * (numerator >> common)).floorDiv(int64_t(1) << (shift - common));
+  return true;
 }
 
 static void resize(NodeBuilder &b) {
@@ -263,27 +366,25 @@ static void resize(NodeBuilder &b) {
     Axis axis;
     AffineExpr extent = b.shape(x)[dim];
     axis.in = constantDim(extent).value_or(0);
+    axis.inSize = extent;
     if (!scales.empty()) {
-      axis.scale = scales[i];
-      if (!(axis.scale > 0) || axis.scale > INT16_MAX)
-        return void(b.error() << "one of its scales is " << axis.scale << "; supported: positive numbers");
-      axis.out = std::floor(axis.in * axis.scale);
+      if (!setScale(b, axis, scales[i]))
+        return;
     } else {
-      auto size = constantDim(sizes[i]);
+      axis.outSize = sizes[i];
+      axis.out = constantDim(sizes[i]).value_or(0);
       AffineExpr factor = quotientOf({sizes[i]}, {extent}, b.state.context);
-      if (size && axis.in) {
-        axis.out = *size;
+      if (constantDim(sizes[i]) && axis.in) {
         axis.scale = double(axis.out) / axis.in;
         common = policy == "not_larger" ? std::min(common, axis.scale) : std::max(common, axis.scale);
-      } else if (factor && constantDim(factor)) {
-        axis.scale = *constantDim(factor);
       } else {
-        return void(b.error() << "it resizes dimension " << dim << " of its input " << b.text(b.shape(x))
-                              << " to " << b.text(sizes)
-                              << "; supported: known sizes and multiples (fix free ones, as in --shape x=1x3x224x224)");
+        axis.scale = factor && constantDim(factor) ? *constantDim(factor) : 0;
+        if (policy != "stretch")
+          return void(b.error() << "it keeps the aspect of its input " << b.text(b.shape(x))
+                                << "; supported: known sizes (fix free ones, as in --shape x=1x3x224x224)");
       }
     }
-    if (axis.in && (axis.out < 1 || axis.out > INT32_MAX))
+    if (axis.in && constantDim(axis.outSize) && (axis.out < 1 || axis.out > INT32_MAX))
       return void(b.error() << "its result would have " << axis.out << " elements in dimension " << dim);
     if (!roi.empty()) {
       axis.start = roi[i];
@@ -316,11 +417,10 @@ static void upsample(NodeBuilder &b) {
   SmallVector<std::optional<Axis>> axes(scales.size());
   for (auto [i, scale] : enumerate(scales)) {
     Axis axis;
-    axis.in = constantDim(b.shape(x)[i]).value_or(0);
-    axis.scale = scale;
-    axis.out = std::floor(axis.in * scale);
-    if (!(scale > 0) || scale > INT16_MAX || (axis.in && axis.out < 1))
-      return void(b.error() << "one of its scales is " << scale << "; supported: positive numbers");
+    axis.inSize = b.shape(x)[i];
+    axis.in = constantDim(axis.inSize).value_or(0);
+    if (!setScale(b, axis, scale))
+      return;
     axes[i] = axis;
   }
   resizeBy(b, x, axes, mode, 0);
@@ -377,19 +477,27 @@ static void gridSample(NodeBuilder &b) {
   if (n < 1 || n > 3 || b.rank(grid) != n + 2 || (cubic && n != 2))
     return void(b.error() << "its input and grid have shapes " << b.text(b.shape(x)) << " and "
                           << b.text(b.shape(grid)) << "; supported: one to three spatial dimensions, two with cubic");
-  Dims dims = b.extents(x), places = b.extents(grid);
+  Dims dims{0, b.extent(x, 1)};
+  for (int64_t i = 0; i < n; ++i)
+    dims.push_back(b.extent(x, i + 2));
   if (b.failed())
     return;
   Type type = b.type(x), i64 = IntegerType::get(b.state.context, 64);
   x = b.toChannelsLast(x);
-  int64_t points = 1, elements = dims[0];
-  for (int64_t i = 0; i < n; ++i)
-    points *= places[i + 1], elements *= dims[i + 2];
+  AffineExpr items = b.shape(x)[0], points = b.expr(1);
+  int64_t elements = 1; // of an item
+  ShapeExpr shape{items};
+  for (int64_t i = 0; i < n; ++i) {
+    shape.push_back(b.shape(grid)[i + 1]);
+    points = points * shape.back();
+    elements *= dims[i + 2];
+  }
+  shape.push_back(b.expr(dims[1]));
   // Positions in units of elements, (N, points) for each spatial dimension.
   SmallVector<Value> positions;
   for (int64_t i = 0; i < n; ++i) {
     Value column = b.slice(grid, n + 1, n - 1 - i, 1);
-    column = b.reshape(column, ArrayRef<int64_t>{dims[0], points});
+    column = b.reshape(column, ArrayRef<AffineExpr>(ShapeExpr{items, points}));
     double extent = dims[i + 2];
     positions.push_back(b.map(column, [&](nn::ScalarBuilder &s, Value g) {
       Value shifted = s.add(g, s.constant(1, g));
@@ -475,20 +583,13 @@ static void gridSample(NodeBuilder &b) {
       weight = weight ? b.multiply(weight, part) : part;
     }
     // Items stand one after the other.
-    std::vector<double> starts;
-    for (int64_t item = 0; item < dims[0]; ++item)
-      starts.push_back(double(item) * (elements / dims[0]));
-    linear = b.add(linear, b.parameter(i64, {dims[0], 1}, starts));
-    Value rows = b.reshape(x, ArrayRef<int64_t>{elements, dims[1]});
+    linear = b.add(linear, b.multiply(b.indices({items, b.expr(1)}, 0, i64), sizeOperand(b, b.expr(elements), i64)));
+    Value rows = b.reshape(x, ArrayRef<AffineExpr>(ShapeExpr{items * elements, b.expr(dims[1])}));
     Value read = b.make<nn::GatherOp>(rows, linear, 0); // (N, points, C)
     Value term = b.multiply(read, b.unsqueeze(weight, 2));
     total = total ? b.add(total, term) : term;
   });
-  Dims shape{dims[0]};
-  for (int64_t i = 0; i < n; ++i)
-    shape.push_back(places[i + 1]);
-  shape.push_back(dims[1]);
-  b.result(b.toChannelsFirst(b.reshape(total, ArrayRef<int64_t>(shape))));
+  b.result(b.toChannelsFirst(b.reshape(total, ArrayRef<AffineExpr>(shape))));
 }
 
 ArrayRef<OperatorRow> resizeOperators() {

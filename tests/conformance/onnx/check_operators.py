@@ -2,7 +2,8 @@
 arguments, the groups.
 
 A case is one node with constant weights, or the text of a model; free dimensions are named, and a case gives one or more
-sets of inputs for one compiled model. Outputs must be within 1e-5 of ONNX Runtime's, relative to the largest element.
+sets of inputs for one compiled model. Outputs must be within 1e-5 of ONNX Runtime's, relative to the largest element, and
+within 1e-3 where they are halves.
 """
 import os
 import pathlib
@@ -187,6 +188,108 @@ case("free-sizes", "pad-to-a-length", parse("""g (float[N] x) => (float[16] y) <
 case("free-sizes", "stft", parse("""g (float[N,L] x) => (float[N,F,9,2] y) <int64 step = {5}, int64 length = {16}> {
   w = HannWindow (length)  y = STFT <onesided = 1> (x, step, w) }"""), {"x": normal(2, 16)}, {"x": normal(1, 83)})
 
+RESIZE = """g (float[N,2,H,W] x, float[M,3,A,B] like) => (float[N,2,A,B] y) {
+  n = Shape <start = 0, end = 2> (x)  s = Shape <start = 2> (like)  t = Concat <axis = 0> (n, s)
+  y = Resize <ATTRIBUTES> (x, , , t) }"""
+for name, attributes in (("linear", 'mode = "linear"'), ("cubic", 'mode = "cubic", cubic_coeff_a = -0.5'),
+                         ("aligned-corners", 'mode = "linear", coordinate_transformation_mode = "align_corners"'),
+                         ("pytorch", 'mode = "linear", coordinate_transformation_mode = "pytorch_half_pixel"'),
+                         ("nearest", 'mode = "nearest"'), ("nearest-ceil", 'mode = "nearest", nearest_mode = "ceil"'),
+                         ("nearest-floor", 'mode = "nearest", coordinate_transformation_mode = "asymmetric", nearest_mode = "floor"')):
+    case("free-sizes", f"resize-{name}", parse(RESIZE.replace("ATTRIBUTES", attributes)),
+         {"x": normal(2, 2, 5, 7), "like": normal(1, 3, 9, 4)}, {"x": normal(1, 2, 9, 3), "like": normal(2, 3, 1, 8)})
+for scale in (0.5, 1.7):
+    case("free-sizes", f"resize-by-{scale}",
+         node("Resize", [("x", np.float32, ["N", 2, "H", 7]), None, np.array([1, 1, scale, 2], np.float32)], ["y"], mode="linear"),
+         {"x": normal(2, 2, 5, 7)}, {"x": normal(1, 2, 8, 7)})
+for mode in ("linear", "nearest", "cubic"):
+    case("free-sizes", f"grid-sample-{mode}",
+         node("GridSample", [("x", np.float32, ["N", 3, 5, 6]), ("grid", np.float32, ["N", "A", "B", 2])], ["y"], mode=mode),
+         *({"x": normal(n, 3, 5, 6), "grid": normal(n, a, b, 2) * np.float32(0.8)} for n, a, b in ((2, 4, 3), (1, 1, 7))))
+
+# ---- Halves: sums are of single precision ---------------------------------------------------------------------------------
+
+HALF = np.float16
+for name, kind, inputs, attributes in (
+        ("mean", "ReduceMean", [np.array([1])], {}), ("softmax", "Softmax", [], {}),
+        ("matmul", "MatMul", [normal(2000, 5)], {}), ("layer-norm", "LayerNormalization", [normal(2000), normal(2000)], {})):
+    case("halves", name, node(kind, [("x", HALF, ["N", 2000])] + [i.astype(HALF) if i.dtype == np.float32 else i for i in inputs],
+                              ["y"], **attributes), {"x": (normal(3, 2000) + 30).astype(HALF)})
+for name, kind, inputs, attributes in (
+        ("conv", "Conv", [normal(3, 2, 9, 9)], {}), ("conv-transpose", "ConvTranspose", [normal(2, 3, 4, 4)], {"strides": [2, 2]}),
+        ("average-pool", "AveragePool", [], {"kernel_shape": [9, 9]}),
+        ("instance-norm", "InstanceNormalization", [normal(2), normal(2)], {}),
+        ("resize", "Resize", [None, np.array([1, 1, 2, 1.5], np.float32)], {"mode": "linear"})):
+    inputs = [i.astype(HALF) if i is not None and kind != "Resize" else i for i in inputs]
+    case("halves", name, node(kind, [("x", HALF, ["N", 2, 20, 22])] + inputs, ["y"], **attributes),
+         {"x": (normal(3, 2, 20, 22) + 30).astype(HALF)})
+
+# ---- Bytes -----------------------------------------------------------------------------------------------------------------
+
+
+def integers(dtype, *shape):
+    limits = np.iinfo(dtype)
+    return RANDOM.integers(limits.min, limits.max, shape, dtype, endpoint=True)
+
+
+for dtype in (np.uint8, np.int8):  # with elements beyond the other's range, and windows that padding fills in part
+    case("bytes", f"max-pool-{np.dtype(dtype).name}",
+         node("MaxPool", [("x", dtype, ["N", 3, 9, 8])], ["y"], kernel_shape=[3, 2], strides=[2, 2], pads=[2, 1, 2, 1]),
+         {"x": integers(dtype, 2, 3, 9, 8)})
+
+# ---- ONNX Runtime's own operators ------------------------------------------------------------------------------------------
+
+
+def contributed(name, kind, inputs, *feeds, outputs=("y",), **attributes):
+    case("contributed", name, node(kind, inputs, list(outputs), domain="com.microsoft", **attributes), *feeds)
+
+
+def number(value):
+    return np.array(value, np.float32)
+
+
+X = [("x", np.uint8, ["N", 4, 5]), number(0.1), np.array(90, np.uint8)]
+Y = [("y", np.uint8, ["N", 4, 5]), number(0.2), np.array(7, np.uint8)]
+BYTES = {"x": integers(np.uint8, 3, 4, 5), "y": integers(np.uint8, 3, 4, 5)}
+for kind, scale in (("QLinearAdd", 0.3), ("QLinearMul", 0.9)):
+    contributed(kind, kind, X + Y + [number(scale), np.array(3, np.uint8)], BYTES, outputs=["z"])
+contributed("QLinearConcat", "QLinearConcat", [number(0.25), np.array(9, np.uint8)] + X + Y, BYTES, outputs=["z"], axis=1)
+contributed("QLinearSigmoid", "QLinearSigmoid", X + [number(0.004), np.array(3, np.uint8)], {"x": BYTES["x"]})
+contributed("QLinearLeakyRelu", "QLinearLeakyRelu", X + [number(0.07), np.array(33, np.uint8)], {"x": BYTES["x"]}, alpha=0.1)
+SOFTMAX = node("QLinearSoftmax", X + [number(1 / 256), np.array(0, np.uint8)], ["y"], domain="com.microsoft", axis=-1)
+SOFTMAX.graph.node[0].attribute.append(helper.make_attribute("opset", 13))
+case("contributed", "QLinearSoftmax", SOFTMAX, {"x": BYTES["x"]})
+for last in (0, 1):
+    contributed(f"QLinearGlobalAveragePool-{last}", "QLinearGlobalAveragePool",
+                [("x", np.uint8, ["N", 4, 5, 6]), *X[1:], number(0.05), np.array(3, np.uint8)], {"x": integers(np.uint8, 2, 4, 5, 6)},
+                channels_last=last)
+WEIGHTS = RANDOM.integers(-63, 64, (16, 6)).astype(np.int8)
+contributed("DynamicQuantizeMatMul", "DynamicQuantizeMatMul",
+            [("x", np.float32, ["N", 16]), WEIGHTS, number(0.01), np.array(3, np.int8), normal(6)], {"x": normal(3, 16)})
+contributed("MatMulIntegerToFloat", "MatMulIntegerToFloat",
+            [("x", np.uint8, ["N", 16]), WEIGHTS, number(0.02), np.full(6, 0.01, np.float32), np.array(7, np.uint8), None, normal(6)],
+            {"x": integers(np.uint8, 3, 16)})
+IMAGE = [("x", np.float32, ["N", 4, 7, 6]), normal(5, 4, 3, 3), normal(5)]
+for activation, parameters in (("LeakyRelu", [0.2]), ("Clip", [-0.5, 0.5]), ("HardSigmoid", [0.3, 0.4])):
+    contributed(f"FusedConv-{activation}", "FusedConv", IMAGE, {"x": normal(2, 4, 7, 6)}, activation=activation, activation_params=parameters, pads=[1, 1, 1, 1])
+contributed("FusedConv-sum", "FusedConv", IMAGE + [("z", np.float32, ["N", 5, 5, 4])],
+            {"x": normal(2, 4, 7, 6), "z": normal(2, 5, 5, 4)}, activation="Relu")
+contributed("FusedMatMul", "FusedMatMul", [("x", np.float32, ["N", 16, "T"]), normal(6, 16)], {"x": normal(2, 16, 3)},
+            transA=1, transB=1, alpha=0.3)
+SEQUENCES = [("x", np.float32, ["N", "T", 16]), ("y", np.float32, ["N", "T", 16])]
+PAIR = {"x": normal(2, 3, 16), "y": normal(2, 3, 16)}
+contributed("SkipLayerNormalization", "SkipLayerNormalization", SEQUENCES + [normal(16), normal(16), normal(16)], PAIR,
+            outputs=["z", "", "", "sum"], epsilon=1e-6)
+contributed("SkipSimplifiedLayerNormalization", "SkipSimplifiedLayerNormalization", SEQUENCES + [normal(16)], PAIR, outputs=["z"])
+for kind in ("BiasGelu", "FastGelu"):
+    contributed(kind, kind, [SEQUENCES[0], normal(16)], {"x": PAIR["x"]})
+for kind in ("Gelu", "QuickGelu"):
+    contributed(kind, kind, [SEQUENCES[0]], {"x": PAIR["x"]})
+contributed("EmbedLayerNormalization", "EmbedLayerNormalization",
+            [(name, np.int32, ["N", "T"]) for name in ("words", "segments")] + [normal(n, 16) for n in (20, 9, 2)] + [normal(16), normal(16)],
+            {name: RANDOM.integers(0, n, (2, 5)).astype(np.int32) for name, n in (("words", 20), ("segments", 2))},
+            outputs=["y", "mask"])
+
 # ---- Loops ---------------------------------------------------------------------------------------------------------------
 
 SCAN = """g (float[3] h0, float[T,3] x) => (float[3] last, float[T,3] all) <float[3] k = {0.5, 0.25, 2}> {
@@ -263,7 +366,8 @@ def main(group, directory):
             for i, feeds in enumerate(sets):
                 results = dict(zip(library.output_names, library.run([feeds[key] for key in library.input_names])))
                 for output, expected in zip(names, reference.run(names, feeds)):
-                    compare(f"{output} (inputs {i})", results[output], expected, rtol=0, atol=1e-5)
+                    atol = 1e-3 if np.asarray(expected).dtype == np.float16 else 1e-5  # two units in the last place
+                    compare(f"{output} (inputs {i})", results[output], expected, rtol=0, atol=atol)
             print(f"{name}: {len(sets)} sets of inputs")
         except Exception as error:  # the next case tells something too
             failures.append(f"{name}: {type(error).__name__}: {error}")
