@@ -271,7 +271,8 @@ contributed("MatMulIntegerToFloat", "MatMulIntegerToFloat",
             {"x": integers(np.uint8, 3, 16)})
 IMAGE = [("x", np.float32, ["N", 4, 7, 6]), normal(5, 4, 3, 3), normal(5)]
 for activation, parameters in (("LeakyRelu", [0.2]), ("Clip", [-0.5, 0.5]), ("HardSigmoid", [0.3, 0.4])):
-    contributed(f"FusedConv-{activation}", "FusedConv", IMAGE, {"x": normal(2, 4, 7, 6)}, activation=activation, activation_params=parameters, pads=[1, 1, 1, 1])
+    contributed(f"FusedConv-{activation}", "FusedConv", IMAGE, {"x": normal(2, 4, 7, 6)}, activation=activation,
+                activation_params=parameters, pads=[1, 1, 1, 1])
 contributed("FusedConv-sum", "FusedConv", IMAGE + [("z", np.float32, ["N", 5, 5, 4])],
             {"x": normal(2, 4, 7, 6), "z": normal(2, 5, 5, 4)}, activation="Relu")
 contributed("FusedMatMul", "FusedMatMul", [("x", np.float32, ["N", 16, "T"]), normal(6, 16)], {"x": normal(2, 16, 3)},
@@ -286,7 +287,8 @@ for kind in ("BiasGelu", "FastGelu"):
 for kind in ("Gelu", "QuickGelu"):
     contributed(kind, kind, [SEQUENCES[0]], {"x": PAIR["x"]})
 contributed("EmbedLayerNormalization", "EmbedLayerNormalization",
-            [(name, np.int32, ["N", "T"]) for name in ("words", "segments")] + [normal(n, 16) for n in (20, 9, 2)] + [normal(16), normal(16)],
+            [(name, np.int32, ["N", "T"]) for name in ("words", "segments")] + [normal(n, 16) for n in (20, 9, 2)]
+            + [normal(16), normal(16)],
             {name: RANDOM.integers(0, n, (2, 5)).astype(np.int32) for name, n in (("words", 20), ("segments", 2))},
             outputs=["y", "mask"])
 
