@@ -108,9 +108,9 @@ def PlanContractions : Pass<"nn-plan-contractions", "::mlir::func::FuncOp"> {
     Pointwise convolutions become matrix products; 3x3 convolutions take Winograd's algorithm where the
     cost model expects it to be faster, unless `exact`; a transposed convolution becomes one of stride one for
     each of its phases. Two products with a softmax between them become `nn.attention`. Constant weights are packed into
-    the blocks that the register tile streams, those of the gates of a recurrent cell together. Maps move before the
-    reshapes that this leaves. The positions of a product that only a depthwise convolution reads stay in rows, where
-    computing it in strips of them pays.
+    the blocks that the register tile streams, those of the gates of a recurrent cell together. A product whose rows leave
+    the second cache is summed over parts of the contracted dimension. Maps move before the reshapes that this leaves. The
+    positions of a product that only a depthwise convolution reads stay in rows, where computing it in strips of them pays.
   }];
   let options = !listconcat(MachineOptions, [
     Option<"exact", "exact", "bool", "false",
@@ -130,9 +130,9 @@ def Fuse : Pass<"nn-fuse", "::mlir::func::FuncOp"> {
   let summary = "Group ops that become one kernel";
   let description = [{
     Merges chains of maps, attaches maps to the convolution, product, pooling or reduction that feeds
-    them, the transposes around an attention to it, the maps of a recurrent cell to the product of its gates, and a product
-    in rows of positions to the depthwise convolution that alone reads it, and wraps every op that computes into an
-    `nn.group`. Reshapes stay outside: they are views.
+    them, the transposes around an attention to it, the maps of a recurrent cell to the product of its gates, to a product the slice
+    that it takes of its rows, and a product in rows of positions to the depthwise convolution that alone reads it, and wraps
+    every op that computes into an `nn.group`. Reshapes stay outside: they are views.
   }];
   let dependentDialects = ["::sylvite::nn::NNDialect"];
 }

@@ -134,8 +134,16 @@ bool changesUnitsOnly(ReshapeOp reshape) {
   return sizes(reshape.getInput().getType()) == sizes(reshape.getType());
 }
 
+/// Whether `slice` keeps its free dimensions whole, so that their sizes are those of its input.
+bool keepsFreeSizes(SliceOp slice) {
+  for (auto [size, start, stride] : llvm::zip(slice.getSizes(), slice.getStarts(), slice.getStrides()))
+    if (size < 0 && (start != 0 || stride != 1))
+      return false;
+  return true;
+}
+
 /// Whether a map alone reads `op`, and takes its elements from where `op` does: a slice, and what drops a
-/// dimension of it.
+/// dimension of it. A product takes a part of its rows so.
 bool isReadThrough(Operation *op) {
   Operation *user = onlyUserBeside(op);
   if (auto reshape = dyn_cast<ReshapeOp>(op)) {
@@ -143,16 +151,10 @@ bool isReadThrough(Operation *op) {
     return isa_and_nonnull<MapOp>(user) && isa_and_nonnull<SliceOp>(source) &&
            onlyUserBeside(source) == op && changesUnitsOnly(reshape);
   }
+  if (auto product = dyn_cast_or_null<PackedMatmulOp>(user); product && isa<SliceOp>(op))
+    return product.getLhs() == op->getResult(0) && keepsFreeSizes(cast<SliceOp>(op));
   return isa<SliceOp>(op) &&
          (isa_and_nonnull<MapOp>(user) || (isa_and_nonnull<ReshapeOp>(user) && isReadThrough(user)));
-}
-
-/// Whether `slice` keeps its free dimensions whole, so that their sizes are those of its input.
-bool keepsFreeSizes(SliceOp slice) {
-  for (auto [size, start, stride] : llvm::zip(slice.getSizes(), slice.getStarts(), slice.getStrides()))
-    if (size < 0 && (start != 0 || stride != 1))
-      return false;
-  return true;
 }
 
 /// Whether `op` only says where an attention, which alone reads it, finds its elements: a transpose, a slice, and what drops
@@ -416,7 +418,7 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
       remarkGroup(group);
       SmallVector<Operation *> sources;
       for (Operation *member : group)
-        if (isa<MapOp>(member))
+        if (isa<MapOp, PackedMatmulOp>(member))
           for (Value operand : member->getOperands())
             for (Operation *source = operand.getDefiningOp(); source && isReadThrough(source);
                  source = source->getOperand(0).getDefiningOp())

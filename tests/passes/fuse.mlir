@@ -392,3 +392,15 @@ func.func @pooled_convolution(%x: tensor<?x8x8x1xf32>, %w: tensor<1x1x3x3x1x16xf
   %3 = nn.max_pool %2 {window = array<i64: 2, 2>, strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x6x6x16xf32>) -> tensor<?x3x3x16xf32>
   return %1, %3 : tensor<?x3x3x16xf32>, tensor<?x3x3x16xf32>
 }
+
+// A product reads a part of its rows where they stand.
+// CHECK-LABEL: func.func @part_of_rows
+// CHECK: nn.group
+// CHECK-NEXT: %[[PART:.*]] = nn.slice %{{.*}} starts [0, 4]
+// CHECK-NEXT: %[[P:.*]] = nn.packed_matmul %[[PART]]
+// CHECK-NEXT: nn.yield %[[P]]
+func.func @part_of_rows(%x: tensor<?x8xf32>, %w: tensor<1x4x8xf32>) -> tensor<?x8xf32> {
+  %0 = nn.slice %x starts [0, 4] sizes [-1, 4] strides [1, 1] : (tensor<?x8xf32>) -> tensor<?x4xf32>
+  %1 = nn.packed_matmul %0, %w {columns = 8 : i64} : (tensor<?x4xf32>, tensor<1x4x8xf32>) -> tensor<?x8xf32>
+  return %1 : tensor<?x8xf32>
+}

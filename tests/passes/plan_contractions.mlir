@@ -282,3 +282,39 @@ func.func @train_step(%x: tensor<?x32xf32>, %y: tensor<?x5x32xf32>, %g: tensor<?
   }
   return %0, %1, %2, %next : tensor<?x64xf32>, tensor<?x5x64xf32>, tensor<?x32xf32>, tensor<32x64xf32>
 }
+
+// -----
+
+// Rows that leave the second cache together with a block of weights are taken in parts of the contracted dimension; the bias
+// stays an epilogue of the sum. Few rows are not.
+// CHECK-LABEL: func.func @long_rows
+// CHECK: %[[LEFT:.*]] = nn.slice %arg0 starts [0, 0, 0] sizes [-1, 64, 1024]
+// CHECK: %[[FIRST:.*]] = nn.packed_matmul %[[LEFT]], %{{.*}} : (tensor<?x64x1024xf32>, tensor<4x1024x16xf32>)
+// CHECK: %[[RIGHT:.*]] = nn.slice %arg0 starts [0, 0, 1024] sizes [-1, 64, 1024]
+// CHECK: %[[SECOND:.*]] = nn.packed_matmul %[[RIGHT]]
+// CHECK: %[[SUM:.*]] = nn.map(%[[FIRST]], %[[SECOND]])
+// CHECK: nn.map(%[[SUM]], %{{.*}}) : (tensor<?x64x64xf32>, tensor<64xf32>)
+nn.parameter @w : tensor<2048x64xf32>
+nn.parameter @b : tensor<64xf32>
+func.func @long_rows(%x: tensor<?x64x2048xf32>) -> tensor<?x64x64xf32> {
+  %w = nn.get @w : tensor<2048x64xf32>
+  %b = nn.get @b : tensor<64xf32>
+  %0 = nn.matmul %x, %w : (tensor<?x64x2048xf32>, tensor<2048x64xf32>) -> tensor<?x64x64xf32>
+  %1 = nn.map (%0, %b) : (tensor<?x64x64xf32>, tensor<64xf32>) -> tensor<?x64x64xf32> {
+  ^bb0(%e: f32, %c: f32):
+    %s = arith.addf %e, %c : f32
+    nn.yield %s : f32
+  }
+  return %1 : tensor<?x64x64xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @long_and_few
+// CHECK-NOT: nn.slice
+nn.parameter @w : tensor<2048x64xf32>
+func.func @long_and_few(%x: tensor<?x8x2048xf32>) -> tensor<?x8x64xf32> {
+  %w = nn.get @w : tensor<2048x64xf32>
+  %0 = nn.matmul %x, %w : (tensor<?x8x2048xf32>, tensor<2048x64xf32>) -> tensor<?x8x64xf32>
+  return %0 : tensor<?x8x64xf32>
+}
