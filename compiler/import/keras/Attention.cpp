@@ -1,7 +1,7 @@
-//===- Attention.cpp - attention and einsum layers ------------------------===//
+//===- Attention.cpp - attention layers -----------------------------------===//
 //
-// Rows for MultiHeadAttention, GroupQueryAttention, Attention, AdditiveAttention and EinsumDense. A contraction
-// of any dimensions is a matrix product between reshapes: dimensions that play the same part are merged.
+// Rows for MultiHeadAttention, GroupQueryAttention, Attention and AdditiveAttention, and dot_product_attention of
+// keras.ops. Several axes of attention are merged into one.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/import/keras/Layers.h"
@@ -12,56 +12,6 @@ using namespace llvm;
 using namespace mlir;
 using namespace sylvite;
 using namespace sylvite::keras;
-
-//===----------------------------------------------------------------------===//
-// Dimensions
-//===----------------------------------------------------------------------===//
-
-/// Makes one of the `count` dimensions from `first` on; a new one of size one when there are none.
-static Value mergeDims(LayerBuilder &b, Value x, int64_t first, int64_t count) {
-  if (count == 1 || !x)
-    return x;
-  Dims shape, from;
-  int64_t merged = 1;
-  for (int64_t i = 0; i <= rankOf(x); ++i) {
-    if (i == first + count) {
-      shape.push_back(merged);
-      from.push_back(-1);
-    }
-    if (i == rankOf(x))
-      break;
-    int64_t size = shapeOf(x)[i];
-    if (i >= first && i < first + count) {
-      merged = ShapedType::isDynamic(size) || ShapedType::isDynamic(merged) ? ShapedType::kDynamic
-                                                                            : merged * size;
-      continue;
-    }
-    shape.push_back(size);
-    from.push_back(i);
-  }
-  return b.reshape(x, shape, from);
-}
-
-/// The inverse: dimension `dim` becomes dimensions of `sizes`, at most one of them free; none drops it.
-static Value splitDim(LayerBuilder &b, Value x, int64_t dim, ArrayRef<int64_t> sizes) {
-  if (sizes.size() == 1 || !x)
-    return x;
-  Dims shape, from;
-  for (int64_t i = 0; i < rankOf(x); ++i) {
-    if (i != dim) {
-      shape.push_back(shapeOf(x)[i]);
-      from.push_back(i);
-      continue;
-    }
-    shape.append(sizes.begin(), sizes.end());
-    from.append(sizes.size(), -1);
-  }
-  if (llvm::count_if(sizes, ShapedType::isDynamic) > 1) {
-    b.error() << "several of the dimensions that it joins are free; supported: one";
-    return {};
-  }
-  return b.reshape(x, shape, from);
-}
 
 static Dims inverse(ArrayRef<int64_t> permutation) {
   Dims result(permutation.size());
@@ -79,146 +29,8 @@ static Value scaleBy(LayerBuilder &b, Value x, double factor) {
 }
 
 //===----------------------------------------------------------------------===//
-// EinsumDense
-//===----------------------------------------------------------------------===//
-
-namespace {
-/// `input,kernel->output`, a letter per dimension.
-struct Equation {
-  std::string input, kernel, output;
-  int64_t elided = 0; // dimensions that "..." stands for, at the left or at the right
-  bool leftElided = false;
-};
-} // namespace
-
-static bool holds(StringRef text, char letter) { return text.contains(letter); }
-
-static std::optional<Equation> parseEquation(StringRef text, int64_t rank) {
-  auto [left, output] = text.split("->");
-  auto [input, kernel] = left.split(',');
-  Equation equation{input.str(), kernel.str(), output.str()};
-  std::string fresh;
-  bool first = input.consume_front("..."), last = !first && input.consume_back("...");
-  bool firstOut = output.consume_front("..."), lastOut = !firstOut && output.consume_back("...");
-  if (first != firstOut || last != lastOut)
-    return std::nullopt;
-  equation.leftElided = first;
-  equation.elided = first || last ? rank - int64_t(input.size()) : 0;
-  for (int64_t i = 0; i < equation.elided; ++i)
-    fresh += char('0' + i);
-  equation.input = first ? fresh + input.str() : input.str() + fresh;
-  equation.output = first ? fresh + output.str() : output.str() + fresh;
-  auto isLetters = [](StringRef spec) {
-    return !spec.empty() && llvm::all_of(spec, [](char c) { return isAlnum(c); });
-  };
-  if (equation.elided < 0 || equation.elided > 8 || int64_t(equation.input.size()) != rank ||
-      !isLetters(equation.input) || !isLetters(kernel) || !isLetters(equation.output))
-    return std::nullopt;
-  for (StringRef spec : {StringRef(equation.input), kernel, StringRef(equation.output)})
-    for (size_t i = 0; i < spec.size(); ++i)
-      if (spec.find(spec[i], i + 1) != StringRef::npos)
-        return std::nullopt; // diagonals
-  return equation;
-}
-
-/// Contracts `x` with a kernel of known sizes.
-static Value einsum(LayerBuilder &b, Value x, Value kernel, const Equation &e) {
-  std::string batch, free, contracted, out, input = e.input;
-  Dims summed;
-  for (auto [i, letter] : llvm::enumerate(input)) {
-    bool inKernel = holds(e.kernel, letter), inOutput = holds(e.output, letter);
-    if (inKernel)
-      (inOutput ? batch : contracted) += letter;
-    else if (inOutput)
-      free += letter;
-    else
-      summed.push_back(i);
-  }
-  for (char letter : e.kernel)
-    if (!holds(e.input, letter))
-      out += letter;
-  if (!summed.empty()) {
-    x = b.make<nn::ReduceOp>(x, nn::ReduceKind::Sum, summed, false);
-    for (int64_t i : llvm::reverse(summed))
-      input.erase(i, 1);
-  }
-  auto order = [](StringRef from, StringRef to) {
-    Dims permutation;
-    for (char letter : to)
-      permutation.push_back(from.find(letter));
-    return permutation;
-  };
-  int64_t numBatch = batch.size(), numFree = free.size();
-  x = b.transpose(x, order(input, batch + free + contracted));
-  kernel = b.transpose(kernel, order(e.kernel, batch + contracted + out));
-  if (b.failed())
-    return {};
-  Dims outSizes(shapeOf(kernel).take_back(out.size()));
-  x = mergeDims(b, x, numBatch + numFree, contracted.size());
-  kernel = mergeDims(b, mergeDims(b, kernel, numBatch + contracted.size(), out.size()), numBatch,
-                     contracted.size());
-  if (numFree == 0 && x)
-    x = b.expandDims(x, numBatch);
-  for (int64_t i = 1; i < numFree && numBatch && kernel; ++i) // batch dimensions meet
-    kernel = b.expandDims(kernel, numBatch);
-  Value y = matmul(b, x, kernel);
-  if (numFree == 0)
-    y = splitDim(b, y, numBatch, {});
-  y = splitDim(b, y, rankOf(y) - 1, outSizes);
-  return b.transpose(y, order(batch + free + out, e.output));
-}
-
-static void einsumDense(LayerBuilder &b) {
-  Value x = b.floatInput();
-  auto text = asString(b.attribute("equation"));
-  std::optional<Equation> e = text ? parseEquation(*text, rankOf(x)) : std::nullopt;
-  if (!e)
-    return b.refuse("equation", "\"X,Y->Z\" with one letter per dimension of the input, where \"...\" may "
-                                "open X and Z, or end them");
-  const Json *given = b.attribute("output_shape");
-  Dims outputs = asIntegers(given, /*missing=*/-1).value_or(Dims());
-  if (auto single = asInteger(given))
-    outputs = {*single};
-  int64_t offset = e->leftElided && e->elided ? e->elided : 1;
-  Dims shape;
-  for (char letter : e->kernel) {
-    size_t in = e->input.find(letter), out = e->output.find(letter);
-    if (in != std::string::npos) {
-      shape.push_back(b.extent(x, in));
-      continue;
-    }
-    int64_t place = out == std::string::npos ? -1 : int64_t(out) - offset;
-    if (place < 0 || place >= int64_t(outputs.size()) || outputs[place] < 1)
-      return b.refuse("output_shape", "the sizes of the output without the batch");
-    shape.push_back(outputs[place]);
-  }
-  Value y = einsum(b, x, b.variable("kernel", shape, "kernel_initializer", "glorot_uniform"), *e);
-  if (auto axes = asString(b.attribute("bias_axes")); axes && !b.failed()) {
-    size_t first = e->output.size();
-    for (char letter : *axes)
-      first = std::min(first, e->output.find(letter));
-    Dims bias;
-    for (size_t i = first; i < e->output.size(); ++i)
-      bias.push_back(holds(*axes, e->output[i]) ? b.extent(y, i) : 1);
-    if (bias.empty())
-      return b.refuse("bias_axes", "letters of the output");
-    y = b.add(y, b.variable("bias", bias, "bias_initializer", "zeros"));
-  }
-  b.result(activate(b, y));
-}
-
-//===----------------------------------------------------------------------===//
 // Masks
 //===----------------------------------------------------------------------===//
-
-/// Where `x` is not zero.
-static Value toMask(LayerBuilder &b, Value x) {
-  if (!x || getElementTypeOrSelf(x.getType()).isInteger(1))
-    return x;
-  return b.map(b.toFloat(x), [&](nn::ScalarBuilder &s, Value e) -> Value {
-    return arith::CmpFOp::create(b.builder, b.loc, arith::CmpFPredicate::UNE, e, s.constant(0, e));
-  });
-}
 
 static Value both(LayerBuilder &b, Value x, Value y) {
   if (!x || !y)
@@ -254,7 +66,7 @@ static Value positionMask(LayerBuilder &b, Value query, Value key, bool causal, 
   for (int64_t i = 0; i < rows; ++i)
     for (int64_t j = 0; j < columns; ++j)
       values.push_back((!causal || j <= i) && (window <= 0 || std::abs(i - j) < window));
-  return toMask(b, b.constant("positions", {rows, columns}, values));
+  return b.toBoolean(b.constant("positions", {rows, columns}, values));
 }
 
 //===----------------------------------------------------------------------===//
@@ -274,10 +86,10 @@ static Value dropWeights(LayerBuilder &b, Value weights) {
                                    : weights;
 }
 
-/// softmax(scale * Q K^T) V along `axes` of (..., features); all other dimensions are a batch. A masked
+/// softmax(scale * Q K^T + bias) V along `axes` of (..., features); all other dimensions are a batch. A masked
 /// position weighs nothing. Where all are masked they weigh the same, or nothing with `zeroEmpty`.
 static Attended attend(LayerBuilder &b, Value query, Value key, Value value, ArrayRef<int64_t> axes,
-                       double scale, Value mask, bool zeroEmpty) {
+                       double scale, Value mask, bool zeroEmpty, Value bias = {}) {
   int64_t rank = rankOf(query), numAxes = axes.size();
   Dims order;
   for (int64_t i = 0; i + 1 < rank; ++i)
@@ -286,13 +98,10 @@ static Attended attend(LayerBuilder &b, Value query, Value key, Value value, Arr
   int64_t numBatch = order.size();
   order.append(axes.begin(), axes.end());
   order.push_back(rank - 1);
-  Dims rows, columns;
-  for (int64_t axis : axes) {
-    rows.push_back(shapeOf(query)[axis]);
-    columns.push_back(shapeOf(key)[axis]);
-  }
-  auto toMatrix = [&](Value x) { return mergeDims(b, b.transpose(x, order), numBatch, numAxes); };
+  auto toMatrix = [&](Value x) { return b.mergeDims(b.transpose(x, order), numBatch, numAxes); };
   Value scores = matmul(b, toMatrix(scaleBy(b, query, scale)), toMatrix(key), /*transposeRhs=*/true);
+  if (bias)
+    scores = b.add(scores, bias);
   if (mask && !b.failed()) {
     int64_t wanted = numBatch + 2 * numAxes;
     while (mask && rankOf(mask) < wanted)
@@ -301,14 +110,14 @@ static Attended attend(LayerBuilder &b, Value query, Value key, Value value, Arr
       b.error() << "its attention mask has " << rankOf(mask) << " dimensions; supported: at most " << wanted;
       return {};
     }
-    mask = mergeDims(b, mergeDims(b, mask, numBatch + numAxes, numAxes), numBatch, numAxes);
+    mask = b.mergeDims(b.mergeDims(mask, numBatch + numAxes, numAxes), numBatch, numAxes);
     scores = b.select(mask, scores, -1e9);
   }
   Value weights = b.make<nn::SoftmaxOp>(scores, ArrayRef<int64_t>{rankOf(scores) - 1});
   if (mask && zeroEmpty)
     weights = b.select(mask, weights, 0);
-  Value y = splitDim(b, matmul(b, dropWeights(b, weights), toMatrix(value)), numBatch, rows);
-  weights = splitDim(b, splitDim(b, weights, numBatch + 1, columns), numBatch, rows);
+  Value y = b.splitDim(matmul(b, dropWeights(b, weights), toMatrix(value)), numBatch, query, axes);
+  weights = b.splitDim(b.splitDim(weights, numBatch + 1, key, axes), numBatch, query, axes);
   return {b.transpose(y, inverse(order)), weights};
 }
 
@@ -326,9 +135,9 @@ static Value project(LayerBuilder &b, StringRef part, Value x, ArrayRef<int64_t>
     shape.push_back(b.extent(x, i));
   shape.append(sizes.begin(), sizes.end());
   Value kernel = dense.variable("kernel", shape, "kernel_initializer", "glorot_uniform");
-  kernel = mergeDims(b, mergeDims(b, kernel, contracted, sizes.size()), 0, contracted);
-  Value y = matmul(b, mergeDims(b, x, kept, contracted), kernel);
-  y = splitDim(b, y, rankOf(y) - 1, sizes);
+  kernel = b.mergeDims(b.mergeDims(kernel, contracted, sizes.size()), 0, contracted);
+  Value y = matmul(b, b.mergeDims(x, kept, contracted), kernel);
+  y = b.splitDim(y, rankOf(y) - 1, sizes);
   if (b.boolean("use_bias", true))
     y = b.add(y, dense.variable("bias", sizes, "bias_initializer", "zeros"));
   b.finish(dense, /*checkAttributes=*/false);
@@ -367,7 +176,7 @@ static std::optional<HeadsCall> readHeadsCall(LayerBuilder &b, bool ownQueryMask
   Value valueMask = b.maskArgument("value_mask", 1);
   Value keyMask = key.empty() ? Value() : b.maskArgument("key_mask", 2);
   auto along = [&](Value mask, bool isRow) -> Value {
-    return mask ? b.expandDims(toMask(b, mask), isRow ? rankOf(mask) : rankOf(mask) - 1) : Value();
+    return mask ? b.expandDims(b.toBoolean(mask), isRow ? rankOf(mask) : rankOf(mask) - 1) : Value();
   };
   Value mask = both(b, both(b, along(call.queryMask, true), along(valueMask, false)), along(keyMask, false));
   bool causal = flag(b, "use_causal_mask");
@@ -375,7 +184,7 @@ static std::optional<HeadsCall> readHeadsCall(LayerBuilder &b, bool ownQueryMask
   if (causal || window)
     mask = both(b, mask, positionMask(b, call.query, call.value, causal, window));
   if (SmallVector<Value> given = b.tensorsOf(4 + 2, "attention_mask"); !given.empty())
-    mask = both(b, toMask(b, given[0]), mask);
+    mask = both(b, b.toBoolean(given[0]), mask);
   call.mask = mask;
   call.returnScores = flag(b, "return_attention_scores");
   b.refuseInTraining("activity_regularizer"); // Keras gives it to the layers of the heads
@@ -433,6 +242,16 @@ static void multiHeadAttention(LayerBuilder &b) {
   giveAttended(b, *call, attended, gate, outputs);
 }
 
+/// Repeats each head of (items, positions, heads, features), which several of the `heads` of the queries share.
+static Value shareHeads(LayerBuilder &b, Value x, int64_t heads) {
+  if (!x || shapeOf(x)[2] == heads)
+    return x;
+  Value y = b.expandDims(x, 3);
+  Dims shape(shapeOf(y));
+  shape[3] = heads / shapeOf(x)[2];
+  return b.mergeDims(b.broadcast(y, shape), 2, 2);
+}
+
 /// Several query heads share a head of keys and values.
 static void groupQueryAttention(LayerBuilder &b) {
   std::optional<HeadsCall> call = readHeadsCall(b, /*ownQueryMask=*/false);
@@ -445,15 +264,7 @@ static void groupQueryAttention(LayerBuilder &b) {
     return b.refuse("num_query_heads", "a multiple of num_key_value_heads");
   Value gate = gateOf(b, call->query, {heads, dim});
   Value query = project(b, "query_dense", call->query, {heads, dim}, 1);
-  auto repeated = [&](StringRef part, Value x) -> Value {
-    Value y = project(b, part, x, {shared, dim}, 1);
-    if (!y || heads == shared)
-      return y;
-    y = b.expandDims(y, 3);
-    Dims shape(shapeOf(y));
-    shape[3] = heads / shared;
-    return mergeDims(b, b.broadcast(y, shape), 2, 2);
-  };
+  auto repeated = [&](StringRef part, Value x) { return shareHeads(b, project(b, part, x, {shared, dim}, 1), heads); };
   Value key = repeated("key_dense", call->key), value = repeated("value_dense", call->value);
   if (b.failed())
     return;
@@ -473,7 +284,7 @@ static void attention(LayerBuilder &b, llvm::function_ref<Value(Value, Value)> s
   if (b.failed())
     return;
   SmallVector<Value> masks = b.maskArguments();
-  Value queryMask = toMask(b, masks[0]), mask = toMask(b, masks[1]);
+  Value queryMask = b.toBoolean(masks[0]), mask = b.toBoolean(masks[1]);
   if (mask)
     mask = b.expandDims(mask, 1);
   if (flag(b, "use_causal_mask"))
@@ -528,11 +339,35 @@ static void additiveAttention(LayerBuilder &b) {
   attention(b, [&](Value query, Value key) { return additiveScores(b, query, key, scale, false); });
 }
 
+void keras::dotProductAttention(LayerBuilder &b) {
+  Value query = b.toFloat(b.operand(0, "query")), key = b.toFloat(b.operand(1, "key")),
+        value = b.toFloat(b.operand(2, "value"));
+  for (Value x : {query, key, value})
+    b.expectRank(x, 4);
+  b.ignore({"flash_attention"});
+  bool causal = b.boolean("is_causal", false);
+  if (b.attribute("attn_logits_soft_cap"))
+    return b.refuse("attn_logits_soft_cap", "null");
+  int64_t heads = b.extent(query, 2), shared = b.extent(key, 2);
+  if (!b.failed() && heads % shared)
+    return void(b.error() << "its query has " << heads << " heads and its key " << shared << "; supported: a multiple");
+  const Json *scaleGiven = b.argument(5, "scale");
+  double scale = asNumber(scaleGiven).value_or(1 / std::sqrt(double(b.extent(query, 3))));
+  if (b.failed() || (scaleGiven && !asNumber(scaleGiven)))
+    return void(b.error() << "its scale is not a number");
+  SmallVector<Value> bias = b.tensorsOf(3, "bias"), mask = b.tensorsOf(4, "mask");
+  Value seen = mask.empty() ? Value() : b.toBoolean(mask[0]);
+  if (causal)
+    seen = both(b, seen, positionMask(b, query, key, /*causal=*/true, /*window=*/0));
+  b.result(attend(b, query, shareHeads(b, key, heads), shareHeads(b, value, heads), {1}, scale, seen, /*zeroEmpty=*/false,
+                  bias.empty() ? Value() : b.toFloat(bias[0]))
+               .output);
+}
+
 ArrayRef<LayerRow> keras::attentionLayers() {
   static const LayerRow rows[] = {
       {"AdditiveAttention", additiveAttention, Masks::Own},
       {"Attention", dotAttention, Masks::Own},
-      {"EinsumDense", einsumDense},
       {"GroupQueryAttention", groupQueryAttention, Masks::Own},
       {"MultiHeadAttention", multiHeadAttention, Masks::Own},
   };

@@ -62,7 +62,7 @@ template <unsigned n> static void conv(LayerBuilder &b) {
 }
 
 /// One filter group per channel: Keras's (k..., C, m) is the dialect's (k..., 1, C * m).
-static Value depthwise(LayerBuilder &b, const Conv &c, StringRef variable) {
+static Value depthwise(LayerBuilder &b, Conv &c, StringRef variable) {
   int64_t multiplier = b.integer("depth_multiplier", 1);
   Value kernel = b.variable(variable, c.filterShape(c.channels, multiplier), "depthwise_initializer",
                             "glorot_uniform");

@@ -1,6 +1,6 @@
 //===- Dense.cpp - matrix products ----------------------------------------===//
 //
-// Rows for Dense and Dot.
+// Rows for Dense, Dot and EinsumDense, and einsum of keras.ops.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/import/keras/Layers.h"
@@ -97,10 +97,212 @@ static void dot(LayerBuilder &b) {
   b.result(b.reshape(b.make<nn::MatmulOp>(matrixX, matrixY, false, false), shape, from));
 }
 
+//===----------------------------------------------------------------------===//
+// Einsum
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// `ab,bc->ac`, a letter per dimension; digits are those that "..." stands for, counted from the last one.
+struct Equation {
+  SmallVector<std::string> terms;
+  std::string output;
+};
+
+/// A tensor and the letters of its dimensions.
+struct Term {
+  Value value;
+  std::string letters;
+};
+} // namespace
+
+/// Terms of these ranks, -1 for as many dimensions as letters; nothing where the text does not fit them, or where a letter
+/// stands twice in a term.
+static std::optional<Equation> parseEquation(StringRef given, ArrayRef<int64_t> ranks) {
+  std::string text = given.str();
+  llvm::erase(text, ' ');
+  auto [left, right] = StringRef(text).split("->");
+  SmallVector<StringRef> parts;
+  left.split(parts, ',');
+  int64_t most = 0;
+  // Puts the last `elided` digits in the place of "...".
+  auto expand = [](StringRef part, int64_t elided) -> std::optional<std::string> {
+    auto [before, after] = part.split("...");
+    std::string letters = before.str() + StringRef("0123456789").take_back(elided).str() + after.str();
+    for (size_t i = 0; i < letters.size(); ++i)
+      if (!isAlnum(letters[i]) || letters.find(letters[i], i + 1) != std::string::npos)
+        return std::nullopt;
+    return letters;
+  };
+  Equation equation;
+  if (parts.size() != ranks.size())
+    return std::nullopt;
+  for (auto [part, rank] : llvm::zip_equal(parts, ranks)) {
+    bool isOpen = part.contains("...");
+    int64_t elided = isOpen && rank >= 0 ? rank - int64_t(part.size()) + 3 : 0;
+    if (elided < 0 || elided > 8 || (!isOpen && rank >= 0 && int64_t(part.size()) != rank))
+      return std::nullopt;
+    auto term = expand(part, elided);
+    if (!term || part.find_first_of("0123456789") != StringRef::npos)
+      return std::nullopt;
+    most = std::max(most, elided);
+    equation.terms.push_back(*term);
+  }
+  std::string output = right.str();
+  if (!StringRef(text).contains("->")) { // the letters that occur once, sorted
+    output = most ? "..." : "";
+    for (char letter = 'A'; letter <= 'z'; ++letter)
+      if (isAlpha(letter) && left.count(letter) == 1)
+        output += letter;
+  }
+  auto expanded = expand(output, most);
+  if (!expanded)
+    return std::nullopt;
+  equation.output = *expanded;
+  for (char letter : equation.output)
+    if (llvm::none_of(equation.terms, [&](StringRef term) { return term.contains(letter); }))
+      return std::nullopt;
+  return equation;
+}
+
+/// The dimensions of `term` in the order of `letters`.
+static Value arrange(LayerBuilder &b, const Term &term, StringRef letters) {
+  Dims permutation;
+  for (char letter : letters)
+    permutation.push_back(StringRef(term.letters).find(letter));
+  return b.transpose(term.value, permutation);
+}
+
+/// Sums over the dimensions whose letters nothing needs.
+static Term sumUnused(LayerBuilder &b, const Term &term, StringRef needed) {
+  Dims summed;
+  Term result;
+  for (auto [i, letter] : llvm::enumerate(term.letters))
+    if (needed.contains(letter))
+      result.letters += letter;
+    else
+      summed.push_back(i);
+  result.value = summed.empty() ? term.value : b.make<nn::ReduceOp>(term.value, nn::ReduceKind::Sum, summed, false);
+  return result;
+}
+
+/// The product of two terms, summed over what both have and nothing else needs: a matrix product between reshapes, as
+/// dimensions that play the same part are merged.
+static Term contract(LayerBuilder &b, const Term &x, const Term &y, StringRef needed) {
+  std::string batch, rows, contracted, columns;
+  for (char letter : x.letters) {
+    bool isShared = StringRef(y.letters).contains(letter);
+    (!isShared ? rows : needed.contains(letter) ? batch : contracted) += letter;
+  }
+  for (char letter : y.letters)
+    if (!StringRef(x.letters).contains(letter))
+      columns += letter;
+  int64_t numBatch = batch.size(), numRows = rows.size(), numColumns = columns.size();
+  Term result{{}, batch + rows + columns};
+  if (contracted.empty()) {
+    Value left = arrange(b, x, batch + rows), right = arrange(b, y, batch + columns);
+    for (int64_t i = 0; i < numColumns && left; ++i)
+      left = b.expandDims(left, rankOf(left));
+    for (int64_t i = 0; i < numRows && right; ++i)
+      right = b.expandDims(right, numBatch);
+    result.value = b.failed() ? Value() : b.multiply(left, right);
+    return result;
+  }
+  Value left = arrange(b, x, batch + rows + contracted), right = arrange(b, y, batch + contracted + columns);
+  if (b.failed())
+    return result;
+  auto range = [](int64_t first, int64_t count) { return llvm::to_vector(llvm::seq(first, first + count)); };
+  // Without a batch the rows may stay several dimensions.
+  int64_t merged = numBatch || !numRows ? 1 : numRows;
+  Value matrix = b.mergeDims(left, numBatch + numRows, contracted.size());
+  if (merged != numRows)
+    matrix = b.mergeDims(matrix, numBatch, numRows);
+  Value other = b.mergeDims(b.mergeDims(right, numBatch + contracted.size(), numColumns), numBatch, contracted.size());
+  Value product = b.make<nn::MatmulOp>(matrix, other, false, false);
+  product = b.splitDim(product, numBatch + merged, right, range(numBatch + contracted.size(), numColumns));
+  result.value = merged != numRows ? b.splitDim(product, numBatch, left, range(numBatch, numRows)) : product;
+  return result;
+}
+
+static Value einsum(LayerBuilder &b, ArrayRef<Value> operands, const Equation &equation) {
+  Term total;
+  for (auto [i, operand] : llvm::enumerate(operands)) {
+    std::string needed = equation.output; // by the result and by the terms to come
+    for (const std::string &term : ArrayRef(equation.terms).drop_front(i + 1))
+      needed += term;
+    Term term{operand, equation.terms[i]};
+    if (i > 0) {
+      term = sumUnused(b, term, needed + total.letters);
+      total = contract(b, sumUnused(b, total, needed + term.letters), term, needed);
+    } else {
+      total = term;
+    }
+    if (b.failed())
+      return {};
+  }
+  return arrange(b, sumUnused(b, total, equation.output), equation.output);
+}
+
+void keras::einsum(LayerBuilder &b) {
+  SmallVector<Value> operands;
+  Dims ranks;
+  for (unsigned i = 0; i < b.arguments().size() && !b.failed(); ++i) {
+    operands.push_back(b.toFloat(b.operand(i)));
+    ranks.push_back(rankOf(operands.back()));
+  }
+  auto text = asString(b.attribute("subscripts"));
+  std::optional<Equation> equation = text ? parseEquation(*text, ranks) : std::nullopt;
+  if (!equation)
+    return b.refuse("subscripts", "a term per operand with one letter, or \"...\", per dimension, none of them twice");
+  if (!b.failed())
+    b.result(::einsum(b, operands, *equation));
+}
+
+static void einsumDense(LayerBuilder &b) {
+  Value x = b.floatInput();
+  auto text = asString(b.attribute("equation"));
+  std::optional<Equation> e = text ? parseEquation(*text, {rankOf(x), -1}) : std::nullopt;
+  if (!e || StringRef(*text).count("...") == 1)
+    return b.refuse("equation", "\"X,Y->Z\" with one letter per dimension of the input, where \"...\" may "
+                                "open X and Z, or end them");
+  const Json *given = b.attribute("output_shape");
+  Dims outputs = asIntegers(given, /*missing=*/-1).value_or(Dims());
+  if (auto single = asInteger(given))
+    outputs = {*single};
+  StringRef input(e->terms[0]), kernel(e->terms[1]);
+  // The sizes that are given begin after the batch: one dimension, or what "..." stands for in front.
+  int64_t offset = std::max<int64_t>(StringRef(e->output).find_if_not(isDigit), 1);
+  Dims shape;
+  for (char letter : kernel) {
+    size_t in = input.find(letter), out = e->output.find(letter);
+    if (in != StringRef::npos) {
+      shape.push_back(b.extent(x, in));
+      continue;
+    }
+    int64_t place = out == std::string::npos ? -1 : int64_t(out) - offset;
+    if (place < 0 || place >= int64_t(outputs.size()) || outputs[place] < 1)
+      return b.refuse("output_shape", "the sizes of the output without the batch");
+    shape.push_back(outputs[place]);
+  }
+  Value y = einsum(b, {x, b.variable("kernel", shape, "kernel_initializer", "glorot_uniform")}, *e);
+  if (auto axes = asString(b.attribute("bias_axes")); axes && !b.failed()) {
+    size_t first = e->output.size();
+    for (char letter : *axes)
+      first = std::min(first, e->output.find(letter));
+    Dims bias;
+    for (size_t i = first; i < e->output.size(); ++i)
+      bias.push_back(StringRef(*axes).contains(e->output[i]) ? b.extent(y, i) : 1);
+    if (bias.empty())
+      return b.refuse("bias_axes", "letters of the output");
+    y = b.add(y, b.variable("bias", bias, "bias_initializer", "zeros"));
+  }
+  b.result(activate(b, y));
+}
+
 ArrayRef<LayerRow> keras::denseLayers() {
   static const LayerRow rows[] = {
       {"Dense", dense, Masks::Pass},
       {"Dot", dot},
+      {"EinsumDense", einsumDense},
   };
   return rows;
 }

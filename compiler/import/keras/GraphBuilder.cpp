@@ -44,8 +44,10 @@ LogicalResult GraphBuilder::checkCall(const Call &call, const LayerRow &row) con
              << "attribute 'dtype' is " << (name ? ("\"" + *name + "\"").str() : describe(*dtype))
              << "; supported: \"float32\"";
   }
+  // Layers that prepare inputs are called so by default, and by a model as the model is.
+  bool isPreprocessing = llvm::any_of(preprocessingLayers(), [&](const LayerRow &each) { return &each == &row; });
   for (auto &[name, argument] : call.kwargs) {
-    if (name == "training" && argument.kind == Argument::Value &&
+    if (name == "training" && !isPreprocessing && argument.kind == Argument::Value &&
         asBoolean(argument.value).value_or(false))
       return emitLayerError(context, layer) << "it is called with training=True; supported: inference";
     if (name == "mask" && row.masks == Masks::Stop && (argument.kind != Argument::Value || !argument.value->is_null()))

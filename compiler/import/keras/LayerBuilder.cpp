@@ -4,6 +4,7 @@
 // have the rest of the class.
 //
 //===----------------------------------------------------------------------===//
+#include "compiler/import/keras/Arrays.h"
 #include "compiler/import/keras/GraphBuilder.h"
 #include "llvm/ADT/StringExtras.h"
 
@@ -112,6 +113,21 @@ SmallVector<Value> LayerBuilder::tensorsOf(unsigned position, StringRef keyword)
     if (argument == found)
       return values;
   return {};
+}
+
+Value LayerBuilder::operand(unsigned position, StringRef keyword) {
+  SmallVector<Value> own = tensorsOf(position, keyword);
+  if (own.size() == 1)
+    return own[0];
+  const Json *value = argument(position, keyword);
+  std::optional<Array> array = readArray(value);
+  if (!own.empty() || !array) {
+    error() << "argument " << position << " is " << (!own.empty() ? "a list" : value ? describe(*value) : "missing")
+            << "; supported: tensors, numbers and arrays of numbers";
+    return {};
+  }
+  Value x = constant("constant_" + std::to_string(position), array->shape, array->values);
+  return array->integers ? convert(x, builder.getI32Type()) : x;
 }
 
 Value LayerBuilder::maskArgument(StringRef keyword, unsigned index) {

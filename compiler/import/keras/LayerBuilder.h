@@ -124,6 +124,9 @@ public:
   const Json *argument(unsigned position, llvm::StringRef keyword);
   /// The tensors of the argument at `position` or of this name; none when it is absent.
   llvm::SmallVector<Value> tensorsOf(unsigned position, llvm::StringRef keyword);
+  /// The argument at `position` or of this name: a tensor, or a parameter of the number or the array of numbers that
+  /// stands there.
+  Value operand(unsigned position, llvm::StringRef keyword = "");
   /// The mask of input `index`, as Keras propagates it; null when it has none.
   Value mask(unsigned index = 0) const { return index < masks.size() ? masks[index] : Value(); }
   /// The mask that the layer is called with: the argument of this name, or else the mask of input `index`.
@@ -200,11 +203,26 @@ public:
   Value slice(Value x, llvm::ArrayRef<int64_t> starts, llvm::ArrayRef<int64_t> sizes);
   /// Applies the layer that `json` serializes (an attribute such as activation), kept below `part`.
   Value apply(const Json &json, Value x, llvm::StringRef part);
+  /// Elements `first`, `first + step`, ... of dimension `dim`, `count` of them; the symbols of both expressions are the
+  /// dimensions of `x`.
+  Value take(Value x, int64_t dim, mlir::AffineExpr first, mlir::AffineExpr count, int64_t step = 1);
+  /// `factor` times each element of dimension `dim`, one beside the other, or all elements one time after the other.
+  Value repeat(Value x, int64_t dim, int64_t factor, bool whole);
+  /// Makes one of the `count` dimensions from `first` on; a new one of size one when there are none.
+  Value mergeDims(Value x, int64_t first, int64_t count);
+  /// The inverse: dimension `dim` becomes dimensions of `sizes`, at most one of them free; none drops it.
+  Value splitDim(Value x, int64_t dim, llvm::ArrayRef<int64_t> sizes);
+  /// The same with the sizes of dimensions `dims` of `like`, any of them free.
+  Value splitDim(Value x, int64_t dim, Value like, llvm::ArrayRef<int64_t> dims);
   /// 0, 1, 2, ..., as many as dimension `dim` of `like` has elements, as i64.
   Value indices(Value like, int64_t dim);
   /// Inserts a dimension of size one before dimension `dim`.
   Value expandDims(Value x, int64_t dim);
   Value toFloat(Value x);
+  /// `x` as elements of another type; floating-point numbers lose their fractions.
+  Value convert(Value x, mlir::Type element);
+  /// Where `x` is not zero.
+  Value toBoolean(Value x);
   /// (N, C, spatial...) to (N, spatial..., C), and back, if `first`.
   Value toChannelsLast(Value x, bool first);
   Value fromChannelsLast(Value x, bool first);

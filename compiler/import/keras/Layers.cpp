@@ -15,15 +15,17 @@ ArrayRef<LayerFamily> keras::listLayers() {
       {"Dense", denseLayers()},        {"Recurrent", recurrentLayers()},
       {"Attention", attentionLayers()}, {"Sequences", sequenceLayers()},
       {"Normalization and scaling", normLayers()},
+      {"Preprocessing", preprocessingLayers()},
       {"Pointwise", pointwiseLayers()}, {"Shape", shapeLayers()},
       {"keras.ops", operations()},
+      {"keras.ops on shapes", shapeOperations()},
   };
   return families;
 }
 
 const LayerRow *keras::findLayer(const Layer &layer) {
   for (const LayerFamily &family : listLayers()) {
-    if ((family.title == "keras.ops") != layer.isOperation)
+    if (family.title.starts_with("keras.ops") != layer.isOperation)
       continue;
     for (const LayerRow &row : family.rows)
       if (row.className == layer.className)

@@ -36,10 +36,19 @@ llvm::ArrayRef<LayerRow> denseLayers();
 llvm::ArrayRef<LayerRow> normLayers();
 llvm::ArrayRef<LayerRow> pointwiseLayers();
 llvm::ArrayRef<LayerRow> poolLayers();
+llvm::ArrayRef<LayerRow> preprocessingLayers();
 llvm::ArrayRef<LayerRow> recurrentLayers();
 llvm::ArrayRef<LayerRow> sequenceLayers();
 llvm::ArrayRef<LayerRow> shapeLayers();
 llvm::ArrayRef<LayerRow> operations();
+llvm::ArrayRef<LayerRow> shapeOperations();
+
+/// Functions of keras.ops that stand beside the layers which compute the same.
+void dotProductAttention(LayerBuilder &b);
+void einsum(LayerBuilder &b);
+
+/// 1 where an element of `x` is the class, 0 elsewhere: a dimension of `classes` at place `axis`.
+mlir::Value oneHot(LayerBuilder &b, mlir::Value x, int64_t classes, int64_t axis);
 
 /// All families, for the table of supported layers in the README.
 llvm::ArrayRef<LayerFamily> listLayers();

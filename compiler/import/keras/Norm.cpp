@@ -237,6 +237,19 @@ static void customScale(LayerBuilder &b) {
   }));
 }
 
+/// Training alone divides the kernel of the layer inside by its largest singular value.
+static void spectralNormalization(LayerBuilder &b) {
+  const Json *json = b.attribute("layer");
+  if (!json)
+    return b.refuse("layer", "a layer");
+  if (b.isTrained())
+    return void(b.error() << "its kernel changes in training; supported: inference");
+  b.ignore({"power_iterations"});
+  b.skipVariable(); // the kernel, which the layer inside has too, and the vector of the power iteration
+  b.skipVariable();
+  b.result(b.apply(*json, b.input(), "layer"));
+}
+
 ArrayRef<LayerRow> keras::normLayers() {
   static const LayerRow rows[] = {
       {"BatchNormalization", batchNormalization, Masks::Pass},
@@ -247,6 +260,7 @@ ArrayRef<LayerRow> keras::normLayers() {
       {"Normalization", normalization, Masks::Pass},
       {"RMSNormalization", rmsNormalization},
       {"Rescaling", rescaling, Masks::Pass},
+      {"SpectralNormalization", spectralNormalization},
       {"UnitNormalization", unitNormalization, Masks::Pass},
   };
   return rows;

@@ -1,11 +1,10 @@
 //===- Operations.cpp - nodes of keras.ops --------------------------------===//
 //
-// Rows for the functions of keras.ops that a Functional model calls on tensors directly. Their parameters are
-// in the node's configuration or among its arguments; tensors and constants may stand on either side of an
-// operator. Activations are in Pointwise.cpp's table.
+// Rows for the functions of keras.ops that a Functional model calls on tensors directly: those that compute. Their parameters
+// are in the node's configuration or among its arguments; tensors and constants may stand on either side of an
+// operator. ShapeOperations.cpp has those that move elements. Activations are in Pointwise.cpp's table.
 //
 //===----------------------------------------------------------------------===//
-#include "compiler/import/keras/Arrays.h"
 #include "compiler/import/keras/Layers.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -21,22 +20,6 @@ using nn::ScalarBuilder;
 //===----------------------------------------------------------------------===//
 // Operators
 //===----------------------------------------------------------------------===//
-
-/// A side of an operator: a tensor, or the array or number that stands there.
-static Value operand(LayerBuilder &b, unsigned position, unsigned &nextTensor) {
-  ArrayRef<Argument> arguments = b.arguments();
-  if (position < arguments.size() && arguments[position].kind == Argument::Tensor)
-    return b.input(nextTensor++);
-  std::optional<Array> array =
-      position < arguments.size() ? readArray(arguments[position].value) : std::nullopt;
-  if (!array) {
-    b.error() << "argument " << position << " is "
-              << (position < arguments.size() ? describe(*arguments[position].value) : "missing")
-              << "; supported: tensors, numbers and arrays of numbers";
-    return {};
-  }
-  return b.constant("constant_" + std::to_string(position), array->shape, array->values);
-}
 
 /// A binary operator; a number beside a tensor becomes part of the region.
 static void binary(LayerBuilder &b,
@@ -55,21 +38,46 @@ static void binary(LayerBuilder &b,
       return side ? function(s, x, constant) : function(s, constant, x);
     }));
   }
-  unsigned nextTensor = 0;
-  Value x = operand(b, 0, nextTensor), y = operand(b, 1, nextTensor);
-  b.result(b.map(b.toFloat(x), b.toFloat(y), function));
+  b.result(b.map(b.toFloat(b.operand(0)), b.toFloat(b.operand(1)), function));
+}
+
+/// The type in which integers or booleans meet integers; null where one of them is floating-point, or both are booleans.
+static Type commonInteger(Value x, Value y) {
+  if (!x || !y)
+    return {};
+  Type p = getElementTypeOrSelf(x.getType()), q = getElementTypeOrSelf(y.getType());
+  if (!isa<IntegerType>(p) || !isa<IntegerType>(q) || (p.isInteger(1) && q.isInteger(1)))
+    return {};
+  return p.getIntOrFloatBitWidth() < q.getIntOrFloatBitWidth() ? q : p;
+}
+
+/// The arguments at `first` and after it in one type: that of integers where both are, or a tensor's beside a whole number,
+/// else float32.
+static std::pair<Value, Value> readSides(LayerBuilder &b, unsigned first = 0) {
+  ArrayRef<Argument> arguments = b.arguments();
+  if (arguments.size() != first + 2) {
+    b.error() << "it has " << arguments.size() << " positional arguments; supported: " << first + 2;
+    return {};
+  }
+  SmallVector<Value> sides{b.operand(first), b.operand(first + 1)};
+  for (unsigned side = 0; side < 2; ++side)
+    if (const Argument &own = arguments[first + side];
+        own.kind == Argument::Value && own.value->is_number_integer() && sides[1 - side])
+      if (Type type = getElementTypeOrSelf(sides[1 - side].getType()); isa<IntegerType>(type) && !type.isInteger(1))
+        sides[side] = b.convert(sides[side], type);
+  if (Type type = commonInteger(sides[0], sides[1]))
+    return {b.convert(sides[0], type), b.convert(sides[1], type)};
+  return {b.toFloat(sides[0]), b.toFloat(sides[1])};
 }
 
 /// Arithmetic that keeps integers integers.
 template <Arithmetic kind> static void arithmeticOperation(LayerBuilder &b) {
-  ArrayRef<Value> inputs = b.inputs();
-  bool integers = inputs.size() == 2 && llvm::none_of(inputs, [](Value x) {
-                    return isa<FloatType>(getElementTypeOrSelf(x.getType()));
-                  });
-  if (integers && getElementTypeOrSelf(inputs[0]) == getElementTypeOrSelf(inputs[1]))
-    return b.result(b.map(inputs, [](OpBuilder &builder, Location loc, ValueRange v) {
+  if (llvm::any_of(b.inputs(), [](Value x) { return x && isa<IntegerType>(getElementTypeOrSelf(x.getType())); })) {
+    auto [x, y] = readSides(b);
+    return b.result(b.map({x, y}, [](OpBuilder &builder, Location loc, ValueRange v) {
       return arithmetic(builder, loc, kind, v[0], v[1]);
     }));
+  }
   binary(b, [](ScalarBuilder &s, Value x, Value y) {
     switch (kind) {
     case Arithmetic::Add:
@@ -115,34 +123,21 @@ static void comparison(LayerBuilder &b) {
       return side ? compare(builder, loc, v[0], constant) : compare(builder, loc, constant, v[0]);
     }));
   }
-  unsigned nextTensor = 0;
-  Value x = b.toFloat(operand(b, 0, nextTensor)), y = b.toFloat(operand(b, 1, nextTensor));
+  auto [x, y] = readSides(b);
   b.result(b.map({x, y}, [&](OpBuilder &builder, Location loc, ValueRange v) {
     return compare(builder, loc, v[0], v[1]);
   }));
 }
 
-/// `x` as booleans: where it is not zero.
-static Value toBoolean(LayerBuilder &b, Value x) {
-  if (!x || b.failed() || getElementTypeOrSelf(x.getType()).isInteger(1))
-    return x;
-  return b.map(b.toFloat(x), [&](ScalarBuilder &s, Value e) -> Value {
-    return arith::CmpFOp::create(b.builder, b.loc, arith::CmpFPredicate::UNE, e, s.constant(0, e));
-  });
-}
-
 template <typename OpTy> static void logical(LayerBuilder &b) {
-  b.expectInputs(2);
-  if (b.failed())
-    return;
-  b.result(b.map({toBoolean(b, b.input(0)), toBoolean(b, b.input(1))},
+  b.result(b.map({b.toBoolean(b.operand(0)), b.toBoolean(b.operand(1))},
                  [](OpBuilder &builder, Location loc, ValueRange v) -> Value {
                    return OpTy::create(builder, loc, v[0], v[1]);
                  }));
 }
 
 static void logicalNot(LayerBuilder &b) {
-  b.result(b.map({toBoolean(b, b.input())}, [](OpBuilder &builder, Location loc, ValueRange v) -> Value {
+  b.result(b.map({b.toBoolean(b.input())}, [](OpBuilder &builder, Location loc, ValueRange v) -> Value {
     Value one = arith::ConstantOp::create(builder, loc, builder.getBoolAttr(true));
     return arith::XOrIOp::create(builder, loc, v[0], one);
   }));
@@ -150,18 +145,14 @@ static void logicalNot(LayerBuilder &b) {
 
 /// Any (the largest) or all (the least) of booleans along dimensions.
 template <nn::ReduceKind kind> static void quantifier(LayerBuilder &b) {
-  Value x = b.toFloat(toBoolean(b, b.input()));
-  Dims all;
-  for (int64_t i = 0; i < rankOf(x); ++i)
-    all.push_back(i);
-  Dims dims = b.axes("axis", rankOf(x), all);
-  b.result(toBoolean(b, b.make<nn::ReduceOp>(x, kind, dims, b.boolean("keepdims", false))));
+  Value x = b.toFloat(b.toBoolean(b.input()));
+  Dims dims = b.axes("axis", rankOf(x), llvm::to_vector(llvm::seq<int64_t>(0, rankOf(x))));
+  b.result(b.toBoolean(b.make<nn::ReduceOp>(x, kind, dims, b.boolean("keepdims", false))));
 }
 
 static void where(LayerBuilder &b) {
-  unsigned nextTensor = 0;
-  Value condition = toBoolean(b, operand(b, 0, nextTensor));
-  Value x = b.toFloat(operand(b, 1, nextTensor)), y = b.toFloat(operand(b, 2, nextTensor));
+  Value condition = b.toBoolean(b.operand(0));
+  auto [x, y] = readSides(b, 1);
   b.result(b.map({condition, x, y}, [](OpBuilder &builder, Location loc, ValueRange v) -> Value {
     return arith::SelectOp::create(builder, loc, v[0], v[1], v[2]);
   }));
@@ -176,15 +167,7 @@ static void power(LayerBuilder &b) {
   if (arguments.size() == 2 && arguments[0].kind == Argument::Tensor)
     if (auto exponent = asNumber(arguments[1].value); exponent && *exponent == 2)
       return b.result(b.map(b.floatInput(), [](ScalarBuilder &s, Value x) { return s.mul(x, x); }));
-  Value x, y;
-  if (arguments.size() != 2)
-    return void(b.error() << "it has " << arguments.size() << " positional arguments; supported: 2");
-  unsigned nextTensor = 0;
-  x = b.toFloat(operand(b, 0, nextTensor));
-  y = b.toFloat(operand(b, 1, nextTensor));
-  b.result(b.map({x, y}, [](OpBuilder &builder, Location loc, ValueRange v) -> Value {
-    return math::PowFOp::create(builder, loc, v[0], v[1]);
-  }));
+  binary(b, [](ScalarBuilder &s, Value x, Value y) { return s.pow(x, y); });
 }
 
 //===----------------------------------------------------------------------===//
@@ -206,18 +189,48 @@ static Value absolute(ScalarBuilder &s, Value x) { return s.abs(x); }
 static Value negative(ScalarBuilder &s, Value x) { return s.neg(x); }
 static Value reciprocal(ScalarBuilder &s, Value x) { return s.div(s.constant(1, x), x); }
 static Value square(ScalarBuilder &s, Value x) { return s.mul(x, x); }
-
-/// The input's shape filled with `value`, as booleans where the operation asks for them.
-template <int value> static void like(LayerBuilder &b) {
-  const Json *dtype = b.attribute("dtype");
-  Value x = b.map(b.floatInput(), [](ScalarBuilder &s, Value e) { return s.constant(value, e); });
-  b.result(dtype && asString(dtype) == StringRef("bool") ? toBoolean(b, x) : x);
+static Value sign(ScalarBuilder &s, Value x) {
+  Value zero = s.constant(0, x), notPositive = s.selectGreater(zero, x, s.constant(-1, x), x);
+  return s.selectGreater(x, zero, s.constant(1, x), notPositive);
 }
 
 /// A parameter in the configuration, or among the arguments.
 static const Json *parameter(LayerBuilder &b, unsigned position, StringRef key) {
   const Json *value = b.attribute(key);
   return value ? value : b.argument(position, key);
+}
+
+/// The element type that `dtype` names; null, after an error, where it is not supported.
+static Type elementType(LayerBuilder &b, const Json *dtype) {
+  StringRef name = asString(dtype).value_or("");
+  if (name == "float32")
+    return b.builder.getF32Type();
+  for (unsigned width : {8, 16, 32, 64})
+    if (name == "int" + std::to_string(width))
+      return b.builder.getIntegerType(width);
+  if (name == "bool")
+    return b.builder.getI1Type();
+  b.refuse("dtype", "\"float32\", \"int8\" to \"int64\", \"bool\"");
+  return {};
+}
+
+static Value castTo(LayerBuilder &b, Value x, Type element) {
+  return !element ? Value() : element.isInteger(1) ? b.toBoolean(x) : b.convert(x, element);
+}
+
+/// The input's shape filled with a number: `value`, or where that is negative the second argument.
+template <int value> static void like(LayerBuilder &b) {
+  Value x = b.input();
+  double number = value;
+  if (const Json *given = value < 0 ? b.argument(1, "fill_value") : nullptr; value < 0) {
+    if (!asNumber(given))
+      return void(b.error() << "its fill_value is not a number");
+    number = *asNumber(given);
+  }
+  const Json *dtype = parameter(b, 2, "dtype");
+  Type element = !x ? Type() : dtype ? elementType(b, dtype) : getElementTypeOrSelf(x.getType());
+  Value filled = b.map(b.toFloat(x), [&](ScalarBuilder &s, Value e) { return s.constant(number, e); });
+  b.result(castTo(b, filled, element));
 }
 
 static void clip(LayerBuilder &b) {
@@ -235,244 +248,99 @@ static void threshold(LayerBuilder &b) {
 }
 
 static void cast(LayerBuilder &b) {
-  const Json *dtype = parameter(b, 1, "dtype");
-  if (asString(dtype) != StringRef("float32"))
-    return b.refuse("dtype", "\"float32\"");
-  b.result(b.floatInput());
+  Type element = elementType(b, parameter(b, 1, "dtype"));
+  b.result(castTo(b, b.input(), element));
 }
 
+static void passOn(LayerBuilder &b) { b.result(b.input()); }
+
+/// The `axis` of a reduction, all dimensions by default.
+static Dims reducedAxes(LayerBuilder &b, Value x) {
+  return b.axes("axis", rankOf(x), llvm::to_vector(llvm::seq<int64_t>(0, rankOf(x))));
+}
+
+/// Sums and products of integers are integers, of 32 bits at least.
 template <nn::ReduceKind kind> static void reduction(LayerBuilder &b) {
+  Value x = b.input();
+  bool isInteger = x && isa<IntegerType>(getElementTypeOrSelf(x.getType()));
+  bool isWhole = isInteger && kind != nn::ReduceKind::Mean;
+  if (isWhole && getElementTypeOrSelf(x.getType()).getIntOrFloatBitWidth() < 32)
+    x = b.convert(x, b.builder.getI32Type());
+  x = isWhole ? x : b.toFloat(x);
+  b.result(b.make<nn::ReduceOp>(x, kind, reducedAxes(b, x), b.boolean("keepdims", false)));
+}
+
+static Value reduce(LayerBuilder &b, nn::ReduceKind kind, Value x, ArrayRef<int64_t> dims, bool keepDims = true) {
+  return b.make<nn::ReduceOp>(x, kind, dims, keepDims);
+}
+
+static Value subtract(LayerBuilder &b, Value x, Value y) {
+  return b.map(x, y, [](ScalarBuilder &s, Value p, Value q) { return s.sub(p, q); });
+}
+
+/// The mean of the squared distances from the mean, or its root.
+template <bool root> static void variance(LayerBuilder &b) {
   Value x = b.floatInput();
-  Dims all;
-  for (int64_t i = 0; i < rankOf(x); ++i)
-    all.push_back(i);
-  b.result(b.make<nn::ReduceOp>(x, kind, b.axes("axis", rankOf(x), all), b.boolean("keepdims", false)));
+  Dims dims = reducedAxes(b, x);
+  Value distance = subtract(b, x, reduce(b, nn::ReduceKind::Mean, x, dims));
+  Value y = reduce(b, nn::ReduceKind::Mean, b.map(distance, square), dims, b.boolean("keepdims", false));
+  b.result(root ? b.map(y, [](ScalarBuilder &s, Value e) { return s.sqrt(e); }) : y);
+}
+
+static void logSumExp(LayerBuilder &b) {
+  Value x = b.floatInput();
+  Dims dims = reducedAxes(b, x);
+  bool keepDims = b.boolean("keepdims", false);
+  Value most = reduce(b, nn::ReduceKind::Max, x, dims);
+  Value powers = b.map(subtract(b, x, most), [](ScalarBuilder &s, Value e) { return s.exp(e); });
+  Value total = reduce(b, nn::ReduceKind::Sum, powers, dims, keepDims);
+  if (!keepDims)
+    most = reduce(b, nn::ReduceKind::Max, x, dims, false);
+  b.result(b.map(total, most, [](ScalarBuilder &s, Value sum, Value e) { return s.add(s.log(sum), e); }));
+}
+
+/// The first position of the largest or the least element along a dimension: the least of the positions that hold it.
+template <nn::ReduceKind kind> static void position(LayerBuilder &b) {
+  Value x = b.floatInput();
+  if (!b.attribute("axis"))
+    return b.refuse("axis", "a dimension");
+  int64_t axis = b.axis("axis", rankOf(x), 0);
+  Value index = b.convert(b.indices(x, axis), b.builder.getI32Type());
+  for (int64_t i = axis + 1; i < rankOf(x) && index; ++i)
+    index = b.expandDims(index, rankOf(index));
+  Value candidates = b.map({x, reduce(b, kind, x, {axis}), index}, [](OpBuilder &builder, Location loc, ValueRange v) -> Value {
+    Value isBest = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OEQ, v[0], v[1]);
+    Value none = arith::ConstantIntOp::create(builder, loc, v[2].getType(), INT32_MAX);
+    return arith::SelectOp::create(builder, loc, isBest, v[2], none);
+  });
+  b.result(reduce(b, nn::ReduceKind::Min, candidates, {axis}, b.boolean("keepdims", false)));
+}
+
+Value keras::oneHot(LayerBuilder &b, Value x, int64_t classes, int64_t axis) {
+  if (b.failed() || !x)
+    return {};
+  Type i64 = b.builder.getI64Type();
+  auto count = AffineMap::get(0, rankOf(x), b.builder.getAffineConstantExpr(classes));
+  Value index = nn::RangeOp::create(b.builder, b.loc, RankedTensorType::get({classes}, i64), count, x);
+  index = b.alignTo(index, {axis}, rankOf(x) + 1);
+  return b.map({b.expandDims(b.convert(x, i64), axis), index}, [](OpBuilder &builder, Location loc, ValueRange v) -> Value {
+    Value isClass = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, v[0], v[1]);
+    return arith::UIToFPOp::create(builder, loc, builder.getF32Type(), isClass);
+  });
+}
+
+static void encodeOneHot(LayerBuilder &b) {
+  Value x = b.input();
+  int64_t classes = b.integer("num_classes", std::nullopt), axis = b.axis("axis", rankOf(x) + 1, rankOf(x));
+  b.ignore({"sparse"});
+  const Json *dtype = b.attribute("dtype");
+  Type element = dtype ? elementType(b, dtype) : Type(b.builder.getF32Type());
+  b.result(castTo(b, oneHot(b, x, classes, axis), element));
 }
 
 static void matmul(LayerBuilder &b) {
   b.expectInputs(2);
   b.result(b.make<nn::MatmulOp>(b.floatInput(0), b.floatInput(1), false, false));
-}
-
-//===----------------------------------------------------------------------===//
-// Shapes
-//===----------------------------------------------------------------------===//
-
-static void transpose(LayerBuilder &b) {
-  Value x = b.input();
-  Dims permutation;
-  for (int64_t i = rankOf(x); i-- > 0;)
-    permutation.push_back(i);
-  if (const Json *axes = b.attribute("axes")) {
-    permutation = asIntegers(axes).value_or(Dims());
-    for (int64_t &dim : permutation)
-      dim += dim < 0 ? rankOf(x) : 0;
-  }
-  Dims sorted(permutation);
-  llvm::sort(sorted);
-  bool valid = int64_t(sorted.size()) == rankOf(x);
-  for (auto [i, dim] : llvm::enumerate(sorted))
-    valid &= dim == int64_t(i);
-  if (!valid)
-    return b.refuse("axes", "a permutation of the " + Twine(rankOf(x)) + " dimensions");
-  b.result(b.transpose(x, permutation));
-}
-
-static void expandDims(LayerBuilder &b) {
-  Value x = b.input();
-  for (int64_t dim : b.axes("axis", rankOf(x) + 1, {}))
-    x = b.expandDims(x, dim);
-  b.result(x);
-}
-
-/// x[key]: a number takes one element of a dimension and drops it, a slice takes some, and None adds a dimension; `...`
-/// and the end of the key stand for whole dimensions.
-/// Elements `first` to `first + count` of dimension `dim`, which is free; the symbols of both are the dimensions of `x`.
-static Value takeElements(LayerBuilder &b, Value x, int64_t dim, AffineExpr first, AffineExpr count) {
-  MLIRContext *context = b.builder.getContext();
-  Type i64 = b.builder.getI64Type();
-  int64_t known = isa<AffineConstantExpr>(count) ? cast<AffineConstantExpr>(count).getValue() : ShapedType::kDynamic;
-  auto mapOf = [&](AffineExpr expression) { return AffineMap::get(0, rankOf(x), expression, context); };
-  Value range = nn::RangeOp::create(b.builder, b.loc, RankedTensorType::get({known}, i64), mapOf(count), x);
-  Value offset = nn::SizeOp::create(b.builder, b.loc, RankedTensorType::get({1}, i64), mapOf(first), x);
-  Value positions = b.map({range, offset}, [](OpBuilder &builder, Location loc, ValueRange v) -> Value {
-    return arith::AddIOp::create(builder, loc, v[0], v[1]);
-  });
-  return b.make<nn::GatherOp>(x, positions, dim);
-}
-
-static void getItem(LayerBuilder &b) {
-  Value x = b.input();
-  constexpr StringLiteral supported =
-      "numbers, slices with a positive step (of a free dimension: 1, or up to its end), None and ...";
-  const Json *key = b.arguments().size() == 2 ? b.arguments()[1].value : nullptr;
-  if (!key || b.failed())
-    return b.refuse("key", supported);
-  SmallVector<const Json *> entries;
-  if (key->is_array())
-    for (const Json &entry : *key)
-      entries.push_back(&entry);
-  else
-    entries.push_back(key);
-  auto isClass = [](const Json *entry, StringRef name) { return asString(member(*entry, "class_name")) == name; };
-  int64_t named =
-      llvm::count_if(entries, [&](const Json *entry) { return !entry->is_null() && !isClass(entry, "__ellipsis__"); });
-
-  Dims starts, sizes, steps, shape, from;
-  auto takeWhole = [&](int64_t count) {
-    for (; count > 0; --count) {
-      from.push_back(starts.size());
-      shape.push_back(shapeOf(x)[starts.size()]);
-      starts.push_back(0);
-      sizes.push_back(ShapedType::isDynamic(shape.back()) ? -1 : shape.back());
-      steps.push_back(1);
-    }
-  };
-  for (const Json *entry : entries) {
-    if (isClass(entry, "__ellipsis__")) {
-      takeWhole(rankOf(x) - named);
-      continue;
-    }
-    if (entry->is_null()) {
-      shape.push_back(1);
-      from.push_back(-1);
-      continue;
-    }
-    if (int64_t(starts.size()) == rankOf(x))
-      return b.refuse("key", supported);
-    int64_t extent = shapeOf(x)[starts.size()];
-    auto index = asInteger(entry);
-    const Json *config = isClass(entry, "__slice__") ? member(*entry, "config") : nullptr;
-    if (!index && !config)
-      return b.refuse("key", supported);
-    auto bound = [&](StringRef name, int64_t missing) -> std::optional<int64_t> {
-      const Json *value = member(*config, name);
-      return !value || value->is_null() ? missing : asInteger(value);
-    };
-    auto start = index ? index : bound("start", 0), stop = index ? index : bound("stop", extent),
-         step = index ? 1 : bound("step", 1);
-    if (!start || !stop || !step || *step < 1)
-      return b.refuse("key", supported);
-    if (!index && *start == 0 && *stop == extent && *step == 1) {
-      takeWhole(1);
-      continue;
-    }
-    if (ShapedType::isDynamic(extent)) {
-      int64_t dim = starts.size();
-      bool toEnd = !index && *stop == extent, isBefore = index || toEnd || *stop > *start;
-      if (*start >= 0 && (toEnd || *stop >= 0) && isBefore) {
-        int64_t size = toEnd ? -1 : index ? 1 : divideCeil(*stop - *start, *step);
-        starts.push_back(*start);
-        sizes.push_back(size);
-        steps.push_back(*step);
-        if (!index) {
-          from.push_back(toEnd ? dim : -1);
-          shape.push_back(toEnd ? ShapedType::kDynamic : size);
-        }
-        continue;
-      }
-      // Positions are counted from the end.
-      AffineExpr length = getAffineSymbolExpr(dim, b.builder.getContext());
-      auto at = [&](int64_t position) { return position < 0 ? length + position : length * 0 + position; };
-      AffineExpr first = at(*start), end = index ? first + 1 : toEnd ? length : at(*stop);
-      AffineExpr count = simplifyAffineExpr(end - first, 0, rankOf(x));
-      auto known = dyn_cast<AffineConstantExpr>(count);
-      if (*step != 1 || (known && known.getValue() < 1))
-        return b.refuse("key", supported);
-      x = takeElements(b, x, dim, first, count);
-      if (b.failed())
-        return;
-      takeWhole(1);
-      if (index) {
-        shape.pop_back();
-        from.pop_back();
-      }
-      continue;
-    }
-    if (index && (*index < -extent || *index >= extent))
-      return b.refuse("key", "positions within the input " + Twine(extent) + " long");
-    auto within = [&](int64_t position) { return std::clamp<int64_t>(position < 0 ? position + extent : position, 0, extent); };
-    int64_t first = within(*start), end = index ? first + 1 : within(*stop);
-    if (end <= first)
-      return b.refuse("key", "slices that hold something");
-    if (!index) {
-      from.push_back(-1);
-      shape.push_back(divideCeil(end - first, *step));
-    }
-    starts.push_back(first);
-    sizes.push_back(divideCeil(end - first, *step));
-    steps.push_back(*step);
-  }
-  takeWhole(rankOf(x) - starts.size());
-  Value taken = b.make<nn::SliceOp>(x, starts, sizes, steps);
-  b.result(b.reshape(taken, shape, from));
-}
-
-static void squeeze(LayerBuilder &b) {
-  Value x = b.input();
-  Dims ones, shape, from;
-  for (auto [i, extent] : llvm::enumerate(shapeOf(x)))
-    if (extent == 1)
-      ones.push_back(i);
-  ones = b.axes("axis", rankOf(x), ones);
-  for (auto [i, extent] : llvm::enumerate(shapeOf(x))) {
-    if (!llvm::is_contained(ones, int64_t(i))) {
-      shape.push_back(extent);
-      from.push_back(i);
-    } else if (extent != 1) {
-      return b.refuse("axis", "dimensions of size 1");
-    }
-  }
-  b.result(b.reshape(x, shape, from));
-}
-
-static void reshape(LayerBuilder &b) {
-  Value x = b.input();
-  const Json *json = parameter(b, 1, "newshape");
-  auto target = asIntegers(json, /*missing=*/-1);
-  if (!target)
-    return b.refuse("newshape", "a list of integers");
-  // The batch, which is free, is what -1 or null stands for, and must come first.
-  ArrayRef<int64_t> source = shapeOf(x);
-  bool keepsBatch = !source.empty() && !target->empty() && (*target)[0] == -1 &&
-                    ShapedType::isDynamic(source[0]);
-  int64_t known = 1, total = 1, open = 0;
-  bool valid = true;
-  for (int64_t extent : ArrayRef<int64_t>(*target).drop_front(keepsBatch)) {
-    open += extent == -1;
-    valid &= extent == -1 || (extent > 0 && !__builtin_mul_overflow(known, extent, &known));
-  }
-  for (int64_t extent : source.drop_front(keepsBatch))
-    valid &= !ShapedType::isDynamic(extent) && !__builtin_mul_overflow(total, extent, &total);
-  if (!valid || open > 1 || (open ? total % known : total != known))
-    return b.refuse("newshape", "-1 for the batch, then positive sizes and at most one more -1 that hold "
-                                "the elements of each example");
-  Dims shape, from;
-  for (auto [i, extent] : llvm::enumerate(*target)) {
-    bool isBatch = i == 0 && keepsBatch;
-    shape.push_back(isBatch ? source[0] : extent == -1 ? total / known : extent);
-    from.push_back(isBatch ? 0 : -1);
-  }
-  b.result(b.reshape(x, shape, from));
-}
-
-static void concatenate(LayerBuilder &b) {
-  int64_t axis = b.axis("axis", rankOf(b.input()), 0);
-  SmallVector<Value> inputs(b.inputs());
-  bool booleans = llvm::all_of(inputs, [](Value x) { return getElementTypeOrSelf(x.getType()).isInteger(1); });
-  for (Value &x : inputs)
-    x = booleans ? x : b.toFloat(x);
-  b.result(inputs.size() == 1 ? inputs[0] : b.make<nn::ConcatOp>(ValueRange(inputs), axis));
-}
-
-static void stack(LayerBuilder &b) {
-  int64_t axis = b.axis("axis", rankOf(b.input()) + 1, 0);
-  SmallVector<Value> inputs;
-  for (unsigned i = 0; i < b.inputs().size() && !b.failed(); ++i) {
-    b.expectRank(b.input(i), rankOf(b.input()));
-    inputs.push_back(b.failed() ? Value() : b.expandDims(b.floatInput(i), axis));
-  }
-  b.result(inputs.size() == 1 ? inputs[0] : b.make<nn::ConcatOp>(ValueRange(inputs), axis));
 }
 
 ArrayRef<LayerRow> keras::operations() {
@@ -482,26 +350,42 @@ ArrayRef<LayerRow> keras::operations() {
       {"Add", arithmeticOperation<Arithmetic::Add>},
       {"All", quantifier<Kind::Min>},
       {"Any", quantifier<Kind::Max>},
+      {"Arccos", mathFunction<math::AcosOp>},
+      {"Arccosh", mathFunction<math::AcoshOp>},
+      {"Arcsin", mathFunction<math::AsinOp>},
+      {"Arcsinh", mathFunction<math::AsinhOp>},
+      {"Arctan", mathFunction<math::AtanOp>},
+      {"Arctanh", mathFunction<math::AtanhOp>},
+      {"Argmax", position<Kind::Max>},
+      {"Argmin", position<Kind::Min>},
       {"Cast", cast},
+      {"Ceil", mathFunction<math::CeilOp>},
       {"Clip", clip},
-      {"Concatenate", concatenate},
       {"Cos", mathFunction<math::CosOp>},
+      {"Cosh", mathFunction<math::CoshOp>},
       {"Divide", divide},
+      {"DotProductAttention", dotProductAttention, Masks::Own},
+      {"Einsum", einsum},
       {"Equal", comparison<arith::CmpFPredicate::OEQ, arith::CmpIPredicate::eq>},
       {"Erf", mathFunction<math::ErfOp>},
       {"Exp", mathFunction<math::ExpOp>},
-      {"ExpandDims", expandDims},
+      {"Exp2", mathFunction<math::Exp2Op>},
+      {"Expm1", mathFunction<math::ExpM1Op>},
       {"Floor", mathFunction<math::FloorOp>},
-      {"GetItem", getItem},
+      {"FullLike", like<-1>},
       {"Greater", comparison<arith::CmpFPredicate::OGT, arith::CmpIPredicate::sgt>},
       {"GreaterEqual", comparison<arith::CmpFPredicate::OGE, arith::CmpIPredicate::sge>},
       {"Less", comparison<arith::CmpFPredicate::OLT, arith::CmpIPredicate::slt>},
       {"LessEqual", comparison<arith::CmpFPredicate::OLE, arith::CmpIPredicate::sle>},
       {"Log", mathFunction<math::LogOp>},
+      {"Log10", mathFunction<math::Log10Op>},
+      {"Log1p", mathFunction<math::Log1pOp>},
+      {"Log2", mathFunction<math::Log2Op>},
       {"LogicalAnd", logical<arith::AndIOp>},
       {"LogicalNot", logicalNot},
       {"LogicalOr", logical<arith::OrIOp>},
       {"LogicalXor", logical<arith::XOrIOp>},
+      {"Logsumexp", logSumExp},
       {"Matmul", matmul},
       {"Max", reduction<Kind::Max>},
       {"Maximum", arithmeticOperation<Arithmetic::Maximum>},
@@ -511,22 +395,27 @@ ArrayRef<LayerRow> keras::operations() {
       {"Multiply", arithmeticOperation<Arithmetic::Multiply>},
       {"Negative", unary<negative>},
       {"NotEqual", comparison<arith::CmpFPredicate::UNE, arith::CmpIPredicate::ne>},
+      {"OneHot", encodeOneHot},
       {"OnesLike", like<1>},
       {"Power", power},
       {"Prod", reduction<Kind::Prod>},
       {"Reciprocal", unary<reciprocal>},
-      {"Reshape", reshape},
+      {"Round", mathFunction<math::RoundEvenOp>},
       {"Rsqrt", mathFunction<math::RsqrtOp>},
+      {"Sign", unary<sign>},
       {"Sin", mathFunction<math::SinOp>},
+      {"Sinh", mathFunction<math::SinhOp>},
       {"Sqrt", mathFunction<math::SqrtOp>},
       {"Square", unary<square>},
-      {"Squeeze", squeeze},
-      {"Stack", stack},
+      {"Std", variance<true>},
+      {"StopGradient", passOn},
       {"Subtract", arithmeticOperation<Arithmetic::Subtract>},
       {"Sum", reduction<Kind::Sum>},
+      {"Tan", mathFunction<math::TanOp>},
       {"Threshold", threshold},
-      {"Transpose", transpose},
       {"TrueDivide", divide},
+      {"Trunc", mathFunction<math::TruncOp>},
+      {"Var", variance<false>},
       {"Where", where},
       {"ZerosLike", like<0>},
   };

@@ -401,8 +401,6 @@ template <Arithmetic kind, bool mean = false, int numInputs = 0> static void mer
 static void passThrough(LayerBuilder &b) {
   for (auto it = b.layer.config->begin(); it != b.layer.config->end(); ++it)
     b.ignore({it.key()});
-  if (b.isTrained() && b.layer.className != "Identity" && b.layer.className != "ActivityRegularization")
-    b.error() << "this layer class is not supported in training";
   b.result(b.input());
 }
 
@@ -448,12 +446,6 @@ ArrayRef<LayerRow> keras::pointwiseLayers() {
       {"Minimum", merge<Arithmetic::Minimum>, Masks::Own},
       {"Multiply", merge<Arithmetic::Multiply>, Masks::Own},
       {"PReLU", prelu, Masks::Pass},
-      {"RandomBrightness", passThrough},
-      {"RandomContrast", passThrough},
-      {"RandomFlip", passThrough},
-      {"RandomRotation", passThrough},
-      {"RandomTranslation", passThrough},
-      {"RandomZoom", passThrough},
       {"ReLU", relu, Masks::Pass},
       {"Softmax", softmaxLayer, Masks::Own},
       {"SpatialDropout1D", dropout<nn::DropoutKind::Plain, true>, Masks::Pass},

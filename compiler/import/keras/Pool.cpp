@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/import/keras/Layers.h"
 #include "compiler/import/keras/Windows.h"
+#include <cmath>
 
 using namespace llvm;
 using namespace mlir;
@@ -18,12 +19,18 @@ template <unsigned n, bool average> static void pool(LayerBuilder &b) {
   Value x = b.toChannelsLast(b.floatInput(), first);
   Dims size = b.tuple("pool_size", n, 2), ones(n, 1);
   Dims strides = b.attribute("strides") ? b.tuple("strides", n, std::nullopt) : size;
-  Padding pad = padWindows(b, x, b.choice("padding", {"valid", "same"}), size, strides, ones);
-  Value y;
-  if constexpr (average)
-    y = b.make<nn::AvgPoolOp>(x, size, strides, ones, pad.low, pad.high, /*count_include_pad=*/false);
-  else
-    y = b.make<nn::MaxPoolOp>(x, size, strides, ones, pad.low, pad.high);
+  StringRef padding = b.choice("padding", {"valid", "same"});
+  Value given = x;
+  Padding pad = padWindows(b, x, padding, size, strides, ones, average ? 0 : -INFINITY);
+  auto mean = [&](Value padded) {
+    return b.make<nn::AvgPoolOp>(padded, size, strides, ones, pad.low, pad.high, /*count_include_pad=*/false);
+  };
+  Value y = average ? mean(x) : b.make<nn::MaxPoolOp>(x, size, strides, ones, pad.low, pad.high);
+  if (average && x != given && !b.failed()) { // zeros of the padding are among the elements
+    Value counts = b.map(given, [](nn::ScalarBuilder &s, Value e) { return s.constant(1, e); });
+    padWindows(b, counts, padding, size, strides, ones);
+    y = b.map(y, mean(counts), [](nn::ScalarBuilder &s, Value e, Value share) { return s.div(e, share); });
+  }
   b.result(b.fromChannelsLast(y, first));
 }
 

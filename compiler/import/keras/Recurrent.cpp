@@ -1,10 +1,11 @@
 //===- Recurrent.cpp - recurrent layers -----------------------------------===//
 //
-// Rows for LSTM, GRU, SimpleRNN, RNN over cells or a stack of cells, and Bidirectional. A stack of cells is
+// Rows for LSTM, GRU, SimpleRNN, RNN over cells or a stack of cells, Bidirectional, and convolutional LSTMs. A stack of cells is
 // one recurrent op per cell: each reads the whole sequence of the one before it.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/import/keras/Layers.h"
+#include "compiler/import/keras/Windows.h"
 #include "llvm/ADT/StringSwitch.h"
 
 using namespace llvm;
@@ -333,9 +334,115 @@ static void bidirectional(LayerBuilder &b) {
   giveResults(b, outputs, after, walk, b.maskArgument());
 }
 
+//===----------------------------------------------------------------------===//
+// Convolutional LSTM
+//===----------------------------------------------------------------------===//
+
+/// An LSTM whose products are convolutions: one of all steps' inputs, and in the loop one of the state.
+template <unsigned n> static void convLSTM(LayerBuilder &b) {
+  Value x = b.floatInput();
+  b.expectRank(x, n + 3);
+  Walk walk = readWalk(b);
+  bool first = b.channelsFirst();
+  int64_t filters = b.integer("filters", std::nullopt);
+  Dims size = b.tuple("kernel_size", n, std::nullopt), strides = b.tuple("strides", n, 1),
+       dilations = b.tuple("dilation_rate", n, 1), ones(n, 1);
+  StringRef padding = b.choice("padding", {"valid", "same"});
+  b.ignore({"seed", "unit_forget_bias"});
+  for (StringRef key : {"dropout", "recurrent_dropout"}) {
+    if (b.isTrained() && b.number(key, 0) > 0)
+      b.refuse(key, "0 in training");
+    b.ignore({key});
+  }
+  if (walk.stateful)
+    b.refuse("stateful", "false");
+  if (b.maskArgument())
+    b.error() << "some of its steps are masked; supported: all steps";
+  SmallVector<Value> states = b.tensorsOf(1, "initial_state");
+  if (!states.empty() && states.size() != 2)
+    b.error() << "it is called with " << states.size() << " initial states; supported: 2";
+  LayerBuilder cell = b.part("ConvLSTMCell", "conv_lstm_cell", *b.layer.config, "cell", x);
+  Value items = b.toChannelsLast(b.mergeDims(x, 0, 2), first);
+  auto filter = [&](StringRef name, int64_t channels, StringRef initializer, StringRef otherwise) {
+    Dims shape(size);
+    shape.append({channels, 4 * filters});
+    return cell.variable(name, shape, initializer, otherwise);
+  };
+  Value kernel = filter("kernel", b.extent(items, n + 1), "kernel_initializer", "glorot_uniform");
+  Value recurrent = filter("recurrent_kernel", filters, "recurrent_initializer", "orthogonal");
+  Padding pad = padWindows(b, items, padding, size, strides, dilations);
+  Value gates = b.make<nn::ConvOp>(items, kernel, strides, dilations, pad.low, pad.high, 1);
+  if (b.boolean("use_bias", true)) {
+    Value bias = cell.variable("bias", {4 * filters}, "bias_initializer", "zeros");
+    if (bias && b.boolean("unit_forget_bias", true)) // the forget gate, the second of four, begins open
+      cell.overwriteDrawn(bias, filters, filters, 1);
+    gates = b.add(gates, bias);
+  }
+  b.finish(cell, /*checkAttributes=*/false);
+  b.ignore({"kernel_constraint", "recurrent_constraint", "bias_constraint"});
+  gates = b.splitDim(gates, 0, x, {0, 1});
+  Dims stepsFirst(llvm::to_vector(llvm::seq<int64_t>(0, n + 3)));
+  std::swap(stepsFirst[0], stepsFirst[1]);
+  gates = b.transpose(gates, stepsFirst);
+  for (Value &state : states)
+    state = b.toChannelsLast(b.toFloat(state), first);
+  if (b.failed())
+    return;
+  if (states.empty()) {
+    Dims shape(shapeOf(gates).drop_front()), from(llvm::to_vector(llvm::seq<int64_t>(1, n + 3)));
+    shape.back() = filters;
+    from.back() = -1;
+    Value zeros = nn::FullOp::create(b.builder, b.loc, RankedTensorType::get(shape, b.builder.getF32Type()), APFloat(0.0),
+                                     gates, from);
+    states = {zeros, zeros};
+  }
+  auto step = [&](OpBuilder &builder, Location loc, ValueRange before, ValueRange slices) -> SmallVector<Value> {
+    OpBuilder::InsertionGuard guard(b.builder);
+    b.builder.setInsertionPoint(builder.getInsertionBlock(), builder.getInsertionPoint());
+    Value state = before[0];
+    Padding same = padWindows(b, state, "same", size, ones, ones);
+    Value all = b.add(slices[0], b.make<nn::ConvOp>(state, recurrent, ones, ones, same.low, same.high, 1));
+    auto gate = [&](int64_t index, StringRef activation) {
+      auto at = [&](int64_t value) { return getAffineConstantExpr(value, b.builder.getContext()); };
+      return activate(b, b.take(all, n + 1, at(index * filters), at(filters)), activation);
+    };
+    Value input = gate(0, "recurrent_activation"), forget = gate(1, "recurrent_activation"),
+          candidate = gate(2, "activation"), output = gate(3, "recurrent_activation");
+    Value carry = b.add(b.multiply(forget, before[1]), b.multiply(input, candidate));
+    Value next = b.multiply(output, activate(b, carry, "activation"));
+    if (b.failed()) // reported; the loop is dropped with the function
+      next = carry = before[0];
+    return walk.returnSequences ? SmallVector<Value>{next, carry, next} : SmallVector<Value>{next, carry};
+  };
+  SmallVector<bool> reversed{walk.goBackwards};
+  if (walk.returnSequences)
+    reversed.push_back(false);
+  auto scan = nn::ScanOp::create(b.builder, b.loc, states, ValueRange{gates}, reversed, step);
+  if (b.failed())
+    return;
+  if (walk.returnSequences) { // (T, N, spatial..., F)
+    Dims order{1, 0};
+    if (first)
+      order.push_back(n + 2);
+    for (unsigned i = 0; i < n; ++i)
+      order.push_back(i + 2);
+    if (!first)
+      order.push_back(n + 2);
+    b.result(b.transpose(scan.getResult(2), order));
+  } else {
+    b.result(b.fromChannelsLast(scan.getResult(0), first));
+  }
+  if (walk.returnState)
+    for (unsigned i = 0; i < 2; ++i)
+      b.result(b.fromChannelsLast(scan.getResult(i), first));
+}
+
 ArrayRef<LayerRow> keras::recurrentLayers() {
   static const LayerRow rows[] = {
       {"Bidirectional", bidirectional, Masks::Own},
+      {"ConvLSTM1D", convLSTM<1>, Masks::Own},
+      {"ConvLSTM2D", convLSTM<2>, Masks::Own},
+      {"ConvLSTM3D", convLSTM<3>, Masks::Own},
       {"GRU", recurrent, Masks::Own},
       {"LSTM", recurrent, Masks::Own},
       {"RNN", recurrent, Masks::Own},

@@ -32,15 +32,9 @@ static void embedding(LayerBuilder &b) {
   bool isMasked = b.boolean("mask_zero", false);
   if (b.failed())
     return;
-  Type type = getElementTypeOrSelf(x.getType()), i32 = b.builder.getI32Type();
+  Type type = getElementTypeOrSelf(x.getType());
   if (isa<FloatType>(type) || type.getIntOrFloatBitWidth() < 32)
-    indices = b.map({x}, [&](OpBuilder &builder, Location loc, ValueRange v) -> Value {
-      if (isa<FloatType>(type))
-        return arith::FPToSIOp::create(builder, loc, i32, v[0]);
-      if (type.isUnsignedInteger() || type.isInteger(1))
-        return arith::ExtUIOp::create(builder, loc, i32, v[0]);
-      return arith::ExtSIOp::create(builder, loc, i32, v[0]);
-    });
+    indices = b.convert(x, b.builder.getI32Type());
   b.result(b.make<nn::GatherOp>(table, indices, int64_t(0)), isMasked ? notEqual(b, x, 0) : Value());
 }
 
@@ -73,41 +67,47 @@ static void timeDistributed(LayerBuilder &b) {
     return void(b.error() << "its input has " << rankOf(x) << " dimensions; supported: three or more");
   if (b.failed())
     return;
-  ArrayRef<int64_t> shape = shapeOf(x);
-  LayerBuilder probe = b.part(*json, "layer", x);
-  Value steps = x;
-  bool merged = !isStepwise(probe);
-  int64_t length = merged ? b.extent(x, 1) : 0;
-  if (merged) { // steps become items
-    Dims items{ShapedType::isDynamic(shape[0]) ? shape[0] : shape[0] * length}, from{-1};
-    for (auto [i, size] : llvm::enumerate(shape.drop_front(2))) {
-      items.push_back(size);
-      from.push_back(i + 2);
-    }
-    steps = b.reshape(x, items, from);
-  }
-  LayerBuilder part = b.part(*json, "layer", steps);
+  bool merged = !isStepwise(b.part(*json, "layer", x));
+  LayerBuilder part = b.part(*json, "layer", merged ? b.mergeDims(x, 0, 2) : x); // steps become items
   if (b.failed() || !part.buildPart(*json))
     return b.refuse("layer", "a model, or a layer of the table of supported layers");
   b.finish(part);
   if (b.failed() || part.results.size() != 1)
     return void(b.error() << "its layer has " << part.results.size() << " results; supported: 1");
   Value y = part.results[0];
-  if (merged) {
-    Dims whole{shape[0], length}, from{-1, -1};
-    for (auto [i, size] : llvm::enumerate(shapeOf(y).drop_front())) {
-      whole.push_back(size);
-      from.push_back(i + 1);
-    }
-    y = b.reshape(y, whole, from);
-  }
-  b.result(y);
+  b.result(merged ? b.splitDim(y, 0, x, {0, 1}) : y);
+}
+
+/// An embedding that also turns vectors into a score for each token.
+static void reversibleEmbedding(LayerBuilder &b) {
+  int64_t rows = b.integer("input_dim", std::nullopt), columns = b.integer("output_dim", std::nullopt);
+  bool isTied = b.boolean("tie_weights", true);
+  double cap = b.number("logit_soft_cap", 0);
+  b.ignore({"reverse_dtype"});
+  const Json *flag = b.argument(1, "reverse");
+  bool isReverse = flag && asBoolean(flag).value_or(false);
+  if (!isReverse)
+    embedding(b);
+  else
+    b.ignore({"input_length", "sparse", "mask_zero", "embeddings_constraint", "embeddings_regularizer"});
+  Value table = isReverse ? b.variable("embeddings", {rows, columns}, "embeddings_initializer", "uniform") : Value();
+  Value kernel = isTied ? table : b.variable("reverse_embeddings", {columns, rows}, "embeddings_initializer", "uniform");
+  if (!isReverse)
+    return;
+  Value scores = b.make<nn::MatmulOp>(b.floatInput(), kernel, false, /*transpose_rhs=*/isTied);
+  if (cap > 0)
+    scores = b.map(scores, [&](nn::ScalarBuilder &s, Value x) {
+      Value bound = s.constant(cap, x);
+      return s.mul(s.tanh(s.div(x, bound)), bound);
+    });
+  b.result(scores);
 }
 
 ArrayRef<LayerRow> keras::sequenceLayers() {
   static const LayerRow rows[] = {
       {"Embedding", embedding, Masks::Own},
       {"Masking", masking, Masks::Own},
+      {"ReversibleEmbedding", reversibleEmbedding, Masks::Own},
       {"TimeDistributed", timeDistributed, Masks::Pass},
   };
   return rows;

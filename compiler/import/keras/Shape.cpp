@@ -134,7 +134,11 @@ template <unsigned n> static void cropping(LayerBuilder &b) {
   bool first = b.channelsFirst();
   readBorders(b, "cropping", n, first, low, high);
   for (unsigned i = 0; i < n + 2 && !b.failed(); ++i) {
-    if (ShapedType::isDynamic(shapeOf(x)[i]) && !high[i]) {
+    if (ShapedType::isDynamic(shapeOf(x)[i])) {
+      AffineExpr extent = getAffineSymbolExpr(i, b.builder.getContext());
+      if (high[i])
+        x = b.take(x, i, getAffineConstantExpr(low[i], b.builder.getContext()), extent - (low[i] + high[i]));
+      low[i] = high[i] ? 0 : low[i];
       sizes.push_back(-1);
       continue;
     }
@@ -146,19 +150,6 @@ template <unsigned n> static void cropping(LayerBuilder &b) {
   }
   if (!b.failed())
     b.result(b.slice(x, low, sizes));
-}
-
-/// Repeats each element along dimension `dim`, whose extent may be free.
-static Value repeat(LayerBuilder &b, Value x, int64_t dim, int64_t factor) {
-  if (!x || factor == 1)
-    return x;
-  Dims shape(shapeOf(x)), repeated(shape), from;
-  repeated.insert(repeated.begin() + dim + 1, factor);
-  if (!ShapedType::isDynamic(shape[dim]))
-    shape[dim] *= factor;
-  for (int64_t i = 0; i < rankOf(x); ++i)
-    from.push_back(i < dim ? i : i > dim ? i + 1 : -1);
-  return b.reshape(b.broadcast(b.expandDims(x, dim + 1), repeated), shape, from);
 }
 
 template <unsigned n> static void upSampling(LayerBuilder &b) {
@@ -173,7 +164,7 @@ template <unsigned n> static void upSampling(LayerBuilder &b) {
     return;
   if (!linear && llvm::any_of(shapeOf(x).drop_front().drop_back(), ShapedType::isDynamic)) {
     for (unsigned i = 0; i < n; ++i)
-      x = repeat(b, x, i + 1, factors[i]);
+      x = b.repeat(x, i + 1, factors[i], /*whole=*/false);
     return b.result(b.fromChannelsLast(x, first));
   }
   for (unsigned i = 0; i < n; ++i)

@@ -15,26 +15,50 @@ struct Padding {
 };
 
 /// The padding of a channels-last `x`. 'same' gives ceil(in / stride) results: the padding is as even as
-/// can be, with the odd element at the end; with strides it needs static extents.
-inline Padding padWindows(LayerBuilder &b, mlir::Value x, llvm::StringRef padding, const Dims &size,
-                          const Dims &strides, const Dims &dilations) {
+/// can be, with the odd element at the end. With strides it depends on the extent: where that is free, `x` becomes
+/// the input with its padding, of elements `border`.
+inline Padding padWindows(LayerBuilder &b, mlir::Value &x, llvm::StringRef padding, const Dims &size,
+                          const Dims &strides, const Dims &dilations, double border = 0) {
   unsigned n = size.size();
   Padding result{Dims(n, 0), Dims(n, 0)};
   if (b.failed() || padding == "valid")
     return result;
-  for (unsigned i = 0; i < n; ++i) {
-    int64_t reach = (size[i] - 1) * dilations[i];
+  for (unsigned i = 0; i < n && x; ++i) {
+    int64_t reach = (size[i] - 1) * dilations[i], stride = strides[i], in = shapeOf(x)[i + 1];
     if (padding == "causal") {
       result.low[i] = reach;
       continue;
     }
     int64_t total = reach;
-    if (strides[i] > 1) {
-      int64_t in = b.extent(x, i + 1), out = (in + strides[i] - 1) / strides[i];
-      total = std::max<int64_t>((out - 1) * strides[i] + reach + 1 - in, 0);
-    }
+    if (stride > 1 && !mlir::ShapedType::isDynamic(in))
+      total = std::max<int64_t>(((in + stride - 1) / stride - 1) * stride + reach + 1 - in, 0);
     result.low[i] = total / 2;
     result.high[i] = total - total / 2;
+    if (stride == 1 || !mlir::ShapedType::isDynamic(in))
+      continue;
+    // max(reach - r, 0) / 2 elements stand before the input, where r = (in - 1) mod stride: one for each j in 1, ...,
+    // reach / 2 with r <= reach - 2 j. The sum of both paddings may be `reach`, as no window begins behind.
+    mlir::AffineExpr extent = mlir::getAffineSymbolExpr(i + 1, b.builder.getContext());
+    int64_t most = reach / 2, least = 0;
+    mlir::AffineExpr length = extent - (reach + most), rest = (length - 1) % stride, missing = extent * 0;
+    for (int64_t j = 1; j <= most; ++j) {
+      int64_t bound = reach - 2 * j;
+      if (bound >= stride - 1)
+        ++least;
+      else
+        missing = missing + (rest + (stride - 1 - bound)).floorDiv(stride);
+    }
+    result.low[i] = least;
+    result.high[i] = reach - least;
+    if (least == most)
+      continue;
+    // Padded with the most that either side may need; what is too much in front is left out.
+    Dims low(rankOf(x), 0), high(rankOf(x), 0);
+    low[i + 1] = most;
+    high[i + 1] = reach;
+    x = b.make<nn::PadOp>(x, low, high, llvm::APFloat(border), nn::PadMode::Constant);
+    x = b.take(x, i + 1, missing, length + reach);
+    result.low[i] = result.high[i] = 0;
   }
   return result;
 }

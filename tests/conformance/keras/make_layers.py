@@ -1,14 +1,14 @@
-"""Makes layers.tar.xz and sequences.tar.xz: one small Keras model per layer and attribute value, with inputs and Keras's
-outputs.
+"""Makes layers.tar.xz and sequences.tar.xz, one small Keras model per layer and attribute value, and graphs.tar.xz, small models
+as users build them, with inputs and Keras's outputs.
 
 Each case is a directory NAME/ holding model.keras and data.npz, whose arrays are input_<i> and output_<i> in the
 order of the model's inputs and outputs (dict outputs also carry their key: output_<i>_<key>) for a batch of 3. Weights are
 random multiples of 1/64, so that they compress; nothing is at its initial value, so a weight that is read wrongly or not
 at all shows. Cases that Keras itself cannot build or run on this backend are printed and left out.
 
-Run with: pip install keras==3.15.1 jax && KERAS_BACKEND=jax python make_layers.py [--only SUBSTRING] [layers] [sequences]
-The expected values are Keras's own (JAX on the CPU, float32). Cases are in the order of cases.py and
-sequence_cases.py and seeded by their names.
+Run with: pip install keras==3.15.1 jax && KERAS_BACKEND=jax python make_layers.py [--only SUBSTRING] [layers] [sequences] [graphs]
+The expected values are Keras's own (JAX on the CPU, float32). Cases are in the order of cases.py,
+sequence_cases.py and graph_cases.py and seeded by their names.
 """
 import argparse
 import io
@@ -22,11 +22,12 @@ import zlib
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
 import cases
+import graph_cases
 import keras
 import numpy as np
 import sequence_cases
 
-ARCHIVES = {"layers": cases.CASES, "sequences": sequence_cases.CASES}
+ARCHIVES = {"layers": cases.CASES, "sequences": sequence_cases.CASES, "graphs": graph_cases.CASES}
 HERE = pathlib.Path(__file__).resolve().parent
 EPOCH = (2026, 1, 1, 0, 0, 0)  # archives carry no build time: the same cases give the same bytes
 

@@ -256,8 +256,14 @@ conv("conv_padding_causal", "attribute 'padding' is \"causal\"", padding="causal
 conv("conv_data_format_unknown", "attribute 'data_format' is \"nhwc\"", "\"channels_first\"", data_format="nhwc")
 conv("conv_input_rank", "its input has shape (?, 8, 3)", "4 dimensions", shape=[8, 3])
 conv("conv_free_channels", "dimension 3 of its input (?, 8, 8, ?) is free", shape=[8, 8, None])
-conv("conv_free_size_strided", "dimension 1 of its input (?, ?, ?, 3) is free", shape=[None, None, 3], padding="same",
-     strides=2)
+one("conv_lstm_stateful", [3, 8, 8, 2], layer("ConvLSTM2D", "l", filters=2, kernel_size=3, stateful=True), "layer 'l' (ConvLSTM2D)",
+    "attribute 'stateful' is true", "supported: false")
+one("category_sparse", [4], layer("CategoryEncoding", "e", num_tokens=3, sparse=True), "layer 'e' (CategoryEncoding)",
+    "attribute 'sparse' is true", "supported: false")
+one("discretization_without_boundaries", [4], layer("Discretization", "d", num_bins=3), "layer 'd' (Discretization)",
+    "attribute 'bin_boundaries' is missing", "a list of numbers")
+one("resizing_interpolation", [8, 8, 3], layer("Resizing", "r", height=4, width=4, interpolation="area"), "layer 'r' (Resizing)",
+    "attribute 'interpolation' is \"area\"", "lanczos5")
 conv("conv_overflow", "variable 'kernel' has shape", kernel_size=[60000, 60000], padding="same")
 one("conv_result_overflow", [40000, 40000, 1], layer("ZeroPadding2D", "z", padding=30000), "layer 'z' (ZeroPadding2D)",
     "at most 2147483647 elements")
