@@ -92,37 +92,22 @@ static Value applyRow(OpBuilder &b, Location loc, ArrayRef<ArrayRef<double>> mat
   return result;
 }
 
-/// G g G^T in two steps, each an update per point, so that every element is computed once.
+/// G g G^T in two steps.
 static LogicalResult lowerWinogradFilter(nn::WinogradFilterOp op, GroupLowering &lowering) {
   ArrayRef<ArrayRef<double>> matrix = transformsOf(op.getTile()).filter;
-  Type element = lowering.typeOf(op).getElementType();
-  auto zero = [&](OpBuilder &b, Location loc, ValueRange) {
-    halide::YieldOp::create(b, loc, lowering.scalar(b, loc, element, 0));
-  };
-  // Defines rows of `func` along `dim` as combinations of what `source` reads at taps along `dim`.
-  auto transform = [&](halide::FuncOp func, unsigned dim,
-                       function_ref<Value(OpBuilder &, Location, ValueRange)> source) {
-    for (auto [point, row] : llvm::enumerate(matrix))
-      halide::UpdateOp::create(
-          lowering.builder, op.getLoc(), func, ArrayRef<halide::ReductionVariable>(),
-          [&](OpBuilder &b, Location loc, ValueRange vars) {
-            IndexBuilder index(b, loc);
-            SmallVector<Value> to(vars), from(vars);
-            to[dim] = index.constant(point);
-            Value sum = applyRow(b, loc, ArrayRef<ArrayRef<double>>(row), {}, [&](int64_t tap) {
-              from[dim] = index.constant(tap);
-              return source(b, loc, from);
-            });
-            halide::YieldOp::create(b, loc, sum, to);
-          });
-  };
-  halide::FuncOp rows = lowering.createFunc(op.getLoc(), "rows", 4, element, zero);
-  transform(rows, 0, [&](OpBuilder &b, Location loc, ValueRange at) {
-    return lowering.at(b, loc, op.getFilter(), at);
-  });
-  halide::FuncOp whole = lowering.defineFunc(op, "winograd_filter", zero);
-  transform(whole, 1, [&](OpBuilder &b, Location loc, ValueRange at) {
-    return lowering.at(b, loc, rows, at);
+  halide::FuncOp rows = halide::FuncOp::create(
+      lowering.builder, op.getLoc(), "filter_rows", {"i", "b", "c", "o"}, lowering.typeOf(op).getElementType(),
+      [&](OpBuilder &b, Location loc, ValueRange v) {
+        IndexBuilder index(b, loc);
+        halide::YieldOp::create(b, loc, applyRow(b, loc, matrix, v[0], [&](int64_t tap) {
+                                  return lowering.at(b, loc, op.getFilter(), {index.constant(tap), v[1], v[2], v[3]});
+                                }));
+      });
+  lowering.defineFunc(op, "winograd_filter", [&](OpBuilder &b, Location loc, ValueRange v) {
+    IndexBuilder index(b, loc);
+    halide::YieldOp::create(b, loc, applyRow(b, loc, matrix, v[1], [&](int64_t tap) {
+                              return lowering.at(b, loc, rows, {v[0], index.constant(tap), v[2], v[3]});
+                            }));
   });
   return success();
 }

@@ -279,9 +279,9 @@ struct Schedule : sylvite::impl::ScheduleBase<Schedule> {
   void runOnOperation() override {
     Machine machine{vectorWidth * 4, vectorRegisters, l2Bytes};
     static constexpr bool (*families[])(PipelineView &, const Machine &) = {
-        scheduleAttention, scheduleCell, scheduleWinograd, scheduleWinogradGradient, scheduleOuterProducts,
-        scheduleDotProducts, scheduleExpandedWindow, schedulePooledConvolution, scheduleByteProduct, scheduleContraction,
-        scheduleChannelReduction, scheduleRowReduction, scheduleJoin, schedulePointwise, scheduleDefault};
+        scheduleAttention, scheduleCell, scheduleWinograd, scheduleWinogradFilter, scheduleWinogradGradient,
+        scheduleOuterProducts, scheduleDotProducts, scheduleExpandedWindow, schedulePooledConvolution, scheduleByteProduct,
+        scheduleContraction, scheduleChannelReduction, scheduleRowReduction, scheduleJoin, schedulePointwise, scheduleDefault};
     llvm::StringMap<llvm::BitVector> computed = findComputedInputs(getOperation());
     for (auto pipeline : getOperation().getOps<halide::PipelineOp>()) {
       if (pipeline.getSchedule())

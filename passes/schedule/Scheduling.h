@@ -110,6 +110,7 @@ int64_t blocksOfOneRow(int64_t blocks, int64_t vectors);
 bool scheduleAttention(PipelineView &view, const Machine &machine);
 bool scheduleCell(PipelineView &view, const Machine &machine);
 bool scheduleWinograd(PipelineView &view, const Machine &machine);
+bool scheduleWinogradFilter(PipelineView &view, const Machine &machine);
 bool scheduleWinogradGradient(PipelineView &view, const Machine &machine);
 bool scheduleOuterProducts(PipelineView &view, const Machine &machine);
 bool scheduleDotProducts(PipelineView &view, const Machine &machine);

@@ -39,6 +39,20 @@ static void scheduleTransform(ScheduleWriter &write, StringRef image, StringRef 
   write.unroll(rows, 0, "j");
 }
 
+/// A filter that is transformed from its taps, or to them: vectors "oi" of `lanes` filters, in a loop "oo", whose rows `a` and
+/// columns `b` are written out.
+static void scheduleFilterRows(ScheduleWriter &write, StringRef out, StringRef a, StringRef b, int64_t lanes) {
+  if (lanes > 1)
+    write.vectorize(out, 0, "oi");
+  write.unroll(out, 0, b);
+  write.unroll(out, 0, a);
+  write.computeAt("filter_rows", out, "oo");
+  if (lanes > 1)
+    write.vectorize("filter_rows", 0, "o");
+  write.unroll("filter_rows", 0, "i");
+  write.unroll("filter_rows", 0, "b");
+}
+
 bool sylvite::scheduleWinograd(PipelineView &view, const Machine &machine) {
   auto winograd = view.pipeline.lookupFunc("winograd"), sums = view.pipeline.lookupFunc("sums");
   if (!winograd || !sums)
@@ -121,6 +135,22 @@ bool sylvite::scheduleWinograd(PipelineView &view, const Machine &machine) {
   return true;
 }
 
+bool sylvite::scheduleWinogradFilter(PipelineView &view, const Machine &machine) {
+  if (!view.pipeline.lookupFunc("winograd_filter"))
+    return false;
+  ScheduleWriter write(view.pipeline);
+  StringRef out = view.output.getSymName();
+  SmallVector<StringRef> vars = view.output.getVarNames();
+  StringRef a = vars[0], b = vars[1], c = vars[2], o = vars[3];
+  int64_t filters = view.outputType.getDimSize(3),
+          lanes = std::min<int64_t>(machine.lanes(view.outputType.getElementType()), filters);
+  write.split(out, 0, o, "oo", "oi", lanes, tailFor(filters, lanes));
+  write.reorder(out, 0, {"oi", b, a, "oo", c});
+  scheduleFilterRows(write, out, a, b, lanes);
+  write.parallel(out, 0, c);
+  return true;
+}
+
 /// The plan of the gradient of a filter: the image from which the gradient's tiles are made has the shape of the convolution's
 /// result.
 static WinogradGradientPlan planOf(PipelineView &view, const Machine &machine, int64_t lanes, int64_t tiles) {
@@ -154,16 +184,8 @@ bool sylvite::scheduleWinogradGradient(PipelineView &view, const Machine &machin
   write.split(out, 0, o, "ot", "oo", plan.filters, TailStrategy::RoundUp);
   write.split(out, 0, "oo", "oo", "oi", lanes, TailStrategy::RoundUp);
   write.reorder(out, 0, {"oi", x, y, "oo", "ci", "ot", "ct"});
-  if (lanes > 1)
-    write.vectorize(out, 0, "oi");
-  write.unroll(out, 0, x);
-  write.unroll(out, 0, y);
+  scheduleFilterRows(write, out, y, x, lanes);
   StringRef task = write.parallelFused(out, 0, {"ot", "ct"});
-  write.computeAt("filter_rows", out, "oo");
-  if (lanes > 1)
-    write.vectorize("filter_rows", 0, "o");
-  write.unroll("filter_rows", 0, "i");
-  write.unroll("filter_rows", 0, "b");
 
   // Sums over all items, to which a group adds its own.
   write.computeAt("products", out, task);

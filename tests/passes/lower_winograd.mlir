@@ -27,11 +27,13 @@ func.func @conv(%x: tensor<?x6x6x4xf32>, %u: tensor<1x16x4x8xf32>) -> tensor<?x6
   return %0 : tensor<?x6x6x8xf32>
 }
 
-// The filter's transform is an update per point: first along rows, then along columns.
+// The filter is transformed along rows, then along columns.
 // CHECK-LABEL: halide.pipeline @winograd_filter {
-// CHECK-COUNT-4: halide.update @rows
-// CHECK-COUNT-4: halide.update @winograd_filter
-// CHECK: halide.output @out : tensor<4x4x4x8xf32>
+// CHECK: halide.func @filter_rows(%i, %b, %c, %o)
+// CHECK: arith.cmpi eq, %i, %c2
+// CHECK: halide.func @winograd_filter(
+// CHECK: halide.at @filter_rows
+// CHECK: halide.output @winograd_filter : tensor<4x4x4x8xf32>
 func.func @filter(%w: tensor<3x3x4x8xf32>) -> tensor<4x4x4x8xf32> {
   %0 = nn.group (%a = %w) : (tensor<3x3x4x8xf32>) -> tensor<4x4x4x8xf32> {
     %1 = nn.winograd_filter %a {tile = 2 : i64} : (tensor<3x3x4x8xf32>) -> tensor<4x4x4x8xf32>

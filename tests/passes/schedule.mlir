@@ -453,6 +453,20 @@ func.func @pooled_filter_gradient(%x: tensor<?x28x28x1xf32>, %g: tensor<?x13x13x
   return %0 : tensor<3x3x1x16xf32>
 }
 
+// A filter's points are combined in registers, of a vector of filters at a time.
+// CHECK-LABEL: halide.pipeline @winograd_filter {
+// CHECK: halide.reorder @winograd_filter, ["oi", "y", "n", "oo", "x"]
+// CHECK: halide.unroll @winograd_filter
+// CHECK: halide.compute_at @filter_rows, @winograd_filter, "oo"
+// CHECK: halide.parallel @winograd_filter, "x"
+func.func @transformed_filter(%w: tensor<3x3x64x64xf32>) -> tensor<4x4x64x64xf32> {
+  %0 = nn.group (%a = %w) : (tensor<3x3x64x64xf32>) -> tensor<4x4x64x64xf32> {
+    %1 = nn.winograd_filter %a {tile = 2 : i64} : (tensor<3x3x64x64xf32>) -> tensor<4x4x64x64xf32>
+    nn.yield %1 : tensor<4x4x64x64xf32>
+  }
+  return %0 : tensor<4x4x64x64xf32>
+}
+
 // By Winograd's algorithm, a group of items is transformed and multiplied before the next; sums are those of a block of channels by one
 // of filters, which the second cache holds with what is transformed.
 // CHECK-LABEL: halide.pipeline @winograd_grad_filter {
