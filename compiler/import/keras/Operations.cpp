@@ -178,6 +178,16 @@ template <Value (*function)(ScalarBuilder &, Value)> static void unary(LayerBuil
   b.result(b.map(b.floatInput(), function));
 }
 
+/// The same where integers stay integers, of which `integers` is the function.
+template <Value (*numbers)(ScalarBuilder &, Value), Value (*integers)(OpBuilder &, Location, Value)>
+static void unaryAny(LayerBuilder &b) {
+  Value x = b.input();
+  auto type = x ? dyn_cast<IntegerType>(getElementTypeOrSelf(x.getType())) : IntegerType();
+  if (!type || type.isInteger(1))
+    return unary<numbers>(b);
+  b.result(b.map({x}, [](OpBuilder &builder, Location loc, ValueRange v) { return integers(builder, loc, v[0]); }));
+}
+
 template <typename MathOp> static void mathFunction(LayerBuilder &b) {
   Value x = b.floatInput();
   b.result(b.map({x}, [](OpBuilder &builder, Location loc, ValueRange v) -> Value {
@@ -186,9 +196,15 @@ template <typename MathOp> static void mathFunction(LayerBuilder &b) {
 }
 
 static Value absolute(ScalarBuilder &s, Value x) { return s.abs(x); }
+static Value absoluteInteger(OpBuilder &b, Location loc, Value x) { return math::AbsIOp::create(b, loc, x); }
 static Value negative(ScalarBuilder &s, Value x) { return s.neg(x); }
+static Value negativeInteger(OpBuilder &b, Location loc, Value x) {
+  Value zero = arith::ConstantOp::create(b, loc, b.getIntegerAttr(x.getType(), 0));
+  return arith::SubIOp::create(b, loc, zero, x);
+}
 static Value reciprocal(ScalarBuilder &s, Value x) { return s.div(s.constant(1, x), x); }
 static Value square(ScalarBuilder &s, Value x) { return s.mul(x, x); }
+static Value squareInteger(OpBuilder &b, Location loc, Value x) { return arith::MulIOp::create(b, loc, x, x); }
 static Value sign(ScalarBuilder &s, Value x) {
   Value zero = s.constant(0, x), notPositive = s.selectGreater(zero, x, s.constant(-1, x), x);
   return s.selectGreater(x, zero, s.constant(1, x), notPositive);
@@ -346,7 +362,7 @@ static void matmul(LayerBuilder &b) {
 ArrayRef<LayerRow> keras::operations() {
   using Kind = nn::ReduceKind;
   static const LayerRow rows[] = {
-      {"Absolute", unary<absolute>},
+      {"Absolute", unaryAny<absolute, absoluteInteger>},
       {"Add", arithmeticOperation<Arithmetic::Add>},
       {"All", quantifier<Kind::Min>},
       {"Any", quantifier<Kind::Max>},
@@ -393,7 +409,7 @@ ArrayRef<LayerRow> keras::operations() {
       {"Min", reduction<Kind::Min>},
       {"Minimum", arithmeticOperation<Arithmetic::Minimum>},
       {"Multiply", arithmeticOperation<Arithmetic::Multiply>},
-      {"Negative", unary<negative>},
+      {"Negative", unaryAny<negative, negativeInteger>},
       {"NotEqual", comparison<arith::CmpFPredicate::UNE, arith::CmpIPredicate::ne>},
       {"OneHot", encodeOneHot},
       {"OnesLike", like<1>},
@@ -406,7 +422,7 @@ ArrayRef<LayerRow> keras::operations() {
       {"Sin", mathFunction<math::SinOp>},
       {"Sinh", mathFunction<math::SinhOp>},
       {"Sqrt", mathFunction<math::SqrtOp>},
-      {"Square", unary<square>},
+      {"Square", unaryAny<square, squareInteger>},
       {"Std", variance<true>},
       {"StopGradient", passOn},
       {"Subtract", arithmeticOperation<Arithmetic::Subtract>},

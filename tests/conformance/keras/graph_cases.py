@@ -1031,6 +1031,13 @@ def _():
     return Model(x, [layers.CategoryEncoding(100, output_mode=m)(x) for m in ("one_hot", "multi_hot", "count")])
 
 
+@case("integer_signs")
+def _():
+    x = Input((4,), dtype="int32")
+    y = x - 50
+    return Model(x, [ops.abs(y), -y, ops.square(y)])
+
+
 @case("discretization_modes")
 def _():
     x = Input((4,))
