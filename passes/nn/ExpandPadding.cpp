@@ -8,7 +8,6 @@
 #include "passes/Passes.h"
 #include "passes/nn/Utils.h"
 
-
 namespace sylvite {
 #define GEN_PASS_DEF_EXPANDPADDING
 #include "passes/Passes.h.inc"

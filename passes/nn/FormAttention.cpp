@@ -11,7 +11,6 @@
 
 #include "dialects/nn/TensorBuilder.h"
 
-#include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/Remarks.h"
 
@@ -85,12 +84,10 @@ struct FormAttention : OpRewritePattern<MatmulOp> {
     }
     unsigned next = 1;
     for (auto [map, position] : llvm::reverse(maps)) {
-      IRMapping mapping;
-      for (auto [i, argument] : llvm::enumerate(map.getBody().getArguments()))
-        mapping.map(argument, i == position ? score : Value(body->getArgument(next++)));
-      for (Operation &scalar : map.getBody().front().without_terminator())
-        rewriter.clone(scalar, mapping);
-      score = mapping.lookupOrDefault(map.getBody().front().getTerminator()->getOperand(0));
+      SmallVector<Value> scalars;
+      for (unsigned i = 0; i < map.getNumOperands(); ++i)
+        scalars.push_back(i == position ? score : Value(body->getArgument(next++)));
+      score = inlineBody(rewriter, map, scalars);
     }
     YieldOp::create(rewriter, attention.getLoc(), score);
     remark::passed(op.getLoc(), remark::RemarkOpts::name("Attention").category("contractions"))

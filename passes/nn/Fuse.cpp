@@ -59,20 +59,12 @@ struct MergeMaps : OpRewritePattern<MapOp> {
     for (Value operand : operands)
       block->addArgument(scalarType(operand.getType()), merged.getLoc());
     unsigned produced = producer.getNumOperands();
-    auto inlineBody = [&](MapOp map, ValueRange arguments) {
-      Block &source = map.getBody().front();
-      IRMapping mapping;
-      mapping.map(source.getArguments(), arguments);
-      for (Operation &op : source.without_terminator())
-        rewriter.clone(op, mapping);
-      return mapping.lookupOrDefault(source.getTerminator()->getOperand(0));
-    };
     SmallVector<Value> all(block->args_begin(), block->args_end());
-    Value element = inlineBody(producer, ArrayRef<Value>(all).slice(position, produced));
+    Value element = inlineBody(rewriter, producer, ArrayRef<Value>(all).slice(position, produced));
     SmallVector<Value> scalars(all.begin(), all.begin() + position);
     scalars.push_back(element);
     scalars.append(all.begin() + position + produced, all.end());
-    YieldOp::create(rewriter, merged.getLoc(), inlineBody(consumer, scalars));
+    YieldOp::create(rewriter, merged.getLoc(), inlineBody(rewriter, consumer, scalars));
     rewriter.replaceOp(consumer, merged);
     rewriter.eraseOp(producer);
     return success();
@@ -132,14 +124,6 @@ bool changesUnitsOnly(ReshapeOp reshape) {
     return kept;
   };
   return sizes(reshape.getInput().getType()) == sizes(reshape.getType());
-}
-
-/// Whether `slice` keeps its free dimensions whole, so that their sizes are those of its input.
-bool keepsFreeSizes(SliceOp slice) {
-  for (auto [size, start, stride] : llvm::zip(slice.getSizes(), slice.getStarts(), slice.getStrides()))
-    if (size < 0 && (start != 0 || stride != 1))
-      return false;
-  return true;
 }
 
 /// Whether a map alone reads `op`, and takes its elements from where `op` does: a slice, and what drops a

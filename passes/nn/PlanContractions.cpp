@@ -8,7 +8,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/nn/NN.h"
-#include "dialects/nn/Pointwise.h"
+#include "dialects/nn/TensorBuilder.h"
 #include "passes/Passes.h"
 #include "passes/nn/Utils.h"
 #include "passes/schedule/CostModel.h"
@@ -109,9 +109,6 @@ template <typename Op> struct PlanPattern : OpRewritePattern<Op> {
   const Machine &machine;
 };
 
-bool isZero(ArrayRef<int64_t> values) {
-  return llvm::all_of(values, [](int64_t value) { return value == 0; });
-}
 bool isOne(ArrayRef<int64_t> values) {
   return llvm::all_of(values, [](int64_t value) { return value == 1; });
 }
@@ -123,9 +120,7 @@ struct PointwiseConv : PlanPattern<ConvOp> {
   LogicalResult matchAndRewrite(ConvOp op, PatternRewriter &rewriter) const override {
     RankedTensorType input = typeOf(op.getInput()), filter = typeOf(op.getFilter());
     ArrayRef<int64_t> spatial = input.getShape().drop_front().drop_back();
-    if (op.getGroups() != 1 || !isOne(filter.getShape().drop_back(2)) || !isOne(op.getStrides()) ||
-        !isZero(op.getPaddingLow()) || !isZero(op.getPaddingHigh()) ||
-        ShapedType::isDynamicShape(spatial))
+    if (!isPointwise(op) || ShapedType::isDynamicShape(spatial))
       return failure();
     int64_t positions = ShapedType::getNumElements(spatial);
     int64_t batch = input.getDimSize(0), channels = input.getShape().back(),
@@ -260,9 +255,7 @@ struct SplitDepth : PlanPattern<MatmulOp> {
     int64_t partDepth = depth / parts;
     Value sum;
     for (int64_t part = 0; part < parts; ++part) {
-      SmallVector<int64_t> starts(rank, 0), sizes, ones(rank, 1);
-      for (int64_t size : lhs.getShape())
-        sizes.push_back(ShapedType::isDynamic(size) ? -1 : size);
+      SmallVector<int64_t> starts(rank, 0), sizes = TensorBuilder::sliceSizes(lhs), ones(rank, 1);
       starts.back() = part * partDepth;
       sizes.back() = partDepth;
       Value left = SliceOp::create(rewriter, op.getLoc(), op.getLhs(), starts, sizes, ones);

@@ -197,15 +197,12 @@ struct RaiseSlice : OpRewritePattern<SliceOp> {
   LogicalResult matchAndRewrite(SliceOp slice, PatternRewriter &rewriter) const override {
     Operation *source = slice.getInput().getDefiningOp();
     Box box(slice);
-    // A free size that is not all of a dimension is that of no other tensor.
-    for (auto [size, start, stride] : llvm::zip(box.sizes, box.starts, box.strides))
-      if (size < 0 && (start != 0 || stride != 1))
-        return failure();
     auto takesTheSame = [&](Operation *user) {
       auto other = dyn_cast<SliceOp>(user);
       return other && Box(other) == box;
     };
-    if (!source || dependsOnParametersOnly(slice.getInput()) || !llvm::all_of(source->getUsers(), takesTheSame))
+    // A free size that is not all of a dimension is that of no other tensor.
+    if (!source || !keepsFreeSizes(slice) || dependsOnParametersOnly(slice.getInput()) || !llvm::all_of(source->getUsers(), takesTheSame))
       return failure();
     rewriter.setInsertionPoint(source);
     Value taken = raise(source, box, rewriter);
@@ -225,15 +222,11 @@ struct SliceBeforePointwiseConv : OpRewritePattern<ConvOp> {
     Value input = conv.getInput();
     RankedTensorType type = typeOf(input);
     SmallVector<int64_t> strides(conv.getStrides());
-    auto isOne = [](int64_t size) { return size == 1; };
     auto skipsTheSame = [&](Operation *user) {
       auto other = dyn_cast<ConvOp>(user);
-      return other && other.getInput() == input && other.getStrides() == ArrayRef(strides) &&
-             llvm::all_of(typeOf(other.getFilter()).getShape().drop_back(2), isOne) &&
-             !llvm::any_of(other.getPaddingLow(), [](int64_t padding) { return padding; }) &&
-             !llvm::any_of(other.getPaddingHigh(), [](int64_t padding) { return padding; });
+      return other && other.getInput() == input && other.getStrides() == ArrayRef(strides) && readsOnePosition(other);
     };
-    if (llvm::all_of(strides, isOne) || !isa_and_nonnull<MapOp, ConvOp>(input.getDefiningOp()) ||
+    if (llvm::all_of(strides, [](int64_t stride) { return stride == 1; }) || !isa_and_nonnull<MapOp, ConvOp>(input.getDefiningOp()) ||
         ShapedType::isDynamicShape(type.getShape().drop_front()) || !llvm::all_of(input.getUsers(), skipsTheSame))
       return failure();
     Box box(type);

@@ -223,15 +223,6 @@ struct AbsorbPadding : OpRewritePattern<ConvOp> {
   }
 };
 
-bool isPointwise(ConvOp conv) {
-  auto isOne = [](int64_t size) { return size == 1; };
-  auto isZero = [](int64_t padding) { return padding == 0; };
-  return conv && conv.getGroups() == 1 &&
-         llvm::all_of(cast<RankedTensorType>(conv.getFilter().getType()).getShape().drop_back(2), isOne) &&
-         llvm::all_of(conv.getStrides(), isOne) && llvm::all_of(conv.getPaddingLow(), isZero) &&
-         llvm::all_of(conv.getPaddingHigh(), isZero);
-}
-
 /// Whether the mean of a pointwise convolution takes more operations than the convolution of a mean, which is the same.
 bool costsLessAfter(AvgPoolOp pool, ConvOp conv) {
   ArrayRef<int64_t> filter = cast<RankedTensorType>(conv.getFilter().getType()).getShape();
@@ -245,7 +236,7 @@ struct PoolBeforeConv : OpRewritePattern<AvgPoolOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(AvgPoolOp pool, PatternRewriter &rewriter) const override {
     auto conv = pool.getInput().getDefiningOp<ConvOp>();
-    if (!isPointwise(conv) || !conv->hasOneUse() || !costsLessAfter(pool, conv))
+    if (!conv || !isPointwise(conv) || !conv->hasOneUse() || !costsLessAfter(pool, conv))
       return failure();
     Value mean = AvgPoolOp::create(rewriter, pool.getLoc(), conv.getInput(), pool.getWindow(), pool.getStrides(),
                                    pool.getDilations(), pool.getPaddingLow(), pool.getPaddingHigh(), pool.getCountIncludePad());

@@ -160,16 +160,38 @@ ConvOp sylvite::findDepthwiseReader(Value value) {
   return isWindow ? conv : ConvOp();
 }
 
+static bool areAll(ArrayRef<int64_t> values, int64_t value) {
+  return llvm::all_of(values, [&](int64_t each) { return each == value; });
+}
+
+bool sylvite::readsOnePosition(ConvOp conv) {
+  ArrayRef<int64_t> filter = cast<RankedTensorType>(conv.getFilter().getType()).getShape();
+  return areAll(filter.drop_back(2), 1) && areAll(conv.getPaddingLow(), 0) && areAll(conv.getPaddingHigh(), 0);
+}
+
+bool sylvite::isPointwise(ConvOp conv) {
+  return conv.getGroups() == 1 && readsOnePosition(conv) && areAll(conv.getStrides(), 1);
+}
+
+bool sylvite::keepsFreeSizes(SliceOp slice) {
+  for (auto [size, start, stride] : llvm::zip(slice.getSizes(), slice.getStarts(), slice.getStrides()))
+    if (size < 0 && (start != 0 || stride != 1))
+      return false;
+  return true;
+}
+
+Value sylvite::inlineBody(OpBuilder &builder, MapOp map, ValueRange scalars) {
+  Block &body = map.getBody().front();
+  IRMapping mapping;
+  mapping.map(body.getArguments(), scalars);
+  for (Operation &op : body.without_terminator())
+    builder.clone(op, mapping);
+  return mapping.lookupOrDefault(body.getTerminator()->getOperand(0));
+}
+
 Value sylvite::cloneMap(OpBuilder &builder, MapOp map, ValueRange operands) {
   return MapOp::create(builder, map.getLoc(), map.getType().getElementType(), operands,
-                       [&](OpBuilder &b, Location, ValueRange scalars) {
-                         Block &block = map.getBody().front();
-                         IRMapping mapping;
-                         mapping.map(block.getArguments(), scalars);
-                         for (Operation &op : block.without_terminator())
-                           b.clone(op, mapping);
-                         return mapping.lookupOrDefault(block.getTerminator()->getOperand(0));
-                       });
+                       [&](OpBuilder &b, Location, ValueRange scalars) { return inlineBody(b, map, scalars); });
 }
 
 bool sylvite::isSum(MapOp map) {

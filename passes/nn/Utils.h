@@ -59,6 +59,18 @@ bool isDepthwise(nn::ConvOp conv);
 /// shape, one at least, and padding lead there. Null where there is none, or where sizes other than the batch are free.
 nn::ConvOp findDepthwiseReader(mlir::Value value);
 
+/// Whether each position of the result of `conv` is computed from one of the input: a window of one, without padding.
+bool readsOnePosition(nn::ConvOp conv);
+
+/// Whether `conv` is a product at each position: it reads that position alone, and all of its channels.
+bool isPointwise(nn::ConvOp conv);
+
+/// Whether `slice` keeps its free dimensions whole, so that their sizes are those of its input.
+bool keepsFreeSizes(nn::SliceOp slice);
+
+/// What `map` yields of `scalars`: the ops of its body, copied.
+mlir::Value inlineBody(mlir::OpBuilder &builder, nn::MapOp map, mlir::ValueRange scalars);
+
 /// A map of `operands` that computes what `map` does of its own.
 mlir::Value cloneMap(mlir::OpBuilder &builder, nn::MapOp map, mlir::ValueRange operands);
 

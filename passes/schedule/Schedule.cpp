@@ -11,7 +11,6 @@
 
 #include "llvm/ADT/BitVector.h"
 
-
 namespace sylvite {
 #define GEN_PASS_DEF_SCHEDULE
 #include "passes/Passes.h.inc"

@@ -200,11 +200,13 @@ static Value absoluteInteger(OpBuilder &b, Location loc, Value x) { return math:
 static Value negative(ScalarBuilder &s, Value x) { return s.neg(x); }
 static Value negativeInteger(OpBuilder &b, Location loc, Value x) {
   Value zero = arith::ConstantOp::create(b, loc, b.getIntegerAttr(x.getType(), 0));
-  return arith::SubIOp::create(b, loc, zero, x);
+  return arithmetic(b, loc, Arithmetic::Subtract, zero, x);
 }
 static Value reciprocal(ScalarBuilder &s, Value x) { return s.div(s.constant(1, x), x); }
 static Value square(ScalarBuilder &s, Value x) { return s.mul(x, x); }
-static Value squareInteger(OpBuilder &b, Location loc, Value x) { return arith::MulIOp::create(b, loc, x, x); }
+static Value squareInteger(OpBuilder &b, Location loc, Value x) {
+  return arithmetic(b, loc, Arithmetic::Multiply, x, x);
+}
 static Value sign(ScalarBuilder &s, Value x) {
   Value zero = s.constant(0, x), notPositive = s.selectGreater(zero, x, s.constant(-1, x), x);
   return s.selectGreater(x, zero, s.constant(1, x), notPositive);
