@@ -11,6 +11,8 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Matchers.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace sylvite;
 
@@ -110,6 +112,12 @@ static int64_t itemElements(PipelineView &view, StringRef name) {
   return ShapedType::isDynamicShape(shape) ? 0 : ShapedType::getNumElements(shape);
 }
 
+/// Positions whose products with a vector of weights take as long as that vector takes to come from beyond the caches.
+static double positionsOfWait() {
+  constexpr double productsOfCycle = 2;
+  return productsOfCycle * estimateWeightCycles(lineBytes);
+}
+
 /// Places the loops over rows, `vars` innermost last, those over tiles of a row in `order` and over blocks of channels
 /// in `tasks` apart. Where an image is larger than the weights, a task is a block of its rows: it finds in its core's
 /// cache what that core wrote in the kernel before, and reads the weights again. Otherwise a task reads its own
@@ -126,9 +134,10 @@ static bool orderRows(PipelineView &view, const Machine &machine, ScheduleWriter
   int64_t elements = itemElements(view, operands.input) + ShapedType::getNumElements(shape.drop_front());
   bool byRows = perChannel || elements > ShapedType::getNumElements(weights.getBufferType().getShape());
   StringRef out = view.output.getSymName();
-  // A task of a few microseconds, a few tiles at least.
+  // A task of a few microseconds, a few tiles at least, which multiply for half as long again as the weights take to come.
   constexpr int64_t leastCycles = 1 << 13, mostTasks = 8;
-  int64_t leastTiles = std::max<int64_t>(4, 2 * leastCycles / (depth * tile.vectors * tile.rows));
+  int64_t leastTiles = std::max<int64_t>({4, 2 * leastCycles / (depth * tile.vectors * tile.rows),
+                                          static_cast<int64_t>(std::ceil(1.5 * positionsOfWait() / tile.rows))});
   if (operands.rows == 0) // whose size is free
     return !byRows;
   int64_t tiles = llvm::divideCeil(shape[operands.rows], tile.rows);
@@ -252,15 +261,18 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
                        channels % width == 0 && view.pipeline.lookupInput(operands->weightsName);
   bool inSteps = (operands->block || copiesColumns) && tile.rows > 1 && innermost && innermost.getInt() % steps == 0 &&
                  innermost.getInt() > steps;
-  // Weights that fill the caches once come from memory, but for those of a product that a kernel has just written, as a step of
-  // training does. How often a free number of positions reads them is not known.
+  // Weights come from beyond the caches, but for those of a product that a kernel has just written, as a step of training does.
+  // Where many positions read them that does not show. How often a free number of positions reads them is not known.
   int64_t rowBytes = width * view.outputType.getElementTypeBitWidth() / 8;
-  bool fetchesWeights = inSteps && weightsAreLarger && rowBytes % lineBytes == 0 && !ShapedType::isDynamic(positions) &&
+  ArrayRef<int64_t> ofItem = shape.drop_front(operands->rows > 0).drop_back();
+  bool waits = !ShapedType::isDynamicShape(ofItem) && operands->block &&
+               ShapedType::getNumElements(ofItem) < 20 * positionsOfWait();
+  bool fetchesWeights = inSteps && (weightsAreLarger || waits) && rowBytes % lineBytes == 0 && !ShapedType::isDynamic(positions) &&
                         !(rvars.size() == 1 && view.computed.contains(operands->weightsName));
 
   // A block's weights that leave the first cache before the next tile reads them again are taken in parts that do not, as long
   // as the sums of all positions stay there with them.
-  if (fetchesWeights && depth * rowBytes > heldBytes && positions % tile.rows == 0 &&
+  if (fetchesWeights && weightsAreLarger && depth * rowBytes > heldBytes && positions % tile.rows == 0 &&
       ShapedType::getNumElements(shape.drop_front().drop_back()) * rowBytes <= heldBytes) {
     int64_t part = heldSteps(innermost.getInt() / steps, steps * rowBytes);
     write.computeAt(p, out, task);

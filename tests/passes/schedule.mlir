@@ -237,12 +237,27 @@ func.func @few_columns(%x: tensor<7x512xf32>, %w: tensor<1x64x3x8xf32>) -> tenso
 // CHECK: halide.split @out, "x" into ("xo", "xi") by 6 tail shift_inwards
 // CHECK-NEXT: halide.split @out, "xo" into ("xb", "xo") by 21 tail guard_with_if
 // CHECK-NEXT: halide.reorder @out, ["ci", "xi", "xo", "co", "xb", "n"]
+// So many rows do not notice when the weights come.
+// CHECK-NOT: halide.prefetch
 func.func @packed_rows(%x: tensor<?x784x64xf32>, %w: tensor<2x64x16xf32>) -> tensor<?x784x24xf32> {
   %0 = nn.group (%a = %x, %f = %w) : (tensor<?x784x64xf32>, tensor<2x64x16xf32>) -> tensor<?x784x24xf32> {
     %1 = nn.packed_matmul %a, %f {columns = 24 : i64} : (tensor<?x784x64xf32>, tensor<2x64x16xf32>) -> tensor<?x784x24xf32>
     nn.yield %1 : tensor<?x784x24xf32>
   }
   return %0 : tensor<?x784x24xf32>
+}
+
+// Fewer rows: their weights come while a block before them is multiplied, which has rows enough for that.
+// CHECK-LABEL: halide.pipeline @packed_matmul_{{[0-9]+}} {
+// CHECK: halide.split @out, "x" into ("xo", "xi") by 6 tail shift_inwards
+// CHECK-NEXT: halide.split @out, "xo" into ("xb", "xo") by 8 tail guard_with_if
+// CHECK: halide.prefetch @matmul stage 1, @in1 at "ro" offset 128
+func.func @packed_few_rows(%x: tensor<?x196x512xf32>, %w: tensor<8x512x16xf32>) -> tensor<?x196x128xf32> {
+  %0 = nn.group (%a = %x, %f = %w) : (tensor<?x196x512xf32>, tensor<8x512x16xf32>) -> tensor<?x196x128xf32> {
+    %1 = nn.packed_matmul %a, %f {columns = 128 : i64} : (tensor<?x196x512xf32>, tensor<8x512x16xf32>) -> tensor<?x196x128xf32>
+    nn.yield %1 : tensor<?x196x128xf32>
+  }
+  return %0 : tensor<?x196x128xf32>
 }
 
 // The weights are larger: a task is a block of them.
