@@ -35,6 +35,24 @@ static StringRef outputVariable(PipelineView &view, halide::FuncOp attention, un
   return view.output.getVarNames()[dim];
 }
 
+/// Elements of the input that `func` reads, through transposes, which lie next to each other along its variable `dim`.
+static int64_t contiguousElements(PipelineView &view, halide::FuncOp func, unsigned dim) {
+  SmallVector<halide::AtOp> reads;
+  func.walk([&](halide::AtOp at) { reads.push_back(at); });
+  if (reads.size() != 1)
+    return 1;
+  auto isVariable = [&](Value index) {
+    auto argument = dyn_cast<BlockArgument>(index);
+    return argument && argument.getArgNumber() == dim;
+  };
+  auto indices = reads.front().getIndices();
+  unsigned position = llvm::find_if(indices, isVariable) - indices.begin();
+  if (halide::FuncOp next = view.pipeline.lookupFunc(reads.front().getFunc()))
+    return contiguousElements(view, next, position);
+  halide::InputOp input = view.pipeline.lookupInput(reads.front().getFunc());
+  return input && position + 1 == indices.size() ? std::max<int64_t>(input.getBufferType().getShape().back(), 1) : 1;
+}
+
 /// In how many blocks of its rows a head of `flops` is divided. Where heads are few, an even number of tasks keeps cores busy;
 /// each block makes panels of its own of all keys and values.
 static int64_t countBlocks(int64_t heads, double flops) {
@@ -141,7 +159,11 @@ bool sylvite::scheduleAttention(PipelineView &view, const Machine &machine) {
     else
       write.computeAt(panels.getSymName(), out, task);
     write.boundExtent(panels.getSymName(), names(panels).back(), width);
-    write.vectorize(panels.getSymName(), 0, names(panels).back(), lanes);
+    // Keys that lie in rows are read so, and transposed in registers.
+    bool inRows = panels == keys && contiguousElements(view, keys, rank - 1) % lanes == 0;
+    write.vectorize(panels.getSymName(), 0, names(panels)[inRows ? rank - 1 : rank], lanes);
+    if (inRows)
+      write.unroll(panels.getSymName(), 0, names(panels).back());
   }
 
   // A register tile of a product, in the loop `at` of `consumer`.

@@ -267,7 +267,8 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
   ArrayRef<int64_t> ofItem = shape.drop_front(operands->rows > 0).drop_back();
   bool waits = !ShapedType::isDynamicShape(ofItem) && operands->block &&
                ShapedType::getNumElements(ofItem) < 20 * positionsOfWait();
-  bool fetchesWeights = inSteps && (weightsAreLarger || waits) && rowBytes % lineBytes == 0 && !ShapedType::isDynamic(positions) &&
+  bool fetchesWeights = inSteps && (weightsAreLarger || waits) && rowBytes % lineBytes == 0 &&
+                        !ShapedType::isDynamic(positions) &&
                         !(rvars.size() == 1 && view.computed.contains(operands->weightsName));
 
   // A block's weights that leave the first cache before the next tile reads them again are taken in parts that do not, as long

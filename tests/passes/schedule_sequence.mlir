@@ -49,6 +49,7 @@ func.func @cell(%h: tensor<?x16xf32>, %w: tensor<2x16x2x8xf32>) -> (tensor<?x16x
 // CHECK-NEXT: halide.reorder @transpose_1, ["ci", "xi", "co", "xo", "x", "n"]
 // CHECK: halide.parallel @transpose_1, "task"
 // CHECK: halide.compute_at @keys, @transpose_1, "task"
+// CHECK: halide.vectorize @keys, "c" by 8
 // CHECK: halide.compute_at @values, @transpose_1, "task"
 // CHECK: halide.compute_at @scores, @transpose_1, "xo"
 // CHECK: halide.compute_at @products, @scores, "jo"
@@ -70,14 +71,18 @@ func.func @attention(%q: tensor<?x20x4x16xf32>, %k: tensor<?x4x16x20xf32>, %v: t
 }
 
 // Two heads are four tasks: each takes half of a head's rows, and makes panels of its own.
-// CHECK-LABEL: halide.pipeline @attention_{{[0-9]+}} {
+// CHECK-LABEL: halide.pipeline @transpose_attention {
 // CHECK: halide.split @attention, "x" into ("xo", "xi") by
 // CHECK-NEXT: halide.split @attention, "xo" into ("xb", "xo") by
 // CHECK-NEXT: halide.reorder @attention, ["ci", "xi", "co", "xo", "xb", "y", "n"]
+// Keys that lie in rows are read as rows and transposed in registers.
 // CHECK: halide.compute_at @keys, @attention, "task"
-func.func @few_heads(%q: tensor<?x2x256x64xf32>, %k: tensor<?x2x64x256xf32>, %v: tensor<?x2x256x64xf32>) -> tensor<?x2x256x64xf32> {
-  %0 = nn.group (%a = %q, %b = %k, %c = %v) : (tensor<?x2x256x64xf32>, tensor<?x2x64x256xf32>, tensor<?x2x256x64xf32>) -> tensor<?x2x256x64xf32> {
-    %y = nn.attention %a, %b, %c scores () : (tensor<?x2x256x64xf32>, tensor<?x2x64x256xf32>, tensor<?x2x256x64xf32>) -> tensor<?x2x256x64xf32> {
+// CHECK: halide.vectorize @keys, "x" by 8
+// CHECK-NEXT: halide.unroll @keys, "c"
+func.func @few_heads(%q: tensor<?x2x256x64xf32>, %k: tensor<?x2x256x64xf32>, %v: tensor<?x2x256x64xf32>) -> tensor<?x2x256x64xf32> {
+  %0 = nn.group (%a = %q, %b = %k, %c = %v) : (tensor<?x2x256x64xf32>, tensor<?x2x256x64xf32>, tensor<?x2x256x64xf32>) -> tensor<?x2x256x64xf32> {
+    %t = nn.transpose %b [0, 1, 3, 2] : (tensor<?x2x256x64xf32>) -> tensor<?x2x64x256xf32>
+    %y = nn.attention %a, %t, %c scores () : (tensor<?x2x256x64xf32>, tensor<?x2x64x256xf32>, tensor<?x2x256x64xf32>) -> tensor<?x2x256x64xf32> {
     ^bb0(%s: f32):
       nn.yield %s : f32
     }
