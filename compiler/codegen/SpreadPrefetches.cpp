@@ -88,9 +88,9 @@ Stmt SpreadPrefetches::visit(const Block *op) {
     if (!is_const_one((*loop)->extent) && !reads.names.count((*loop)->name))
       around = *loop;
   auto times = around ? as_const_int(around->extent) : std::nullopt;
-  if (!times || !reads.names.count(moving->name))
-    return IRMutator::visit(op);
   Stmt fetches = WriteOut().mutate(op->first);
+  if (!times || !reads.names.count(moving->name))
+    return Block::make(fetches, mutate(op->rest));
   Expr turn = Variable::make(Halide::Int(32), moving->name) + Variable::make(Halide::Int(32), around->name);
   return Block::make(IfThenElse::make(turn % static_cast<int32_t>(*times) == 0, fetches), mutate(op->rest));
 }

@@ -656,20 +656,24 @@ static LogicalResult verifyRun(Operation *op, StringRef label, FlatSymbolRefAttr
                  failed(verifyBuffers(op, label, "output", outputs, pipeline.getOutputTypes())));
 }
 
-LogicalResult CallOp::verifySymbolUses(SymbolTableCollection &symbolTable) {
-  for (FlatSymbolRefAttr name : {getPipelineAttr(), getSingleAttr()})
-    if (name && failed(verifyRun(*this, "call", name, getInputs().getTypes(),
-                                 getOutputs().getTypes(), symbolTable)))
+/// The same of a call or a launch, which may name a second pipeline, for few rows.
+template <typename Op>
+static LogicalResult verifyRuns(Op op, StringRef label, TypeRange inputs, TypeRange outputs, SymbolTableCollection &symbolTable) {
+  for (FlatSymbolRefAttr name : {op.getPipelineAttr(), op.getFewAttr()})
+    if (name && failed(verifyRun(op, label, name, inputs, outputs, symbolTable)))
       return failure();
+  auto isFree = [](Type type) { return !cast<ShapedType>(type).hasStaticShape(); };
+  if (op.getFewAttr() && llvm::none_of(inputs, isFree) && llvm::none_of(outputs, isFree))
+    return op.emitOpError(label) << "_c4: no buffer has a free size, which `few` asks for";
   return success();
 }
 
+LogicalResult CallOp::verifySymbolUses(SymbolTableCollection &symbolTable) {
+  return verifyRuns(*this, "call", getInputs().getTypes(), getOutputs().getTypes(), symbolTable);
+}
+
 LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbolTable) {
-  for (FlatSymbolRefAttr name : {getPipelineAttr(), getSingleAttr()})
-    if (name && failed(verifyRun(*this, "launch", name, getIns().getTypes(), getOuts().getTypes(),
-                                 symbolTable)))
-      return failure();
-  return success();
+  return verifyRuns(*this, "launch", getIns().getTypes(), getOuts().getTypes(), symbolTable);
 }
 
 void LaunchOp::getEffects(

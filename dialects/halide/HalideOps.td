@@ -319,15 +319,16 @@ def Halide_CallOp : Halide_Op<"call", [
     - call_c1: it names a pipeline of the module.
     - call_c2: there is one operand per input and one result per output buffer.
     - call_c3: types are compatible with those of the pipeline's buffers.
+    - call_c4: with `few`, a buffer has a free size.
 
-    `single` names a pipeline for the case that the first dimension of the first output is one, under the
-    same constraints.
+    `few @other up_to N` names a pipeline for the case that the first free size of the buffers, inputs first, is at most N,
+    under the same constraints.
   }];
-  let arguments = (ins FlatSymbolRefAttr:$pipeline, OptionalAttr<FlatSymbolRefAttr>:$single,
+  let arguments = (ins FlatSymbolRefAttr:$pipeline, OptionalAttr<FlatSymbolRefAttr>:$few, OptionalAttr<I64Attr>:$most,
                        Variadic<Halide_Buffer>:$inputs);
   let results = (outs Variadic<Halide_Buffer>:$outputs);
   let assemblyFormat = [{
-    $pipeline (`single` $single^)? `(` $inputs `)` attr-dict `:` functional-type($inputs, $outputs)
+    $pipeline (`few` $few^ `up_to` $most)? `(` $inputs `)` attr-dict `:` functional-type($inputs, $outputs)
   }];
 }
 
@@ -346,13 +347,14 @@ def Halide_LaunchOp : Halide_Op<"launch", [
     - launch_c1: it names a pipeline of the module.
     - launch_c2: there is one `ins` buffer per input and one `outs` buffer per output.
     - launch_c3: types are compatible with those of the pipeline's buffers.
+    - launch_c4: with `few`, a buffer has a free size.
 
-    `single` is that of `halide.call`.
+    `few` is that of `halide.call`.
   }];
-  let arguments = (ins FlatSymbolRefAttr:$pipeline, OptionalAttr<FlatSymbolRefAttr>:$single,
+  let arguments = (ins FlatSymbolRefAttr:$pipeline, OptionalAttr<FlatSymbolRefAttr>:$few, OptionalAttr<I64Attr>:$most,
                        Variadic<AnyMemRef>:$ins, Variadic<AnyMemRef>:$outs);
   let assemblyFormat = [{
-    $pipeline (`single` $single^)? (`ins` `(` $ins^ `:` type($ins) `)`)? `outs` `(` $outs `:` type($outs) `)` attr-dict
+    $pipeline (`few` $few^ `up_to` $most)? (`ins` `(` $ins^ `:` type($ins) `)`)? `outs` `(` $outs `:` type($outs) `)` attr-dict
   }];
 }
 

@@ -215,10 +215,11 @@ LogicalResult HostEmitter::emitLaunch(halide::LaunchOp launch) {
     return LLVM::AddressOfOp::create(b, loc, pointer, function);
   };
   Value kernel = addressOf(launch.getPipelineAttr());
-  if (FlatSymbolRefAttr single = launch.getSingleAttr()) {
-    Value rows = memories[launch.getOuts().front()].freeSizes.front();
-    Value isSingle = LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::eq, rows, constant(i64, 1));
-    kernel = LLVM::SelectOp::create(b, loc, isSingle, addressOf(single), kernel);
+  if (FlatSymbolRefAttr few = launch.getFewAttr()) {
+    auto counted = llvm::find_if(buffersOfLaunch, [&](Value buffer) { return !memories[buffer].freeSizes.empty(); });
+    Value isFew = LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::sle, memories[*counted].freeSizes.front(),
+                                       constant(i64, *launch.getMost()));
+    kernel = LLVM::SelectOp::create(b, loc, isFew, addressOf(few), kernel);
   }
   // After a failure the runtime runs nothing, so the last status is the first one.
   status = LLVM::CallOp::create(

@@ -225,10 +225,10 @@ static bool readsOnlyItsPlace(halide::PipelineOp pipeline, StringRef input, unsi
   return !elsewhere;
 }
 
-/// The kernel that a call runs and, where it has one, that for a single item.
+/// The kernel that a call runs and, where it has one, that for few rows.
 static SmallVector<halide::PipelineOp, 2> pipelinesOf(halide::CallOp call) {
   SmallVector<halide::PipelineOp, 2> pipelines;
-  for (FlatSymbolRefAttr name : {call.getPipelineAttr(), call.getSingleAttr()})
+  for (FlatSymbolRefAttr name : {call.getPipelineAttr(), call.getFewAttr()})
     if (auto pipeline = name ? SymbolTable::lookupNearestSymbolFrom<halide::PipelineOp>(call, name) : nullptr)
       pipelines.push_back(pipeline);
   return pipelines;

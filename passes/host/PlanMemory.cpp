@@ -227,7 +227,7 @@ void HostWriter::writeCall(OpBuilder &b, halide::CallOp call) {
   for (Value value : call.getResults())
     addBytes(value);
   auto launch = halide::LaunchOp::create(b, call.getLoc(), call.getPipelineAttr(),
-                                         call.getSingleAttr(), ins, outs);
+                                         call.getFewAttr(), call.getMostAttr(), ins, outs);
   launch->setAttr("layers", call->getAttr("layers"));
   // The elements that flops_per_element counts are the first result's, or an operand's.
   auto operand = call->getAttrOfType<IntegerAttr>("flops_operand");

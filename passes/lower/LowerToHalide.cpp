@@ -7,6 +7,7 @@
 #include "passes/lower/Lowering.h"
 #include "passes/Passes.h"
 #include "passes/nn/Utils.h"
+#include "passes/schedule/CostModel.h"
 
 #include "llvm/ADT/StringExtras.h"
 
@@ -351,6 +352,14 @@ static bool wantsSingleRow(nn::GroupOp group) {
   return isProduct && llvm::all_of(group.getBody().getArguments(), isBatch);
 }
 
+/// Whether `group` has a product that sums over a free number of rows, the gradient of a dense layer's kernel: few of them
+/// want another schedule than many.
+static bool sumsOverRows(nn::GroupOp group) {
+  return llvm::any_of(group.getBody().getOps<nn::MatmulOp>(), [](nn::MatmulOp product) {
+    return isGradientOfWeights(product) && cast<RankedTensorType>(product.getLhs().getType()).isDynamicDim(0);
+  });
+}
+
 /// A short name for a kernel: its ops, joined; slices in a row are one.
 static std::string kernelName(nn::GroupOp group) {
   SmallVector<StringRef> parts;
@@ -393,25 +402,31 @@ struct LowerToHalide : sylvite::impl::LowerToHalideBase<LowerToHalide> {
     getOperation().walk([&](nn::GroupOp group) { groups.push_back(group); });
     LoweringTable table;
     SymbolTable symbols(getOperation());
-    llvm::StringMap<std::pair<halide::PipelineOp, halide::PipelineOp>> pipelines; // and for one row
+    llvm::StringMap<std::pair<halide::PipelineOp, halide::PipelineOp>> pipelines; // and for few rows
     for (nn::GroupOp group : groups) {
-      auto &[pipeline, single] = pipelines[structureOf(group)];
+      auto &[pipeline, few] = pipelines[structureOf(group)];
+      bool singleRow = wantsSingleRow(group), fewRows = !singleRow && sumsOverRows(group);
+      OpBuilder builder(group);
       if (!pipeline) {
         pipeline = lower(group, table);
         if (!pipeline)
           return signalPassFailure();
         symbols.insert(pipeline, std::prev(getOperation().getBody()->end()));
-        if (wantsSingleRow(group)) {
-          single = lowerSingleRow(group, table);
-          if (!single)
+        if (singleRow) {
+          few = lowerSingleRow(group, table);
+          if (!few)
             return signalPassFailure();
-          symbols.insert(single, std::prev(getOperation().getBody()->end()));
+          symbols.insert(few, std::prev(getOperation().getBody()->end()));
+        } else if (fewRows) {
+          few = pipeline.clone();
+          few->setAttr("few", builder.getI64IntegerAttr(rowsOfOneBlock));
+          symbols.insert(few, std::prev(getOperation().getBody()->end()));
         }
       }
-      OpBuilder builder(group);
       auto call = halide::CallOp::create(builder, group.getLoc(), group.getResultTypes(),
                                          FlatSymbolRefAttr::get(pipeline),
-                                         single ? FlatSymbolRefAttr::get(single) : nullptr,
+                                         few ? FlatSymbolRefAttr::get(few) : nullptr,
+                                         few ? builder.getI64IntegerAttr(singleRow ? 1 : rowsOfOneBlock) : nullptr,
                                          group.getOperands());
       auto shape = resultShapeMap(group);
       if (failed(shape))

@@ -2,7 +2,8 @@
 //
 // Decides what becomes one kernel. A kernel is an anchor (an op with a loop nest of its own) with the
 // maps that follow it at register level, or a chain of maps, or a data movement with the maps that feed
-// it. Maps that read each other's results, which others read too, are one kernel with several results. A map reads
+// it. Maps that read each other's results, which others read too, are one kernel with several results, also with the gradient
+// of weights that they use up: no gradient is written then. A map reads
 // through slices: the gates of a recurrent cell are slices of one product, and the maps that make the next states of
 // them are one kernel with it. Attention reads and writes through transposes. A product
 // that a depthwise convolution reads joins it where nn-plan-contractions left its positions in rows. Other chains of
@@ -253,17 +254,18 @@ bool isPartOfPooling(Operation *op) {
          llvm::all_of(op->getUsers(), [&](Operation *user) { return user == pool || llvm::is_contained(choice, user); });
 }
 
-/// Maps that are one kernel with `first`, later ones, in order: those of its type that read it, or that they read, and so
-/// on, as the new values of a parameter and of what its optimizer keeps do. What each reads of the others then stays in
+/// Maps that are one kernel with `first`, a map or a gradient, later ones, in order: those of its type that read it, or that they
+/// read, and so on, as the new values of a parameter and of what its optimizer keeps do. What each reads of the others then stays in
 /// registers, and what several read is read once. None when something that they read is computed after `first`.
-SmallVector<Operation *> mapsBeside(MapOp first, const SmallPtrSetImpl<Operation *> &taken) {
+SmallVector<Operation *> mapsBeside(Operation *first, const SmallPtrSetImpl<Operation *> &taken) {
   constexpr unsigned mostMaps = 8;
   Block *block = first->getBlock();
+  Type type = first->getResult(0).getType();
   llvm::SmallSetVector<Operation *, mostMaps> maps;
   maps.insert(first);
   auto join = [&](Operation *op) {
     auto map = dyn_cast_or_null<MapOp>(op);
-    if (map && map->getBlock() == block && map.getType() == first.getType() && first->isBeforeInBlock(map) &&
+    if (map && map->getBlock() == block && map.getType() == type && first->isBeforeInBlock(map) &&
         !taken.contains(map))
       maps.insert(map);
   };
@@ -383,8 +385,8 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
       SmallVector<Operation *> joined; // whose results are results of the kernel, too
       if (auto product = dyn_cast<PackedMatmulOp>(op))
         joined = cellOf(product);
-      else if (auto map = dyn_cast<MapOp>(op))
-        joined = mapsBeside(map, taken);
+      else if (isa<MapOp>(op) || isGradientOfWeights(&op))
+        joined = mapsBeside(&op, taken);
       else if (auto pool = dyn_cast<MaxPoolOp>(op))
         joined = choiceOf(pool);
       group.append(joined);

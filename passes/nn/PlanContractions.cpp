@@ -227,6 +227,22 @@ private:
   }
 };
 
+/// The gradient of weights whose columns would fill a part of a vector only, those of a classifier: its rows do. What is left to do,
+/// to transpose the result, is little beside the sum over all rows of both operands. 5408 x 10 over 128 rows: 0.27 to 0.13 ms.
+struct WidenGradient : PlanPattern<MatmulOp> {
+  using PlanPattern::PlanPattern;
+  LogicalResult matchAndRewrite(MatmulOp op, PatternRewriter &rewriter) const override {
+    if (!isGradientOfWeights(op))
+      return failure();
+    int64_t lanes = machine.lanes(op.getType().getElementType()), rows = op.getType().getDimSize(0), columns = op.getType().getDimSize(1);
+    if (4 * columns > 3 * lanes || rows % lanes)
+      return failure();
+    Value wide = MatmulOp::create(rewriter, op.getLoc(), op.getRhs(), op.getLhs(), /*transposeLhs=*/true);
+    rewriter.replaceOpWithNewOp<TransposeOp>(op, wide, ArrayRef<int64_t>{1, 0});
+    return success();
+  }
+};
+
 /// A product whose rows and weights for a tile's columns leave the second cache: each block of columns would read all rows from
 /// beyond it. It becomes a sum of products over parts of the contracted dimension, which do stay there; the last kernel adds
 /// what those before it have stored. 128 rows of 3072 terms with 768 columns, BERT-base's second dense layer, on a Xeon with
@@ -486,17 +502,18 @@ static std::optional<SmallVector<DimGroup>> groupDims(ReshapeOp op) {
 
 namespace {
 
-/// map(reshape(x), y) becomes reshape(map(x, reshape(y))) where x comes from a contraction.
-struct SinkReshape : OpRewritePattern<MapOp> {
-  using OpRewritePattern::OpRewritePattern;
+/// map(reshape(x), y) becomes reshape(map(x, reshape(y))) where x comes from a contraction: also from the gradient of weights, whose
+/// update is then part of its kernel.
+struct SinkReshape : PlanPattern<MapOp> {
+  using PlanPattern::PlanPattern;
   LogicalResult matchAndRewrite(MapOp map, PatternRewriter &rewriter) const override {
     // As it stands, the map may be an epilogue already.
     if (isContractionOrEpilogue(map))
       return failure();
     for (Value operand : map.getOperands()) {
       auto reshape = operand.getDefiningOp<ReshapeOp>();
-      if (!reshape || reshape.getType() != map.getType() || !isReadByMapsOnly(reshape.getInput()) ||
-          !isContractionOrEpilogue(reshape.getInput()))
+      if (!reshape || reshape.getType() != map.getType() ||
+          !(isReadByMapsOnly(reshape.getInput()) ? isContractionOrEpilogue(reshape.getInput()) : isUpdate(reshape.getInput())))
         continue;
       auto groups = groupDims(reshape);
       if (!groups)
@@ -521,14 +538,27 @@ struct SinkReshape : OpRewritePattern<MapOp> {
     return failure();
   }
 
+  /// Whether `op` is the gradient of weights whose columns fill vectors.
+  bool isTiledGradient(Operation *op) const {
+    return isGradientOfWeights(op) && typeOf(op->getResult(0)).getShape().back() % machine.lanes(getElementTypeOrSelf(op->getResult(0))) == 0;
+  }
+
+  /// Whether `value` is a map that reads the gradient of weights: a new value of what its optimizer keeps.
+  bool isUpdate(Value value) const {
+    auto map = value.getDefiningOp<MapOp>();
+    return map && llvm::any_of(map.getOperands(), [&](Value operand) {
+      return isTiledGradient(operand.getDefiningOp()) && isReadByMapsOnly(operand);
+    });
+  }
+
   /// Whether `value` is a contraction's result, or made of one that nothing else reads, by maps of its
   /// shape.
-  static bool isContractionOrEpilogue(Value value) {
+  bool isContractionOrEpilogue(Value value) const {
     SetVector<Value> reached; // once each: where paths part and meet again, there are many
     reached.insert(value);
     for (size_t i = 0; i < reached.size(); ++i) {
       Operation *op = reached[i].getDefiningOp();
-      if (isa_and_nonnull<PackedConvOp, PackedMatmulOp, WinogradConvOp>(op))
+      if (isa_and_nonnull<PackedConvOp, PackedMatmulOp, WinogradConvOp>(op) || isTiledGradient(op))
         return true;
       if (isa_and_nonnull<MapOp>(op))
         for (Value operand : op->getOperands())
@@ -595,10 +625,11 @@ struct PlanContractions : sylvite::impl::PlanContractionsBase<PlanContractions> 
     llvm::StringSet<> updated = updatedParameters(getOperation()->getParentOfType<ModuleOp>());
     patterns.add<PackConv>(context, machine);
     patterns.add<PackMatmul>(context, machine, updated);
+    patterns.add<WidenGradient>(context, machine);
     patterns.add<PackGates>(context, machine, /*benefit=*/2);
     patterns.add<SplitDepth>(context, machine, updated, /*benefit=*/2);
     populateSplitTransposedConvs(patterns);
-    patterns.add<SinkReshape>(context);
+    patterns.add<SinkReshape>(context, machine);
     populateFormAttention(patterns, machine);
     TransposeOp::getCanonicalizationPatterns(patterns, context);
     ReshapeOp::getCanonicalizationPatterns(patterns, context);

@@ -169,6 +169,12 @@ bool sylvite::readsOnePosition(ConvOp conv) {
   return areAll(filter.drop_back(2), 1) && areAll(conv.getPaddingLow(), 0) && areAll(conv.getPaddingHigh(), 0);
 }
 
+bool sylvite::isGradientOfWeights(Operation *op) {
+  auto product = dyn_cast_or_null<MatmulOp>(op);
+  return product && product.getTransposeLhs() && !product.getTransposeRhs() && product.getType().getRank() == 2 &&
+         product.getType().hasStaticShape();
+}
+
 bool sylvite::isPointwise(ConvOp conv) {
   return conv.getGroups() == 1 && readsOnePosition(conv) && areAll(conv.getStrides(), 1);
 }

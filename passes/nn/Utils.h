@@ -74,6 +74,9 @@ mlir::Value inlineBody(mlir::OpBuilder &builder, nn::MapOp map, mlir::ValueRange
 /// A map of `operands` that computes what `map` does of its own.
 mlir::Value cloneMap(mlir::OpBuilder &builder, nn::MapOp map, mlir::ValueRange operands);
 
+/// Whether `op` is a product that sums over the rows of two matrices, as the gradient of a dense layer's kernel is.
+bool isGradientOfWeights(mlir::Operation *op);
+
 /// Whether `map` adds its two operands.
 bool isSum(nn::MapOp map);
 

@@ -27,17 +27,18 @@ double sylvite::estimateCycles(const Contraction &contraction, Tile tile) {
   int64_t operandBytes = contraction.depth * 4 * (tile.vectors * contraction.lanes + tile.rows);
   double step = std::max({accumulators / 2.0, operandBytes > firstCacheBytes ? 5.0 : 4.5, 0.6 * loads});
   // A panel of weights that leaves the first cache comes from the second for every tile.
+  // Where it does so for few tiles, the second cache has it from beyond, which costs more.
+  bool isFree = ShapedType::isDynamic(contraction.positions);
   int64_t panelWidth = tile.vectors * contraction.lanes * 4;
   if (contraction.streams || contraction.depth * panelWidth > firstCacheBytes)
-    step = std::max(step, panelWidth / secondCacheBandwidth);
+    step = std::max(step, panelWidth / secondCacheBandwidth) + (isFree ? 0.25 * panelWidth / secondCacheBandwidth : 0);
   // Fewer loads leave room for what else the core does.
   step += 0.02 * loads;
   double ends = 2.0 * accumulators + 16; // zeroes, the epilogue and its stores, the loops
   ends += 2.5 * tile.rows * contraction.taps;
-  // A free number of positions is taken to be large: a single one has a kernel of its own.
-  double rowTiles = ShapedType::isDynamic(contraction.positions)
-                        ? 1.0 / tile.rows
-                        : llvm::divideCeil(contraction.positions, tile.rows);
+  // A free number of positions is some times that of a small batch; a single one has a kernel of its own.
+  double rowTiles = isFree ? double(llvm::divideCeil(itemsOfStep, tile.rows)) / itemsOfStep
+                           : llvm::divideCeil(contraction.positions, tile.rows);
   double tiles = llvm::divideCeil(contraction.channels, tile.vectors * contraction.lanes) * rowTiles;
   return tiles * (contraction.depth * step + ends);
 }

@@ -106,7 +106,11 @@ struct ExpandedWindow {
 /// many rows of the image would be expanded twice.
 int64_t planStrip(const ExpandedWindow &window, const Machine &machine);
 
-/// Items of a step of training, whose number is free, as estimates take it.
+/// Rows of a sum of outer products, most of them, that its kernel for few rows takes at one go: a tile's share of both operands stays
+/// in the first cache.
+constexpr int64_t rowsOfOneBlock = 128;
+
+/// Items of a step of training, or rows of a product, whose number is free, as estimates take it.
 constexpr int64_t itemsOfStep = 32;
 
 /// A 3x3 convolution of stride one: `height` by `width` positions of `filters` from `channels`.

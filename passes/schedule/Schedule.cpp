@@ -263,7 +263,7 @@ static llvm::StringMap<llvm::BitVector> findComputedInputs(ModuleOp module) {
         value = view.getInput();
       inputs[i] = isa_and_nonnull<halide::CallOp>(value.getDefiningOp());
     }
-    for (auto name : {call.getPipelineAttr(), call.getSingleAttr()})
+    for (auto name : {call.getPipelineAttr(), call.getFewAttr()})
       if (name)
         computed.try_emplace(name.getValue(), inputs).first->second &= inputs;
   });
@@ -286,6 +286,7 @@ struct Schedule : sylvite::impl::ScheduleBase<Schedule> {
       if (pipeline.getSchedule())
         continue;
       PipelineView view(pipeline);
+      view.fewRows = bool(pipeline->removeAttr("few"));
       if (auto inputs = computed.find(pipeline.getSymName()); inputs != computed.end())
         for (auto [i, input] : llvm::enumerate(pipeline.getInputs()))
           if (inputs->second[i])

@@ -23,6 +23,7 @@ struct PipelineView {
   mlir::RankedTensorType outputType;
   llvm::SmallVector<halide::FuncOp> funcs;      ///< in order of definition
   llvm::SmallVector<halide::FuncOp> reductions; ///< those with updates, in order
+  bool fewRows = false;       ///< it is the one for few rows of several
   llvm::StringSet<> computed; ///< inputs that kernels before have written, in every call of the pipeline
 
   /// The only update of `func`, or null when it has none or several.

@@ -37,3 +37,29 @@ func.func @forward(%x: tensor<?x64xf32> {nn.name = "x", nn.dims = ["batch", ""]}
   %0 = halide.call @k(%x, %w) {layers = ["a"], flops_per_element = 2, shape = affine_map<()[n] -> (n, 64)>} : (tensor<?x64xf32>, tensor<64xf32>) -> tensor<?x64xf32>
   return %0 : tensor<?x64xf32>
 }
+
+// Of two kernels, that for few rows is launched where the batch is small.
+// CHECK: llvm.func @few(
+// CHECK: %[[N:.*]] = llvm.load %{{.*}} : !llvm.ptr -> i64
+// CHECK: %[[ANY:.*]] = llvm.mlir.addressof @compiled_argv
+// CHECK: %[[MOST:.*]] = llvm.mlir.constant(8 : i64) : i64
+// CHECK: %[[IS_FEW:.*]] = llvm.icmp "sle" %[[N]], %[[MOST]] : i64
+// CHECK: %[[FEW:.*]] = llvm.mlir.addressof @other_argv
+// CHECK: %[[KERNEL:.*]] = llvm.select %[[IS_FEW]], %[[FEW]], %[[ANY]]
+// CHECK: llvm.call @sylvite_launch(%{{.*}}, %{{.*}}, %[[KERNEL]], %{{.*}})
+halide.pipeline @l attributes {symbol = "other"} {
+  halide.input @x : tensor<?x64xf32>
+  halide.input @w : tensor<64xf32>
+  halide.func @y(%n, %c) -> f32 {
+    %0 = halide.at @x[%n, %c] : f32
+    %1 = halide.at @w[%c] : f32
+    %2 = arith.mulf %0, %1 : f32
+    halide.yield %2 : f32
+  }
+  halide.output @y : tensor<?x64xf32>
+}
+func.func @few(%x: tensor<?x64xf32> {nn.name = "x", nn.dims = ["batch", ""]}) -> (tensor<?x64xf32> {nn.name = "y"}) {
+  %w = nn.get @w : tensor<64xf32>
+  %0 = halide.call @k few @l up_to 8(%x, %w) {layers = ["a"], flops_per_element = 2, shape = affine_map<()[n] -> (n, 64)>} : (tensor<?x64xf32>, tensor<64xf32>) -> tensor<?x64xf32>
+  return %0 : tensor<?x64xf32>
+}

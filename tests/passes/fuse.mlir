@@ -404,3 +404,54 @@ func.func @part_of_rows(%x: tensor<?x8xf32>, %w: tensor<1x4x8xf32>) -> tensor<?x
   %1 = nn.packed_matmul %0, %w {columns = 8 : i64} : (tensor<?x4xf32>, tensor<1x4x8xf32>) -> tensor<?x8xf32>
   return %1 : tensor<?x8xf32>
 }
+
+// The gradient of weights is used up by their update where it is made; also here nothing is computed that comes later.
+// CHECK-LABEL: func.func @update_of_weights
+// CHECK: nn.get @kernel
+// CHECK-NEXT: %[[U:.*]]:2 = nn.group (%[[X:.*]] = %arg0, %[[G:.*]] = %arg1, %[[V:.*]] = %{{.*}}, %[[R:.*]] = %arg2, %[[W:.*]] = %{{.*}})
+// CHECK-NEXT: %[[D:.*]] = nn.matmul %[[X]], %[[G]] {transpose_lhs}
+// CHECK-NEXT: %[[NV:.*]] = nn.map(%[[V]], %[[D]], %[[R]])
+// CHECK: %[[NW:.*]] = nn.map(%[[W]], %[[NV]])
+// CHECK: nn.yield %[[NW]], %[[NV]]
+// CHECK: return %[[U]]#0, %[[U]]#1
+nn.parameter trainable @kernel : tensor<64x32xf32>
+nn.parameter @velocity : tensor<64x32xf32>
+func.func @update_of_weights(%x: tensor<?x64xf32>, %g: tensor<?x32xf32>, %rate: tensor<f32>) -> (tensor<64x32xf32>, tensor<64x32xf32>) {
+  %v = nn.get @velocity : tensor<64x32xf32>
+  %d = nn.matmul %x, %g {transpose_lhs} : (tensor<?x64xf32>, tensor<?x32xf32>) -> tensor<64x32xf32>
+  %nv = nn.map (%v, %d, %rate) : (tensor<64x32xf32>, tensor<64x32xf32>, tensor<f32>) -> tensor<64x32xf32> {
+  ^bb0(%a: f32, %b: f32, %r: f32):
+    %0 = arith.mulf %b, %r : f32
+    %1 = arith.subf %a, %0 : f32
+    nn.yield %1 : f32
+  }
+  %w = nn.get @kernel : tensor<64x32xf32>
+  %nw = nn.map (%w, %nv) : (tensor<64x32xf32>, tensor<64x32xf32>) -> tensor<64x32xf32> {
+  ^bb0(%a: f32, %b: f32):
+    %0 = arith.addf %a, %b : f32
+    nn.yield %0 : f32
+  }
+  return %nw, %nv : tensor<64x32xf32>, tensor<64x32xf32>
+}
+
+// Where all gradients are clipped together, none is: the norm comes after it.
+// CHECK-LABEL: func.func @clipped
+// CHECK: nn.group
+// CHECK-NEXT: nn.matmul
+// CHECK-NEXT: nn.yield
+// CHECK: nn.group
+// CHECK-NEXT: nn.reduce
+// CHECK: nn.group
+// CHECK-NEXT: nn.map
+func.func @clipped(%x: tensor<?x64xf32>, %g: tensor<?x32xf32>) -> tensor<64x32xf32> {
+  %w = nn.get @kernel : tensor<64x32xf32>
+  %d = nn.matmul %x, %g {transpose_lhs} : (tensor<?x64xf32>, tensor<?x32xf32>) -> tensor<64x32xf32>
+  %n = nn.reduce sum_square %d dims [0, 1] : (tensor<64x32xf32>) -> tensor<f32>
+  %nw = nn.map (%w, %d, %n) : (tensor<64x32xf32>, tensor<64x32xf32>, tensor<f32>) -> tensor<64x32xf32> {
+  ^bb0(%a: f32, %b: f32, %r: f32):
+    %0 = arith.divf %b, %r : f32
+    %1 = arith.subf %a, %0 : f32
+    nn.yield %1 : f32
+  }
+  return %nw : tensor<64x32xf32>
+}

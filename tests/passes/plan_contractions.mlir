@@ -318,3 +318,60 @@ func.func @long_and_few(%x: tensor<?x8x2048xf32>) -> tensor<?x8x64xf32> {
   %0 = nn.matmul %x, %w : (tensor<?x8x2048xf32>, tensor<2048x64xf32>) -> tensor<?x8x64xf32>
   return %0 : tensor<?x8x64xf32>
 }
+
+// -----
+
+// The update of weights keeps the shape of their gradient, in whose kernel it then is; a vector of them it is where the columns do
+// not fill vectors, or where something else reads the gradient.
+// CHECK-LABEL: func.func @update
+// CHECK: %[[D:.*]] = nn.matmul %arg0, %arg1 {transpose_lhs}
+// CHECK: %[[V:.*]] = nn.map(%arg2, %[[D]]) : (tensor<32x16xf32>, tensor<32x16xf32>) -> tensor<32x16xf32>
+// CHECK: %[[W:.*]] = nn.map(%arg3, %[[V]]) : (tensor<32x16xf32>, tensor<32x16xf32>) -> tensor<32x16xf32>
+// CHECK: return %[[V]], %[[W]]
+func.func @update(%x: tensor<?x32xf32>, %g: tensor<?x16xf32>, %v: tensor<32x16xf32>, %w: tensor<32x16xf32>) -> (tensor<32x16xf32>, tensor<32x16xf32>) {
+  %0 = nn.matmul %x, %g {transpose_lhs} : (tensor<?x32xf32>, tensor<?x16xf32>) -> tensor<32x16xf32>
+  %1 = nn.reshape %0 from [-1] : tensor<32x16xf32> to tensor<512xf32>
+  %2 = nn.reshape %v from [-1] : tensor<32x16xf32> to tensor<512xf32>
+  %3 = nn.reshape %w from [-1] : tensor<32x16xf32> to tensor<512xf32>
+  %4 = nn.map (%2, %1) : (tensor<512xf32>, tensor<512xf32>) -> tensor<512xf32> {
+  ^bb0(%a: f32, %b: f32):
+    %8 = arith.mulf %a, %b : f32
+    nn.yield %8 : f32
+  }
+  %5 = nn.map (%3, %4) : (tensor<512xf32>, tensor<512xf32>) -> tensor<512xf32> {
+  ^bb0(%a: f32, %b: f32):
+    %8 = arith.addf %a, %b : f32
+    nn.yield %8 : f32
+  }
+  %6 = nn.reshape %4 from [-1, -1] : tensor<512xf32> to tensor<32x16xf32>
+  %7 = nn.reshape %5 from [-1, -1] : tensor<512xf32> to tensor<32x16xf32>
+  return %6, %7 : tensor<32x16xf32>, tensor<32x16xf32>
+}
+// CHECK-LABEL: func.func @gradient_read
+// CHECK: nn.map({{.*}}) : (tensor<512xf32>, tensor<512xf32>) -> tensor<512xf32>
+func.func @gradient_read(%x: tensor<?x32xf32>, %g: tensor<?x16xf32>, %v: tensor<32x16xf32>) -> (tensor<32x16xf32>, tensor<32x16xf32>) {
+  %0 = nn.matmul %x, %g {transpose_lhs} : (tensor<?x32xf32>, tensor<?x16xf32>) -> tensor<32x16xf32>
+  %1 = nn.reshape %0 from [-1] : tensor<32x16xf32> to tensor<512xf32>
+  %2 = nn.reshape %v from [-1] : tensor<32x16xf32> to tensor<512xf32>
+  %4 = nn.map (%2, %1) : (tensor<512xf32>, tensor<512xf32>) -> tensor<512xf32> {
+  ^bb0(%a: f32, %b: f32):
+    %8 = arith.mulf %a, %b : f32
+    nn.yield %8 : f32
+  }
+  %6 = nn.reshape %4 from [-1, -1] : tensor<512xf32> to tensor<32x16xf32>
+  return %6, %0 : tensor<32x16xf32>, tensor<32x16xf32>
+}
+
+// -----
+
+// A gradient of few columns is computed with its rows as columns.
+// CHECK-LABEL: func.func @narrow_gradient
+// CHECK: %[[T:.*]] = nn.matmul %arg1, %arg0 {transpose_lhs} : (tensor<?x5xf32>, tensor<?x32xf32>) -> tensor<5x32xf32>
+// CHECK: nn.transpose %[[T]] [1, 0]
+// Rows that do not fill vectors either stay what they are.
+// CHECK: nn.matmul %arg2, %arg1 {transpose_lhs} : (tensor<?x30xf32>, tensor<?x5xf32>) -> tensor<30x5xf32>
+func.func @narrow_gradient(%x: tensor<?x32xf32>, %g: tensor<?x5xf32>, %y: tensor<?x30xf32>) -> (tensor<32x5xf32>, tensor<30x5xf32>) {
+  %0 = nn.matmul %x, %g {transpose_lhs} : (tensor<?x32xf32>, tensor<?x5xf32>) -> tensor<32x5xf32>
+  %1 = nn.matmul %y, %g {transpose_lhs} : (tensor<?x30xf32>, tensor<?x5xf32>) -> tensor<30x5xf32>
+  return %0, %1 : tensor<32x5xf32>, tensor<30x5xf32>
+}

@@ -429,6 +429,16 @@ func.func @filter_gradient(%x: tensor<?x34x34x64xf32>, %g: tensor<?x32x32x64xf32
 // CHECK: halide.in @in0, @matmul_block as @rows
 // CHECK: halide.compute_at @rows, @matmul, "ro"
 // CHECK: halide.compute_at @matmul_block, @matmul, "xo"
+// Few rows are one block: a register tile runs over all of them, through rows of the result.
+// CHECK-LABEL: halide.pipeline @matmul{{.*}} {
+// CHECK: halide.split @out, "c" into ("co", "ci") by [[WIDTH:[0-9]+]]
+// CHECK-NEXT: halide.split @out, "n" into ("xo", "xi") by [[ROWS:[0-9]+]]
+// CHECK-NEXT: halide.split @out, "xo" into ("task", "xo") by
+// CHECK-NEXT: halide.reorder @out, ["ci", "xi", "co", "xo", "task"]
+// CHECK: halide.compute_at @matmul, @out, "co"
+// CHECK-NEXT: halide.bound_extent @matmul, "c" to [[WIDTH]]
+// CHECK-NEXT: halide.bound_extent @matmul, "n" to [[ROWS]]
+// CHECK: halide.reorder @matmul stage 1, ["c", "n", "rk"]
 func.func @kernel_gradient(%x: tensor<?x128xf32>, %g: tensor<?x256xf32>) -> tensor<128x256xf32> {
   %0 = nn.group (%a = %x, %f = %g) : (tensor<?x128xf32>, tensor<?x256xf32>) -> tensor<128x256xf32> {
     %1 = nn.matmul %a, %f {transpose_lhs} : (tensor<?x128xf32>, tensor<?x256xf32>) -> tensor<128x256xf32>
@@ -451,14 +461,19 @@ func.func @tall_gradient(%x: tensor<?x512xf32>, %g: tensor<?x128xf32>) -> tensor
   return %0 : tensor<512x128xf32>
 }
 
-// The gradient of a few taps has them all in one tile; what one operand is made of is computed for a block of positions.
+// The gradient of a few taps has them all in one tile; what one operand is made of is computed for a block of positions. It is too
+// small for several tasks: these are groups of items.
 // CHECK-LABEL: halide.pipeline @max_pool_grad_conv_grad_filter {
-// CHECK: halide.rfactor @conv_grad_filter stage 1, ["rn", "ry"]
-// CHECK: halide.split @conv_grad_filter stage 1, "n" into ("xo", "xi") by 3
-// CHECK: halide.unroll @conv_grad_filter stage 1, "y"
-// CHECK: halide.compute_at @pool_grad, @conv_grad_filter, "ry"
-// CHECK: halide.compute_at @conv_grad_filter_block, @conv_grad_filter, "xo"
-// CHECK: halide.unroll @conv_grad_filter_block stage 1, "y"
+// CHECK: halide.split @conv_grad_filter stage 1, "rn" into ("rg", "rn") by 8
+// CHECK-NEXT: halide.rfactor @conv_grad_filter stage 1, ["rg"] to ["group"] into @conv_grad_filter_group
+// CHECK: halide.compute_root @conv_grad_filter_group
+// CHECK-NEXT: halide.parallel @conv_grad_filter_group stage 1, "group"
+// CHECK: halide.rfactor @conv_grad_filter_group stage 1, ["rn", "ry"]
+// CHECK: halide.split @conv_grad_filter_group stage 1, "n" into ("xo", "xi") by 3
+// CHECK: halide.unroll @conv_grad_filter_group stage 1, "y"
+// CHECK: halide.compute_at @pool_grad, @conv_grad_filter_group, "ry"
+// CHECK: halide.compute_at @conv_grad_filter_group_block, @conv_grad_filter_group, "xo"
+// CHECK: halide.unroll @conv_grad_filter_group_block stage 1, "y"
 func.func @pooled_filter_gradient(%x: tensor<?x28x28x1xf32>, %g: tensor<?x13x13x16xf32>, %i: tensor<?x13x13x16xi32>) -> tensor<3x3x1x16xf32> {
   %0 = nn.group (%a = %x, %b = %g, %c = %i) : (tensor<?x28x28x1xf32>, tensor<?x13x13x16xf32>, tensor<?x13x13x16xi32>) -> tensor<3x3x1x16xf32> {
     %1 = nn.max_pool_grad %b, %c {window = array<i64: 2, 2>, strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x13x13x16xf32>, tensor<?x13x13x16xi32>) -> tensor<?x26x26x16xf32>

@@ -43,11 +43,11 @@ func.func @one_row(%x: tensor<1x256xui8>, %w: tensor<8x64x32x4xi8>) -> tensor<1x
 // Many rows: a tile of them and one panel; columns that do not fill the last panel are guarded.
 // CHECK-LABEL: halide.pipeline @packed_matmul {
 // CHECK: halide.split @matmul, "c" into ("co", "ci") by 32 tail guard_with_if
-// CHECK-NEXT: halide.split @matmul, "x" into ("xo", "xi") by 14 tail guard_with_if
+// CHECK-NEXT: halide.split @matmul, "x" into ("xo", "xi") by 8 tail guard_with_if
 // CHECK: halide.fuse @matmul, "n", "co" into "task"
 // CHECK: halide.bound_extent @panels, "c" to 32
 // CHECK-NEXT: halide.bound_extent @panels, "x" to 1
-// CHECK-NEXT: halide.bound_extent @panels, "y" to 14
+// CHECK-NEXT: halide.bound_extent @panels, "y" to 8
 func.func @rows(%x: tensor<?x?x256xui8>, %w: tensor<8x64x32x4xi8>) -> tensor<?x?x250xi32> {
   %0 = nn.group (%a = %x, %b = %w) : (tensor<?x?x256xui8>, tensor<8x64x32x4xi8>) -> tensor<?x?x250xi32> {
     %1 = nn.packed_matmul %a, %b {columns = 250 : i64} : (tensor<?x?x256xui8>, tensor<8x64x32x4xi8>) -> tensor<?x?x250xi32>

@@ -2,7 +2,7 @@
 
 // A recurrent cell: two states from one tile of the gates; one row takes a kernel of its own.
 // CHECK-LABEL: func.func @cell
-// CHECK: halide.call @packed_matmul_slice_map_slice_map single @packed_matmul_slice_map_slice_map_0
+// CHECK: halide.call @packed_matmul_slice_map_slice_map few @packed_matmul_slice_map_slice_map_0 up_to 1
 // CHECK-LABEL: halide.pipeline @packed_matmul_slice_map_slice_map {
 // CHECK: halide.func @out(%{{.*}}, %{{.*}}) -> (f32, f32)
 // CHECK: halide.output @out : tensor<?x16xf32>, tensor<?x16xf32>

@@ -1,10 +1,10 @@
 """Trains a compiled model as Keras has trained it, and compares: gradients, losses, weights, moving statistics.
 
-    check_training.py MODEL.keras REFERENCE.npz DIRECTORY
+    check_training.py MODEL.keras REFERENCE.npz DIRECTORY [COPIES]
 
 The reference holds a batch, Keras's gradients for it (jax.value_and_grad), and for some optimizers the losses of five
 steps on that batch and the weights after them; `meta` is JSON with the loss, the names of the variables and the
-configuration of each optimizer.
+configuration of each optimizer. A batch of several copies of it has the same mean loss, gradients and steps.
 """
 import json
 import pathlib
@@ -93,11 +93,13 @@ def check_statistics(model, reference, meta, directory):
             compare(name, weights[name], reference[f"nt{i}_after"], 1e-4, 1e-4)
 
 
-def main(model, path, directory):
+def main(model, path, directory, copies="1"):
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     with np.load(path) as archive:
         reference = dict(archive)
+    for name in ("x", "y"):
+        reference[name] = np.concatenate([reference[name]] * int(copies))
     meta = json.loads(bytes(reference["meta"]))
     parameters = check_gradients(model, reference, meta, directory)
     check_statistics(model, reference, meta, directory)

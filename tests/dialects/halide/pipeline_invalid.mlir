@@ -637,3 +637,37 @@ func.func @main(%t: tensor<?x8xf32>, %s: tensor<?x9xf32>, %m: memref<?x8xf32>, %
   halide.launch @p ins(%m : memref<?x8xf32>) outs(%k : memref<?x9xf32>)
   return
 }
+
+// -----
+
+// call_c4
+halide.pipeline @p {
+  halide.input @x : tensor<4x8xf32>
+  halide.func @f(%n, %c) -> f32 {
+    %v = arith.constant 0.0 : f32
+    halide.yield %v : f32
+  }
+  halide.output @f : tensor<4x8xf32>
+}
+func.func @main(%t: tensor<4x8xf32>) {
+  // expected-error @+1 {{call_c4: no buffer has a free size, which `few` asks for}}
+  %0 = halide.call @p few @p up_to 1(%t) : (tensor<4x8xf32>) -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// launch_c4
+halide.pipeline @p {
+  halide.input @x : tensor<4x8xf32>
+  halide.func @f(%n, %c) -> f32 {
+    %v = arith.constant 0.0 : f32
+    halide.yield %v : f32
+  }
+  halide.output @f : tensor<4x8xf32>
+}
+func.func @main(%m: memref<4x8xf32>) {
+  // expected-error @+1 {{launch_c4: no buffer has a free size, which `few` asks for}}
+  halide.launch @p few @p up_to 1 ins(%m : memref<4x8xf32>) outs(%m : memref<4x8xf32>)
+  return
+}
