@@ -285,16 +285,26 @@ static LogicalResult verifyTile(std::optional<Location> loc, StringRef label, in
   return success();
 }
 
+bool WinogradConvOp::takesTaps() {
+  ArrayRef<int64_t> input = cast<RankedTensorType>(getInput().getType()).getShape(),
+                    filter = cast<RankedTensorType>(getFilter().getType()).getShape();
+  return filter[1] == input.back() && filter[2] == 9;
+}
+
 FailureOr<ShapeExpr> WinogradConvOp::inferShape(Adaptor adaptor, std::optional<Location> loc,
                                                 ArrayRef<ShapeExpr> shapes) {
   const ShapeExpr &input = shapes[0];
   SmallVector<int64_t> filter = constantDims(shapes[1]);
   int64_t tile = adaptor.getTile(), points = (tile + 2) * (tile + 2);
-  if (input.size() != 4 || filter.size() != 4 || filter[1] != points ||
-      constantDim(input.back()) != filter[2] ||
-      getElementTypeOrSelf(adaptor.getInput()) != getElementTypeOrSelf(adaptor.getFilter()))
-    return emitOptionalError(loc, "winograd_conv_c1: expected an input (N, H, W, C) and a filter "
-                                  "(blocks, ", points, ", C, block) of one element type");
+  auto isFilter = [&] {
+    if (input.size() != 4 || filter.size() != 4)
+      return false;
+    auto channels = constantDim(input.back());
+    return (filter[1] == points && channels == filter[2]) || (channels == filter[1] && filter[2] == 9);
+  };
+  if (!isFilter() || getElementTypeOrSelf(adaptor.getInput()) != getElementTypeOrSelf(adaptor.getFilter()))
+    return emitOptionalError(loc, "winograd_conv_c1: expected an input (N, H, W, C) and a filter (blocks, ", points,
+                             ", C, block) or (blocks, C, 9, block) of one element type");
   ArrayRef<int64_t> low = adaptor.getPaddingLow(), high = adaptor.getPaddingHigh();
   if (failed(verifyTile(loc, "winograd_conv_c2", tile, low, high)))
     return failure();

@@ -408,10 +408,12 @@ def NN_WinogradFilterOp : NN_TensorOp<"winograd_filter"> {
 def NN_WinogradConvOp : NN_TensorOp<"winograd_conv"> {
   let summary = "a 3x3 convolution of stride one by Winograd's algorithm";
   let description = [{
-    The convolution of `(N, H, W, C)` with a filter transformed by `nn.winograd_filter` and packed into
-    `(blocks, (tile + 2)^2, C, block)`; what is beyond `filters` channels in the last block is zero.
-    Positions in the padding count as zero. F(4x4, 3x3) does 4 times fewer multiplications than the
-    definition, F(2x2, 3x3) 2.25 times; rounding is coarser, by a factor of about 10 and 2.
+    The convolution of `(N, H, W, C)` with a 3x3 filter in blocks of its channels: either transformed by
+    `nn.winograd_filter` and packed into `(blocks, (tile + 2)^2, C, block)`, or its taps, `(blocks, C, 9, block)`,
+    which the kernel transforms, a part of C at a time, each time it uses them: 9 numbers are read for 36 or 16. What
+    is beyond `filters` channels in the last block is zero. Positions in the padding count as zero. F(4x4, 3x3) does 4
+    times fewer multiplications than the definition, F(2x2, 3x3) 2.25 times; rounding is coarser, by a factor of about
+    10 and 2.
 
     Constraints:
     - (winograd_conv_c1) the input has rank four, the filter is as above, of one element type;
@@ -424,6 +426,10 @@ def NN_WinogradConvOp : NN_TensorOp<"winograd_conv"> {
   let results = (outs NN_FloatTensor:$result);
   let assemblyFormat = [{
     $input `,` $filter attr-dict `:` functional-type(operands, $result)
+  }];
+  let extraClassDeclaration = [{
+    /// Whether the filter is its taps, which are not transformed yet.
+    bool takesTaps();
   }];
 }
 

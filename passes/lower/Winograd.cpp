@@ -56,6 +56,62 @@ static Transforms transformsOf(int64_t tile) {
   return {inputRows4, filterRows4, outputRows4};
 }
 
+/// The sum of `values` times `factors`, of which those that are zero do not count; null where all are.
+static Value combine(OpBuilder &b, Location loc, ArrayRef<double> factors, ArrayRef<Value> values) {
+  Value sum;
+  for (auto [factor, term] : llvm::zip(factors, values)) {
+    if (factor == 0)
+      continue;
+    auto scaled = [&](double by) -> Value {
+      return by == 1 ? term
+                     : Value(arith::MulFOp::create(b, loc, term, GroupLowering::scalar(b, loc, term.getType(), by)));
+    };
+    if (!sum)
+      sum = scaled(factor);
+    else if (factor < 0)
+      sum = arith::SubFOp::create(b, loc, sum, scaled(-factor));
+    else
+      sum = arith::AddFOp::create(b, loc, sum, scaled(factor));
+  }
+  return sum;
+}
+
+/// Whether `left` and `right` are the same but for signs.
+template <typename Range> static bool areMirrored(Range left, Range right) {
+  return llvm::all_of(llvm::zip(left, right),
+                      [](auto pair) { return std::abs(std::get<0>(pair)) == std::abs(std::get<1>(pair)); });
+}
+
+/// Row `row` of `matrix` times `values`. Points come in pairs, p and -p, whose rows, or columns, are mirrored. What the
+/// signs agree on and what they differ in is then said in the same words by all rows, and computed once where these are
+/// unrolled side by side.
+static Value applyRow(OpBuilder &b, Location loc, ArrayRef<ArrayRef<double>> matrix, size_t row, ArrayRef<Value> values) {
+  ArrayRef<double> factors = matrix[row];
+  // The sum and the difference of two halves.
+  for (auto [other, otherFactors] : llvm::enumerate(matrix)) {
+    if (other == row || !areMirrored(factors, otherFactors))
+      continue;
+    ArrayRef<double> first = matrix[std::min(row, other)];
+    SmallVector<double> common(first.size(), 0), opposite(first.size(), 0);
+    for (size_t k = 0; k < first.size(); ++k)
+      (factors[k] == otherFactors[k] ? common : opposite)[k] = first[k];
+    Value even = combine(b, loc, common, values), odd = combine(b, loc, opposite, values);
+    return row < other ? Value(arith::AddFOp::create(b, loc, even, odd)) : arith::SubFOp::create(b, loc, even, odd);
+  }
+  // Sums and differences of two values.
+  SmallVector<double> kept(factors);
+  SmallVector<Value> terms(values);
+  auto column = [&](size_t k) { return llvm::map_range(matrix, [k](ArrayRef<double> row) { return row[k]; }); };
+  for (size_t k = 1; k < kept.size(); ++k) {
+    if (kept[k] == 0 || kept[k - 1] == 0 || !areMirrored(column(k - 1), column(k)))
+      continue;
+    terms[k - 1] = kept[k] == kept[k - 1] ? Value(arith::AddFOp::create(b, loc, values[k - 1], values[k]))
+                                          : arith::SubFOp::create(b, loc, values[k - 1], values[k]);
+    kept[k] = 0;
+  }
+  return combine(b, loc, kept, terms);
+}
+
 /// Row `i` of `matrix` times the values that `value` gives, where `i` is a loop variable.
 static Value applyRow(OpBuilder &b, Location loc, ArrayRef<ArrayRef<double>> matrix, Value i,
                       function_ref<Value(int64_t)> value) {
@@ -65,22 +121,7 @@ static Value applyRow(OpBuilder &b, Location loc, ArrayRef<ArrayRef<double>> mat
     values[k] = value(k);
   Value result;
   for (int64_t row = matrix.size() - 1; row >= 0; --row) {
-    Value sum;
-    for (auto [factor, term] : llvm::zip(matrix[row], values)) {
-      if (factor == 0)
-        continue;
-      auto scaled = [&](double by) -> Value {
-        return by == 1 ? term
-                       : Value(arith::MulFOp::create(
-                             b, loc, term, GroupLowering::scalar(b, loc, term.getType(), by)));
-      };
-      if (!sum)
-        sum = scaled(factor);
-      else if (factor < 0)
-        sum = arith::SubFOp::create(b, loc, sum, scaled(-factor));
-      else
-        sum = arith::AddFOp::create(b, loc, sum, scaled(factor));
-    }
+    Value sum = applyRow(b, loc, matrix, size_t(row), values);
     if (!result) {
       result = sum;
       continue;
@@ -181,13 +222,48 @@ static halide::FuncOp transformTiles(GroupLowering &lowering, Location loc, Stri
   });
 }
 
+/// Point (a, b) of the transformed filter from input channel `r` to channel `ci` of block `co`: `v` is co, a, b, r, ci.
+using FilterReader = std::function<Value(OpBuilder &b, Location loc, ArrayRef<Value> v)>;
+
+/// Reads a filter that was transformed before.
+static FilterReader readTransformed(nn::WinogradConvOp op, GroupLowering &lowering) {
+  return [op, &lowering](OpBuilder &b, Location loc, ArrayRef<Value> v) mutable {
+    IndexBuilder index(b, loc);
+    Value point = index.add(index.mul(v[1], op.getTile() + 2), v[2]);
+    return lowering.at(b, loc, op.getFilter(), {v[0], point, v[3], v[4]});
+  };
+}
+
+/// Transforms the taps of a filter on the way: "filter_points", of (co, k, a, b, ci).
+static FilterReader transformTaps(nn::WinogradConvOp op, GroupLowering &lowering, ArrayRef<ArrayRef<double>> matrix) {
+  Type element = lowering.typeOf(op.getFilter()).getElementType();
+  auto create = [&](StringRef name, ArrayRef<StringRef> vars, halide::BodyBuilder body) {
+    return halide::FuncOp::create(lowering.builder, op.getLoc(), name, vars, element, body);
+  };
+  halide::FuncOp rows = create("filter_rows", {"co", "k", "a", "j", "ci"}, [&](OpBuilder &b, Location loc, ValueRange v) {
+    IndexBuilder index(b, loc);
+    halide::YieldOp::create(b, loc, applyRow(b, loc, matrix, v[2], [&](int64_t i) {
+                              return lowering.at(b, loc, op.getFilter(), {v[0], v[1], index.add(v[3], 3 * i), v[4]});
+                            }));
+  });
+  halide::FuncOp points = create("filter_points", {"co", "k", "a", "b", "ci"}, [&](OpBuilder &b, Location loc, ValueRange v) {
+    IndexBuilder index(b, loc);
+    halide::YieldOp::create(b, loc, applyRow(b, loc, matrix, v[3], [&](int64_t j) {
+                              return lowering.at(b, loc, rows, {v[0], v[1], v[2], index.constant(j), v[4]});
+                            }));
+  });
+  return [points, &lowering](OpBuilder &b, Location loc, ArrayRef<Value> v) {
+    return lowering.at(b, loc, points, {v[0], v[3], v[1], v[2], v[4]});
+  };
+}
+
 static LogicalResult lowerWinogradConv(nn::WinogradConvOp op, GroupLowering &lowering) {
   Transforms transforms = transformsOf(op.getTile());
   RankedTensorType input = lowering.typeOf(op.getInput()), filter = lowering.typeOf(op.getFilter()),
                    result = lowering.typeOf(op);
   Type element = input.getElementType();
-  int64_t tile = op.getTile(), points = tile + 2, block = filter.getDimSize(3),
-          tileRows = llvm::divideCeil(result.getDimSize(1), tile), tilesInRow = llvm::divideCeil(result.getDimSize(2), tile);
+  int64_t tile = op.getTile(), block = filter.getDimSize(3), tileRows = llvm::divideCeil(result.getDimSize(1), tile),
+          tilesInRow = llvm::divideCeil(result.getDimSize(2), tile);
   Location loc = op.getLoc();
   OpBuilder &builder = lowering.builder;
   auto create = [&](StringRef name, ArrayRef<StringRef> vars, halide::BodyBuilder body) {
@@ -197,20 +273,21 @@ static LogicalResult lowerWinogradConv(nn::WinogradConvOp op, GroupLowering &low
   halide::FuncOp transformed =
       transformTiles(lowering, loc, "padded", "input", op.getInput(),
                      {tile, tileRows, tilesInRow, op.getPaddingLow(), inputBlock}, transforms.input);
+  FilterReader filterAt = op.takesTaps() ? transformTaps(op, lowering, transforms.filter) : readTransformed(op, lowering);
   halide::FuncOp sums = create(
       "sums", {"n", "co", "t", "a", "b", "ci"}, [&](OpBuilder &b, Location loc, ValueRange) {
         halide::YieldOp::create(b, loc, lowering.scalar(b, loc, element, 0));
       });
   halide::UpdateOp::create(
-      builder, loc, sums, halide::ReductionVariable{"rc", 0, filter.getDimSize(2)},
+      builder, loc, sums, halide::ReductionVariable{"rc", 0, input.getDimSize(3)},
       [&](OpBuilder &b, Location loc, ValueRange vars) {
         IndexBuilder index(b, loc);
         ValueRange v = vars.drop_back();
-        Value r = vars.back(), point = index.add(index.mul(v[3], points), v[4]);
+        Value r = vars.back();
         yieldProductSum(b, loc, lowering.at(b, loc, sums, v),
                         lowering.at(b, loc, transformed,
                                     {v[0], index.floorDiv(r, inputBlock), v[2], v[3], v[4], index.mod(r, inputBlock)}),
-                        lowering.at(b, loc, op.getFilter(), {v[1], point, r, v[5]}));
+                        filterAt(b, loc, {v[1], v[3], v[4], r, v[5]}));
       });
   halide::FuncOp products = create(
       "products", {"n", "co", "t", "a", "b", "ci"}, [&](OpBuilder &b, Location loc, ValueRange v) {

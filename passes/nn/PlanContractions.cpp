@@ -10,8 +10,8 @@
 #include "dialects/nn/NN.h"
 #include "dialects/nn/TensorBuilder.h"
 #include "passes/Passes.h"
+#include "passes/nn/PlanContractions.h"
 #include "passes/nn/Utils.h"
-#include "passes/schedule/CostModel.h"
 
 #include "mlir/IR/Remarks.h"
 
@@ -24,17 +24,13 @@ using namespace mlir;
 using namespace sylvite;
 using namespace sylvite::nn;
 
-static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
-
-/// `value` under the static shape `shape`.
-static Value reshapeTo(OpBuilder &b, Location loc, Value value, ArrayRef<int64_t> shape) {
+Value sylvite::reshapeTo(OpBuilder &b, Location loc, Value value, ArrayRef<int64_t> shape) {
   SmallVector<int64_t> from(shape.size(), -1);
   return ReshapeOp::create(b, loc, RankedTensorType::get(shape, typeOf(value).getElementType()),
                            value, from);
 }
 
-/// `value` with its dimensions in `order`: a view where only dimensions of size one change places.
-static Value transposeTo(OpBuilder &b, Location loc, Value value, ArrayRef<int64_t> order) {
+Value sylvite::transposeTo(OpBuilder &b, Location loc, Value value, ArrayRef<int64_t> order) {
   SmallVector<int64_t> shape, kept;
   for (int64_t dim : order) {
     shape.push_back(typeOf(value).getDimSize(dim));
@@ -44,10 +40,7 @@ static Value transposeTo(OpBuilder &b, Location loc, Value value, ArrayRef<int64
   return llvm::is_sorted(kept) ? reshapeTo(b, loc, value, shape) : Value(TransposeOp::create(b, loc, value, order));
 }
 
-/// `weights`, whose last dimension are output channels, with that dimension in blocks of `block`, filled
-/// up with zeros, and the blocks before dimension `position`: `(a..., blocks, b..., block)`.
-static Value packChannels(OpBuilder &b, Location loc, Value weights, int64_t block,
-                          int64_t position = 0) {
+Value sylvite::packChannels(OpBuilder &b, Location loc, Value weights, int64_t block, int64_t position) {
   RankedTensorType type = typeOf(weights);
   int64_t rank = type.getRank(), channels = type.getShape().back();
   int64_t blocks = llvm::divideCeil(channels, block);
@@ -84,34 +77,6 @@ static void remarkTile(Location loc, Tile tile, bool flatten) {
 }
 
 namespace {
-
-/// From one element of the last dimension but one to the next; zero where the size is free.
-int64_t bytesOfRow(RankedTensorType type) {
-  int64_t elements = type.getShape().back();
-  return ShapedType::isDynamic(elements) ? 0 : elements * type.getElementTypeBitWidth() / 8;
-}
-
-/// A pattern that knows the machine.
-template <typename Op> struct PlanPattern : OpRewritePattern<Op> {
-  PlanPattern(MLIRContext *context, const Machine &machine, PatternBenefit benefit = 1)
-      : OpRewritePattern<Op>(context, benefit), machine(machine) {}
-
-  /// Elements of a vector of `channels` output channels.
-  int64_t lanesOf(Value value, int64_t channels) const {
-    return std::min<int64_t>(machine.lanes(typeOf(value).getElementType()), channels);
-  }
-  /// The tile of a product of `lhs`, which sums elements of type `sum`, with packed weights, `depth` by `columns`.
-  Tile productTile(RankedTensorType lhs, Type sum, int64_t depth, int64_t columns) const {
-    int64_t lanes = std::min<int64_t>(machine.lanes(sum), columns);
-    return chooseTile({columns, lhs.getShape()[lhs.getRank() - 2], depth, lanes, Weights::Packed, /*taps=*/0, bytesOfRow(lhs)},
-                      machine);
-  }
-  const Machine &machine;
-};
-
-bool isOne(ArrayRef<int64_t> values) {
-  return llvm::all_of(values, [](int64_t value) { return value == 1; });
-}
 
 /// A convolution of one position, stride one: a matrix product over all positions of an image. They stay in rows where it
 /// becomes part of a depthwise convolution's kernel.
@@ -389,80 +354,6 @@ struct PackConv : PlanPattern<ConvOp> {
   }
 };
 
-/// A 3x3 convolution of stride one by Winograd's algorithm, where that is estimated to be faster than
-/// the definition.
-struct Winograd : PlanPattern<ConvOp> {
-  using PlanPattern::PlanPattern;
-  LogicalResult matchAndRewrite(ConvOp op, PatternRewriter &rewriter) const override {
-    RankedTensorType filter = typeOf(op.getFilter()), result = op.getType();
-    auto tooWide = [](int64_t padding) { return padding > 2; };
-    if (op.getGroups() != 1 || filter.getRank() != 4 || filter.getDimSize(0) != 3 ||
-        filter.getDimSize(1) != 3 || !isOne(op.getStrides()) || !isOne(op.getDilations()) ||
-        llvm::any_of(op.getPaddingLow(), tooWide) || llvm::any_of(op.getPaddingHigh(), tooWide) ||
-        ShapedType::isDynamicShape(result.getShape().drop_front()) ||
-        !filter.getElementType().isF32() || !dependsOnParametersOnly(op.getFilter()) ||
-        dependsOnParametersOnly(op.getInput()))
-      return failure();
-    int64_t height = result.getDimSize(1), width = result.getDimSize(2),
-            channels = filter.getDimSize(2), filters = filter.getDimSize(3);
-    int64_t lanes = lanesOf(op.getFilter(), filters);
-    WinogradPlan plan = planWinograd({height, width, channels, filters, lanes}, machine);
-    Contraction direct{filters, height * width, 9 * channels, lanes, Weights::Packed, /*taps=*/0,
-                       bytesOfRow(typeOf(op.getInput()))};
-    double directCycles = overlapped(estimateCycles(direct, chooseTile(direct, machine)),
-                                     estimateWeightCycles(4.0 * 9 * channels * filters));
-    auto compare = [&](remark::detail::InFlightRemark remark) {
-      remark << remark::add("F({0}x{0}, 3x3) is estimated at {1:f0} cycles an image, the definition at {2:f0}",
-                            plan.tile, plan.cycles, directCycles);
-    };
-    auto about = remark::RemarkOpts::name("Winograd").category("contractions");
-    if (plan.cycles > 0.95 * directCycles) {
-      compare(remark::missed(op.getLoc(), about));
-      return failure();
-    }
-    compare(remark::passed(op.getLoc(), about));
-    auto transformed = WinogradFilterOp::create(rewriter, op.getLoc(), op.getFilter(), plan.tile);
-    Value byPoint = reshapeTo(rewriter, op.getLoc(), transformed,
-                              {(plan.tile + 2) * (plan.tile + 2), channels, filters});
-    Value packed = packChannels(rewriter, op.getLoc(), byPoint, plan.product.vectors * lanes);
-    rewriter.replaceOpWithNewOp<WinogradConvOp>(op, op.getType(), op.getInput(), packed, filters,
-                                                plan.tile, op.getPaddingLow(), op.getPaddingHigh());
-    return success();
-  }
-};
-
-/// The gradient of a filter of such a convolution likewise.
-struct WinogradGradFilter : PlanPattern<ConvGradFilterOp> {
-  using PlanPattern::PlanPattern;
-  LogicalResult matchAndRewrite(ConvGradFilterOp op, PatternRewriter &rewriter) const override {
-    RankedTensorType input = typeOf(op.getInput()), gradient = typeOf(op.getGradient());
-    auto tooWide = [](int64_t padding) { return padding > 2; };
-    if (op.getGroups() != 1 || op.getWindow() != ArrayRef<int64_t>{3, 3} || !isOne(op.getStrides()) ||
-        !isOne(op.getDilations()) || llvm::any_of(op.getPaddingLow(), tooWide) ||
-        llvm::any_of(op.getPaddingHigh(), tooWide) || ShapedType::isDynamicShape(input.getShape().drop_front()) ||
-        ShapedType::isDynamicShape(gradient.getShape().drop_front()) || !gradient.getElementType().isF32())
-      return failure();
-    int64_t height = gradient.getDimSize(1), width = gradient.getDimSize(2), channels = input.getDimSize(3),
-            filters = gradient.getDimSize(3), lanes = machine.lanes(gradient.getElementType());
-    WinogradGradientPlan plan = planWinogradGradient({height, width, channels, filters, lanes}, machine);
-    Contraction direct{filters, 9 * channels, height * width, lanes};
-    double directCycles = estimateCycles(direct, chooseTile(direct, machine));
-    auto about = remark::RemarkOpts::name("Winograd").category("contractions");
-    auto compare = [&](remark::detail::InFlightRemark remark) {
-      remark << remark::add("the gradient by F({0}x{0}, 3x3) is estimated at {1:f0} cycles an image, by the definition at {2:f0}",
-                            plan.tile, plan.cycles, directCycles);
-    };
-    if (plan.cycles > 0.95 * directCycles) {
-      compare(remark::missed(op.getLoc(), about));
-      return failure();
-    }
-    compare(remark::passed(op.getLoc(), about));
-    rewriter.replaceOpWithNewOp<WinogradGradFilterOp>(op, op.getType(), op.getInput(), op.getGradient(), plan.tile,
-                                                      op.getPaddingLow(), op.getPaddingHigh());
-    return success();
-  }
-};
-
 /// Dimensions of a source and of a result of a reshape that hold the same elements.
 struct DimGroup {
   SmallVector<int64_t> source, result;
@@ -621,7 +512,7 @@ struct PlanContractions : sylvite::impl::PlanContractionsBase<PlanContractions> 
     RewritePatternSet patterns(context);
     patterns.add<PointwiseConv>(context, machine, /*benefit=*/2);
     if (!exact)
-      patterns.add<Winograd, WinogradGradFilter>(context, machine, /*benefit=*/2);
+      populateWinograd(patterns, machine);
     llvm::StringSet<> updated = updatedParameters(getOperation()->getParentOfType<ModuleOp>());
     patterns.add<PackConv>(context, machine);
     patterns.add<PackMatmul>(context, machine, updated);

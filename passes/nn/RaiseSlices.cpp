@@ -42,8 +42,6 @@ struct Box {
   }
 };
 
-RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
-
 Value take(TensorBuilder &b, Value value, const Box &box) {
   return b.infer<SliceOp>(value, box.starts, box.sizes, box.strides);
 }

@@ -27,8 +27,6 @@ Permutation inverseOf(ArrayRef<int64_t> permutation) {
   return inverse;
 }
 
-RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
-
 /// Whether transposing `type` leaves its elements where they are in memory.
 bool isView(RankedTensorType type, ArrayRef<int64_t> permutation) {
   int64_t last = -1;

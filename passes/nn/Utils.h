@@ -17,6 +17,8 @@ namespace sylvite {
 
 struct Machine;
 
+inline mlir::RankedTensorType typeOf(mlir::Value value) { return mlir::cast<mlir::RankedTensorType>(value.getType()); }
+
 /// Applies `patterns` to what `op` holds until none applies, along chains of any length. Reports rewriting that does not end.
 llvm::LogicalResult applyPatterns(mlir::Operation *op, mlir::RewritePatternSet patterns);
 

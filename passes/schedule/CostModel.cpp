@@ -151,29 +151,33 @@ double sylvite::overlapped(double compute, double memory) {
 // Of a vector of one tile of m x m: loads, about as many additions as the matrices have entries, stores.
 static double inputTransformCycles(int64_t m) { return m == 2 ? 50 : 150; }
 static double outputTransformCycles(int64_t m) { return m == 2 ? 40 : 150; }
+// Of a vector of filters: (m + 2)^2 lines go to the second cache, which takes longer than to compute them.
+static double filterTransformCycles(int64_t m) { return m == 2 ? 80 : 175; }
 
-WinogradPlan sylvite::planWinograd(const WinogradShape &shape, const Machine &machine, int64_t tile,
-                                   int64_t vectors) {
-  WinogradPlan best{0, {1, 1}, 1, 1, std::numeric_limits<double>::infinity()};
+WinogradPlan sylvite::planWinograd(const WinogradShape &shape, const Machine &machine, std::optional<WinogradFilter> filter) {
+  WinogradPlan best{0, {1, 1}, 1, 1, 0, std::numeric_limits<double>::infinity()};
   double leastCost = best.cycles;
   // The cost of groups of `rows` by `columns` tiles of m x m outputs.
-  auto consider = [&](int64_t m, int64_t rows, int64_t columns) {
+  auto consider = [&](int64_t m, int64_t rows, int64_t columns, int64_t channels) {
     int64_t points = (m + 2) * (m + 2), tiles = rows * columns;
     double groups = llvm::divideCeil(llvm::divideCeil(shape.height, m), rows) *
                     llvm::divideCeil(llvm::divideCeil(shape.width, m), columns);
-    Contraction product{shape.filters, tiles, shape.channels, shape.lanes, Weights::Packed, /*taps=*/0,
+    bool areTaps = channels != 0;
+    int64_t depth = areTaps ? channels : shape.channels;
+    Contraction product{shape.filters, tiles, depth, shape.lanes, Weights::Packed, /*taps=*/0,
                         /*positionBytes=*/4 * shape.channels};
-    Tile registerTile = chooseTile(product, machine, vectors);
-    double compute = groups * (points * estimateCycles(product, registerTile) +
-                               tiles * (inputTransformCycles(m) * llvm::divideCeil(shape.channels, shape.lanes) +
-                                        outputTransformCycles(m) * llvm::divideCeil(shape.filters, shape.lanes)));
+    Tile registerTile = chooseTile(product, machine, filter ? filter->vectors : 0);
+    double inputVectors = llvm::divideCeil(shape.channels, shape.lanes), outputVectors = llvm::divideCeil(shape.filters, shape.lanes);
+    double compute = groups * (points * estimateCycles(product, registerTile) * (shape.channels / depth) +
+                               tiles * (inputTransformCycles(m) * inputVectors + outputTransformCycles(m) * outputVectors));
+    if (areTaps)
+      compute += groups * filterTransformCycles(m) * shape.channels * outputVectors;
     // Between the first cache and the second go the filters, which every group reads, the transformed input, which is
     // written and which every block of filters reads, and the products, which are written and read; what is written
     // goes both ways. Some of that does not stay in the second cache either.
     int64_t width = registerTile.vectors * shape.lanes;
-    double filterBytes = 4.0 * points * shape.channels * shape.filters,
-           inputBytes = 4.0 * points * tiles * shape.channels, productBytes = 4.0 * points * tiles * width,
-           blocks = llvm::divideCeil(shape.filters, width), streamedBytes = 0;
+    double filterBytes = 4.0 * (areTaps ? 9 : points) * shape.channels * shape.filters, inputBytes = 4.0 * points * tiles * shape.channels,
+           productBytes = 4.0 * points * tiles * width, blocks = llvm::divideCeil(shape.filters, width), streamedBytes = 0;
     if (filterBytes + inputBytes + productBytes > machine.l2Bytes * 3 / 4)
       streamedBytes += (groups - 1) * filterBytes;
     if (inputBytes + productBytes > machine.l2Bytes * 5 / 8)
@@ -186,20 +190,28 @@ WinogradPlan sylvite::planWinograd(const WinogradShape &shape, const Machine &ma
     // As good for one core as for two: tasks are groups, or blocks of filters where there is one group.
     double tasks = groups == 1 ? blocks : groups, cost = cycles * (1 + std::ceil(tasks / 2) / tasks);
     if (cost < leastCost) {
-      best = {m, registerTile, rows, columns, cycles};
+      best = {m, registerTile, rows, columns, channels, cycles};
       leastCost = cost;
     }
   };
   for (int64_t m : {2, 4}) {
-    if (tile && m != tile)
+    if (filter && m != filter->tile)
       continue;
     int64_t tileRows = llvm::divideCeil(shape.height, m), tilesInRow = llvm::divideCeil(shape.width, m);
-    for (int64_t rows = 1; rows <= tileRows; ++rows)
-      if (tileRows % rows == 0)
-        consider(m, rows, tilesInRow);
-    for (int64_t columns = 1; columns < tilesInRow; ++columns)
-      if (tilesInRow % columns == 0)
-        consider(m, 1, columns);
+    auto considerGroups = [&](int64_t channels) {
+      for (int64_t rows = 1; rows <= tileRows; ++rows)
+        if (tileRows % rows == 0)
+          consider(m, rows, tilesInRow, channels);
+      for (int64_t columns = 1; columns < tilesInRow; ++columns)
+        if (tilesInRow % columns == 0)
+          consider(m, 1, columns, channels);
+    };
+    if (!filter || !filter->areTaps)
+      considerGroups(0);
+    // Sums of fewer channels are not worth adding up.
+    int64_t part = std::gcd(shape.channels, int64_t(32));
+    if (filter ? filter->areTaps : part >= 16)
+      considerGroups(part);
   }
   return best;
 }

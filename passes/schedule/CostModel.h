@@ -125,13 +125,19 @@ struct WinogradPlan {
   int64_t tile;
   Tile product;
   int64_t groupRows, groupColumns;
+  int64_t channels; ///< of which a block's filters are transformed and multiplied at a time; zero: they were transformed before
   double cycles; ///< of one core
 };
 
+/// What is settled of a plan: the filter is in blocks of `vectors` registers, its taps or transformed for `tile`.
+struct WinogradFilter {
+  int64_t tile, vectors;
+  bool areTaps;
+};
+
 /// The plan whose time on one core and on two is least together: of products, transforms, and of moving the transformed
-/// filter, which is read once per group from wherever it fits. Restricted to `tile` and to `vectors` if they are given.
-WinogradPlan planWinograd(const WinogradShape &shape, const Machine &machine, int64_t tile = 0,
-                          int64_t vectors = 0);
+/// filter, which is read once per group from wherever it fits. Restricted to `filter` if that is given.
+WinogradPlan planWinograd(const WinogradShape &shape, const Machine &machine, std::optional<WinogradFilter> filter = {});
 
 /// How the gradient of a filter is summed by Winograd's algorithm: F(tile x tile, 3x3), tiles of `items` items transformed and
 /// multiplied, in register tiles, before the next. A task has `channels` input channels and `filters`, of which it transforms

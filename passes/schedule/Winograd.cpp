@@ -3,13 +3,15 @@
 // A group of tiles at a time, whole rows or part of one: its input is copied with zeros around, transformed,
 // and stays in the second cache; then a block of filters at a time, whose products with all tiles of the
 // group are register tiles, and whose outputs are transformed back and meet the epilogue. Each transformed
-// filter is read once per group.
+// filter is read once per group, or its taps, which are then transformed a part of their channels at a time.
 //
 // The gradient of a filter goes by blocks of its channels and filters, and for each by groups of items: both images are
 // transformed, then each point's tiles are multiplied, and added to sums that stay in the second cache.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/schedule/Scheduling.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
 
 using namespace mlir;
 using namespace sylvite;
@@ -53,18 +55,98 @@ static void scheduleFilterRows(ScheduleWriter &write, StringRef out, StringRef a
   write.unroll("filter_rows", 0, "b");
 }
 
+/// The input of which "filter_rows" are made.
+static StringRef tapsOf(PipelineView &view) {
+  auto reads = view.pipeline.lookupFunc("filter_rows").getBody().getOps<halide::AtOp>();
+  return (*reads.begin()).getFunc();
+}
+
+/// Outputs in a row of a tile, among which the transform chooses.
+static int64_t tileOf(PipelineView &view) {
+  return llvm::range_size(view.pipeline.lookupFunc("output_tiles").getBody().getOps<arith::SelectOp>()) + 1;
+}
+
+/// The products of a block of filters, which are transformed before: register tiles of one point. Where the first cache does not
+/// hold all weights of the point, it holds a part of them for all tiles, whose sums are there too meanwhile, if they are few
+/// enough.
+static void multiplyPoints(ScheduleWriter &write, StringRef out, const WinogradPlan &plan, int64_t lanes, int64_t steps,
+                           int64_t inputBlock, StringRef weights, RankedTensorType filter, const Machine &machine) {
+  int64_t width = plan.product.vectors * lanes, channels = filter.getDimSize(2), blocks = channels / inputBlock,
+          elementBytes = filter.getElementTypeBitWidth() / 8, rowBytes = width * elementBytes,
+          held = heldSteps(blocks, inputBlock * rowBytes);
+  if (plan.groupRows * plan.groupColumns * rowBytes > heldBytes / 2)
+    held = blocks;
+  write.computeAt("products", out, "co");
+  write.boundExtent("products", "ci", width);
+  write.split("products", 0, "t", "to", "t", plan.product.rows, TailStrategy::RoundUp);
+  write.reorder("products", 0, {"ci", "t", "to", "b", "a"});
+  if (lanes > 1)
+    write.vectorize("products", 0, "ci", lanes);
+  write.unroll("products", 0, "ci");
+  write.unroll("products", 0, "t");
+
+  write.computeAt("sums", "products", held == blocks ? "to" : "b");
+  write.split("sums", 1, "rc", "ro", "rc", inputBlock);
+  write.split("sums", 1, "rc", "rc", "ri", steps);
+  write.split("sums", 1, "ro", "rb", "ro", held);
+  for (int64_t stage : {0, 1})
+    write.split("sums", stage, "t", "to", "t", plan.product.rows, TailStrategy::RoundUp);
+  write.registerTile("sums", "ci", "t", lanes, {"ri", "rc", "ro", "to", "rb"});
+  write.unroll("sums", 1, "ri");
+  // What comes from beyond the second cache is fetched a point ahead.
+  if (filter.getNumElements() * elementBytes > machine.l2Bytes / 2)
+    write.prefetch("sums", 1, weights, "rc", channels / steps);
+}
+
+/// The products of a block of filters given as taps. Those of a part of the channels are transformed, stay in the second cache,
+/// and are multiplied with all tiles: register tiles of one point, which are added to the sums.
+static void multiplyTaps(ScheduleWriter &write, StringRef out, const WinogradPlan &plan, int64_t lanes, int64_t steps) {
+  int64_t width = plan.product.vectors * lanes;
+  write.computeAt("sums", out, "co");
+  write.boundExtent("sums", "ci", width);
+  write.split("sums", 1, "rc", "rb", "rc", plan.channels);
+  write.rfactor("sums", 1, {"rb"}, {"part"}, "sums_part");
+  for (int64_t stage : {0, 1}) {
+    write.split("sums", stage, "t", "to", "t", plan.product.rows, TailStrategy::RoundUp);
+    if (lanes > 1)
+      write.vectorize("sums", stage, "ci", lanes);
+    write.unroll("sums", stage, "ci");
+    write.unroll("sums", stage, "t");
+  }
+  write.reorder("sums", 1, {"ci", "t", "to", "b", "a", "rb"});
+  write.computeAt("sums_part", "sums", "to");
+  write.boundExtent("sums_part", "ci", width);
+  write.split("sums_part", 1, "rc", "rc", "ri", steps);
+  write.registerTile("sums_part", "ci", "t", lanes, {"ri", "rc"});
+  write.unroll("sums_part", 1, "ri");
+
+  write.computeAt("filter_points", "sums", "rb");
+  write.computeAt("filter_rows", "filter_points", "ci");
+  if (lanes > 1) {
+    write.vectorize("filter_points", 0, "ci", lanes);
+    write.vectorize("filter_rows", 0, "ci");
+  }
+  write.reorder("filter_points", 0, {"b", "a", "ci", "k", "co"});
+  write.unroll("filter_points", 0, "b");
+  write.unroll("filter_points", 0, "a");
+  write.unroll("filter_rows", 0, "a");
+  write.unroll("filter_rows", 0, "j");
+}
+
 bool sylvite::scheduleWinograd(PipelineView &view, const Machine &machine) {
   auto winograd = view.pipeline.lookupFunc("winograd"), sums = view.pipeline.lookupFunc("sums");
   if (!winograd || !sums)
     return false;
   halide::UpdateOp update = view.singleUpdate(sums);
   ArrayRef<int64_t> shape = view.outputType.getShape();
-  RankedTensorType filter = view.pipeline.lookupInput(view.weightsOf(update)).getBufferType();
-  int64_t points = filter.getDimSize(1), tile = points == 16 ? 2 : 4, channels = filter.getDimSize(2),
-          width = filter.getDimSize(3), height = shape[1], filters = shape[3];
+  bool takesTaps = bool(view.pipeline.lookupFunc("filter_points"));
+  StringRef weights = takesTaps ? tapsOf(view) : view.weightsOf(update);
+  RankedTensorType filter = view.pipeline.lookupInput(weights).getBufferType();
+  int64_t tile = tileOf(view), channels = filter.getDimSize(takesTaps ? 1 : 2), width = filter.getDimSize(3), height = shape[1],
+          filters = shape[3];
   int64_t vectorLanes = machine.lanes(filter.getElementType()), lanes = std::min(vectorLanes, filters);
-  WinogradPlan plan = planWinograd({height, shape[2], channels, filters, lanes}, machine, tile,
-                                   width / lanes);
+  WinogradPlan plan = planWinograd({height, shape[2], channels, filters, lanes}, machine,
+                                   WinogradFilter{tile, width / lanes, takesTaps});
   int64_t inputBlock = blockRead(update, "input_points", update.getReductionArguments().back());
 
   ScheduleWriter write(view.pipeline);
@@ -98,32 +180,11 @@ bool sylvite::scheduleWinograd(PipelineView &view, const Machine &machine) {
     write.unroll(name, 0, own[3]);
   }
 
-  write.computeAt("products", out, "co");
-  write.boundExtent("products", "ci", width);
-  write.split("products", 0, "t", "to", "t", plan.product.rows, TailStrategy::RoundUp);
-  write.reorder("products", 0, {"ci", "t", "to", "b", "a"});
-  if (lanes > 1)
-    write.vectorize("products", 0, "ci", lanes);
-  write.unroll("products", 0, "ci");
-  write.unroll("products", 0, "t");
-
-  // Register tiles of one point. Where the first cache does not hold all weights of the point, it holds a part of them for all
-  // tiles, whose sums are there too meanwhile, if they are few enough.
-  int64_t steps = inputBlock % mostWrittenSteps ? 1 : mostWrittenSteps, blocks = channels / inputBlock,
-          rowBytes = width * filter.getElementTypeBitWidth() / 8, held = heldSteps(blocks, inputBlock * rowBytes);
-  if (plan.groupRows * plan.groupColumns * rowBytes > heldBytes / 2)
-    held = blocks;
-  write.computeAt("sums", "products", held == blocks ? "to" : "b");
-  write.split("sums", 1, "rc", "ro", "rc", inputBlock);
-  write.split("sums", 1, "rc", "rc", "ri", steps);
-  write.split("sums", 1, "ro", "rb", "ro", held);
-  for (int64_t stage : {0, 1})
-    write.split("sums", stage, "t", "to", "t", plan.product.rows, TailStrategy::RoundUp);
-  write.registerTile("sums", "ci", "t", lanes, {"ri", "rc", "ro", "to", "rb"});
-  write.unroll("sums", 1, "ri");
-  // What comes from beyond the second cache is fetched a point ahead.
-  if (filter.getNumElements() * filter.getElementTypeBitWidth() / 8 > machine.l2Bytes / 2)
-    write.prefetch("sums", 1, view.weightsOf(update), "rc", channels / steps);
+  int64_t steps = inputBlock % mostWrittenSteps ? 1 : mostWrittenSteps;
+  if (takesTaps)
+    multiplyTaps(write, out, plan, lanes, steps);
+  else
+    multiplyPoints(write, out, plan, lanes, steps, inputBlock, weights, filter, machine);
 
   scheduleTransform(write, "input", out, "task", std::min(vectorLanes, inputBlock));
   if (isOneGroup)

@@ -27,6 +27,23 @@ func.func @conv(%x: tensor<?x6x6x4xf32>, %u: tensor<1x16x4x8xf32>) -> tensor<?x6
   return %0 : tensor<?x6x6x8xf32>
 }
 
+// Taps are transformed on the way: rows, which are three taps apart, then columns.
+// CHECK-LABEL: halide.pipeline @winograd_conv_{{[0-9]+}} {
+// CHECK: halide.func @filter_rows(%co, %k, %a, %j, %ci)
+// CHECK: %[[ROW:.*]] = arith.addi %j, %c3
+// CHECK: halide.at @in1[%co, %k, %[[ROW]], %ci]
+// CHECK: halide.func @filter_points(%co, %k, %a, %b, %ci)
+// CHECK: halide.at @filter_rows[%co, %k, %a, %c0{{[_0-9]*}}, %ci]
+// CHECK: halide.update @sums(%n, %co, %t, %a, %b, %ci) over (%rc in 0 to 4)
+// CHECK: halide.at @filter_points[%co, %rc, %a, %b, %ci]
+func.func @taps(%x: tensor<?x6x6x4xf32>, %w: tensor<1x4x9x8xf32>) -> tensor<?x6x6x8xf32> {
+  %0 = nn.group (%a = %x, %f = %w) : (tensor<?x6x6x4xf32>, tensor<1x4x9x8xf32>) -> tensor<?x6x6x8xf32> {
+    %1 = nn.winograd_conv %a, %f {filters = 8 : i64, tile = 2 : i64, padding_low = array<i64: 1, 1>, padding_high = array<i64: 1, 1>} : (tensor<?x6x6x4xf32>, tensor<1x4x9x8xf32>) -> tensor<?x6x6x8xf32>
+    nn.yield %1 : tensor<?x6x6x8xf32>
+  }
+  return %0 : tensor<?x6x6x8xf32>
+}
+
 // The filter is transformed along rows, then along columns.
 // CHECK-LABEL: halide.pipeline @winograd_filter {
 // CHECK: halide.func @filter_rows(%i, %b, %c, %o)

@@ -1,5 +1,6 @@
 // RUN: sylvite-opt %s -split-input-file -pass-pipeline='builtin.module(func.func(nn-plan-contractions))' | FileCheck %s
 // RUN: sylvite-opt %s -split-input-file -pass-pipeline='builtin.module(func.func(nn-plan-contractions{exact=true}))' | FileCheck %s --check-prefix=EXACT
+// RUN: sylvite-opt %s -split-input-file -pass-pipeline='builtin.module(func.func(nn-plan-contractions{vector-width=16 vector-registers=32}))' | FileCheck %s --check-prefix=AVX512
 
 // Pointwise convolutions are products over all positions of an image; the bias meets them before the
 // shape of the image comes back, and shapes between two of them are gone.
@@ -125,6 +126,20 @@ func.func @winograd(%x: tensor<?x28x28x64xf32>) -> tensor<?x28x28x64xf32> {
   %w = nn.get @w : tensor<3x3x64x64xf32>
   %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 1, 1>, padding_high = array<i64: 1, 1>} : (tensor<?x28x28x64xf32>, tensor<3x3x64x64xf32>) -> tensor<?x28x28x64xf32>
   return %0 : tensor<?x28x28x64xf32>
+}
+
+// -----
+
+// Where it takes longer to read the filters of all points than to transform their taps, the kernel does that.
+// AVX512-LABEL: func.func @large_filter
+// AVX512: nn.transpose %{{.*}} [1, 0, 2] : (tensor<9x512x512xf32>) -> tensor<512x9x512xf32>
+// AVX512: nn.transpose %{{.*}} [2, 0, 1, 3] : (tensor<512x9x8x64xf32>) -> tensor<8x512x9x64xf32>
+// AVX512: nn.winograd_conv %arg0, %{{.*}} {filters = 512 : i64, {{.*}}tile = 4 : i64} : (tensor<?x14x14x512xf32>, tensor<8x512x9x64xf32>)
+nn.parameter @w : tensor<3x3x512x512xf32>
+func.func @large_filter(%x: tensor<?x14x14x512xf32>) -> tensor<?x14x14x512xf32> {
+  %w = nn.get @w : tensor<3x3x512x512xf32>
+  %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 1, 1>, padding_high = array<i64: 1, 1>} : (tensor<?x14x14x512xf32>, tensor<3x3x512x512xf32>) -> tensor<?x14x14x512xf32>
+  return %0 : tensor<?x14x14x512xf32>
 }
 
 // -----

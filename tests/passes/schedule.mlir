@@ -369,6 +369,23 @@ func.func @winograd_deep(%x: tensor<?x14x14x512xf32>, %w: tensor<4x36x512x16xf32
   return %0 : tensor<?x14x14x64xf32>
 }
 
+// Taps of 32 channels are transformed at a time, for all tiles of the group; what they add to the sums is a register tile.
+// CHECK-LABEL: halide.pipeline @winograd_conv_{{[0-9]+}} {
+// CHECK: halide.compute_at @sums, @winograd, "co"
+// CHECK: halide.split @sums stage 1, "rc" into ("rb", "rc") by 32
+// CHECK: halide.rfactor @sums stage 1, ["rb"] to ["part"] into @sums_part
+// CHECK: halide.reorder @sums stage 1, ["ci", "t", "to", "b", "a", "rb"]
+// CHECK: halide.compute_at @sums_part, @sums, "to"
+// CHECK: halide.compute_at @filter_points, @sums, "rb"
+// CHECK: halide.compute_at @filter_rows, @filter_points, "ci"
+func.func @winograd_taps(%x: tensor<?x14x14x512xf32>, %w: tensor<32x512x9x16xf32>) -> tensor<?x14x14x512xf32> {
+  %0 = nn.group (%a = %x, %f = %w) : (tensor<?x14x14x512xf32>, tensor<32x512x9x16xf32>) -> tensor<?x14x14x512xf32> {
+    %1 = nn.winograd_conv %a, %f {filters = 512 : i64, tile = 4 : i64, padding_low = array<i64: 1, 1>, padding_high = array<i64: 1, 1>} : (tensor<?x14x14x512xf32>, tensor<32x512x9x16xf32>) -> tensor<?x14x14x512xf32>
+    nn.yield %1 : tensor<?x14x14x512xf32>
+  }
+  return %0 : tensor<?x14x14x512xf32>
+}
+
 // One row: as many blocks of weights at a time as registers hold sums; where they are few, sums in parts.
 // CHECK-LABEL: halide.pipeline @packed_matmul_{{[0-9]+}} {
 // CHECK: halide.split @out, "c" into ("co", "ci") by 64 tail round_up

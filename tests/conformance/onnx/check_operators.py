@@ -352,6 +352,15 @@ case("vision", "col2im-strided", node("Col2Im", [("x", np.float32, [2, 12, 12]),
      {"x": normal(2, 12, 12)})
 
 
+# ---- Convolutions -------------------------------------------------------------------------------------------------------
+
+# Filters so large that Winograd's algorithm transforms them in the kernel; the last block of them is not whole.
+for size, filters in ((14, 512), (13, 500)):
+    case("convolutions", f"large-filter-{size}",
+         node("Conv", [("x", np.float32, ["N", 512, size, size]), normal(filters, 512, 3, 3)], ["y"], pads=[1, 1, 1, 1]),
+         {"x": normal(1, 512, size, size)}, {"x": normal(2, 512, size, size)})
+
+
 def main(group, directory):
     failures = []
     for name, (model, sets) in GROUPS[group].items():

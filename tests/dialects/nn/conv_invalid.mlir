@@ -202,7 +202,7 @@ func.func @f(%w: tensor<3x3x4x8xf32>) {
 
 // winograd_conv_c1
 func.func @f(%x: tensor<?x9x9x4xf32>, %w: tensor<1x16x4x8xf32>) {
-  // expected-error @+2 {{winograd_conv_c1: expected an input (N, H, W, C) and a filter (blocks, 36, C, block)}}
+  // expected-error @+2 {{winograd_conv_c1: expected an input (N, H, W, C) and a filter (blocks, 36, C, block) or (blocks, C, 9, block) of one element type}}
   // expected-error @+1 {{failed to infer returned types}}
   %0 = nn.winograd_conv %x, %w {filters = 8 : i64, tile = 4 : i64, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x9x9x4xf32>, tensor<1x16x4x8xf32>) -> tensor<?x7x7x8xf32>
   return
