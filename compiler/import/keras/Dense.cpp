@@ -257,6 +257,75 @@ void keras::einsum(LayerBuilder &b) {
     b.result(::einsum(b, operands, *equation));
 }
 
+/// The tensors of a product of two, with a letter per dimension: small ones for the first, capital ones for the second, which has
+/// those of the first at the dimensions that are summed over.
+static void product(LayerBuilder &b, Value x, Value y, ArrayRef<int64_t> xDims, ArrayRef<int64_t> yDims) {
+  if (b.failed())
+    return;
+  Term left{x, {}}, right{y, {}};
+  for (int64_t i = 0; i < rankOf(x); ++i)
+    left.letters += char('a' + i);
+  for (int64_t i = 0; i < rankOf(y); ++i)
+    right.letters += char('A' + i);
+  for (auto [p, q] : llvm::zip_equal(xDims, yDims)) {
+    int64_t own = shapeOf(x)[p], other = shapeOf(y)[q];
+    if (own != other && !ShapedType::isDynamic(own) && !ShapedType::isDynamic(other))
+      return void(b.error() << "it sums over dimensions of " << own << " and " << other << " elements");
+    right.letters[q] = left.letters[p];
+  }
+  std::string needed;
+  for (char letter : left.letters + right.letters)
+    if (StringRef(left.letters).count(letter) + StringRef(right.letters).count(letter) == 1)
+      needed += letter;
+  b.result(contract(b, left, right, needed).value);
+}
+
+/// The arguments of a product, as float32; reports those of more than 26 dimensions, or of none.
+static std::pair<Value, Value> factors(LayerBuilder &b) {
+  Value x = b.toFloat(b.operand(0, "x1")), y = b.toFloat(b.operand(1, "x2"));
+  for (Value factor : {x, y})
+    if (factor && (rankOf(factor) < 1 || rankOf(factor) > 26))
+      b.error() << "an argument has " << rankOf(factor) << " dimensions; supported: 1 to 26";
+  return {x, y};
+}
+
+void keras::tensordot(LayerBuilder &b) {
+  auto [x, y] = factors(b);
+  const Json *axes = b.attribute("axes");
+  int64_t ranks[] = {rankOf(x), rankOf(y)};
+  Dims dims[2];
+  if (auto count = asInteger(axes)) { // the last of one and the first of the other
+    for (int64_t i = 0; i < *count && *count <= std::min(ranks[0], ranks[1]); ++i) {
+      dims[0].push_back(ranks[0] - *count + i);
+      dims[1].push_back(i);
+    }
+    if (int64_t(dims[0].size()) != *count)
+      return b.refuse("axes", "at most as many as either argument has dimensions");
+    return ::product(b, x, y, dims[0], dims[1]);
+  }
+  bool valid = axes && axes->is_array() && axes->size() == 2;
+  for (unsigned side = 0; side < 2 && valid; ++side) {
+    const Json &given = (*axes)[side];
+    auto single = asInteger(&given);
+    auto list = given.is_array() ? asIntegers(&given) : std::nullopt;
+    dims[side] = single ? Dims{*single} : list.value_or(Dims());
+    valid = single || list;
+    for (int64_t &dim : dims[side]) {
+      dim += dim < 0 ? ranks[side] : 0;
+      valid &= dim >= 0 && dim < ranks[side] && llvm::count(dims[side], dim) == 1;
+    }
+  }
+  if (!valid || dims[0].size() != dims[1].size())
+    return b.refuse("axes", "a number of dimensions, or dimensions of both arguments, as many");
+  ::product(b, x, y, dims[0], dims[1]);
+}
+
+/// NumPy's: over the last dimension of one, and the last but one of the other.
+void keras::dotProduct(LayerBuilder &b) {
+  auto [x, y] = factors(b);
+  ::product(b, x, y, {rankOf(x) - 1}, {std::max<int64_t>(rankOf(y) - 2, 0)});
+}
+
 static void einsumDense(LayerBuilder &b) {
   Value x = b.floatInput();
   auto text = asString(b.attribute("equation"));

@@ -211,7 +211,8 @@ bool LayerBuilder::buildPart(const Json &json) {
   }
   const ModelGraph &graph = known->second;
   if (graph.inputs.size() != tensors.size())
-    return error() << "the model is called with " << tensors.size() << " tensors, it has " << graph.inputs.size() << " inputs", true;
+    return error() << "the model is called with " << tensors.size() << " tensors, it has " << graph.inputs.size() << " inputs",
+           true;
   GraphBuilder calls(graph, state, builder, tensors);
   hasFailed = ::failed(calls.build());
   for (unsigned i = 0; i < graph.outputs.size() && !hasFailed; ++i) {

@@ -17,8 +17,11 @@ ArrayRef<LayerFamily> keras::listLayers() {
       {"Normalization and scaling", normLayers()},
       {"Preprocessing", preprocessingLayers()},
       {"Pointwise", pointwiseLayers()}, {"Shape", shapeLayers()},
+      {"Signals", signalLayers()},
       {"keras.ops", operations()},
+      {"keras.ops of order", orderOperations()},
       {"keras.ops on shapes", shapeOperations()},
+      {"keras.ops on signals", signalOperations()},
   };
   return families;
 }

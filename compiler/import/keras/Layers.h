@@ -40,12 +40,17 @@ llvm::ArrayRef<LayerRow> preprocessingLayers();
 llvm::ArrayRef<LayerRow> recurrentLayers();
 llvm::ArrayRef<LayerRow> sequenceLayers();
 llvm::ArrayRef<LayerRow> shapeLayers();
+llvm::ArrayRef<LayerRow> signalLayers();
 llvm::ArrayRef<LayerRow> operations();
 llvm::ArrayRef<LayerRow> shapeOperations();
+llvm::ArrayRef<LayerRow> signalOperations();
+llvm::ArrayRef<LayerRow> orderOperations();
 
 /// Functions of keras.ops that stand beside the layers which compute the same.
 void dotProductAttention(LayerBuilder &b);
 void einsum(LayerBuilder &b);
+void tensordot(LayerBuilder &b);
+void dotProduct(LayerBuilder &b);
 
 /// 1 where an element of `x` is the class, 0 elsewhere: a dimension of `classes` at place `axis`.
 mlir::Value oneHot(LayerBuilder &b, mlir::Value x, int64_t classes, int64_t axis);

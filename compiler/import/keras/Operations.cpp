@@ -153,6 +153,11 @@ template <nn::ReduceKind kind> static void quantifier(LayerBuilder &b) {
 static void where(LayerBuilder &b) {
   Value condition = b.toBoolean(b.operand(0));
   auto [x, y] = readSides(b, 1);
+  auto isWhole = [](const Argument &given) { return given.kind == Argument::Value && given.value->is_number_integer(); };
+  if (llvm::all_of(b.arguments().drop_front(), isWhole)) {
+    x = b.convert(x, b.builder.getI32Type());
+    y = b.convert(y, b.builder.getI32Type());
+  }
   b.result(b.map({condition, x, y}, [](OpBuilder &builder, Location loc, ValueRange v) -> Value {
     return arith::SelectOp::create(builder, loc, v[0], v[1], v[2]);
   }));
@@ -305,6 +310,20 @@ template <bool root> static void variance(LayerBuilder &b) {
   b.result(root ? b.map(y, [](ScalarBuilder &s, Value e) { return s.sqrt(e); }) : y);
 }
 
+/// Divides by the norm of order 1 or 2, or by `epsilon` where that is more.
+static void normalize(LayerBuilder &b) {
+  Value x = b.floatInput();
+  int64_t order = b.integer("order", 2);
+  double epsilon = b.number("epsilon", 1e-7);
+  if (order > 2)
+    return b.refuse("order", "1, 2");
+  Value sizes = b.map(x, [&](ScalarBuilder &s, Value e) { return order == 1 ? s.abs(e) : s.mul(e, e); });
+  Value norm = reduce(b, nn::ReduceKind::Sum, sizes, reducedAxes(b, x));
+  b.result(b.map(x, norm, [&](ScalarBuilder &s, Value e, Value n) {
+    return s.div(e, s.maximum(order == 1 ? n : s.sqrt(n), s.constant(epsilon, n)));
+  }));
+}
+
 static void logSumExp(LayerBuilder &b) {
   Value x = b.floatInput();
   Dims dims = reducedAxes(b, x);
@@ -357,8 +376,8 @@ static void encodeOneHot(LayerBuilder &b) {
 }
 
 static void matmul(LayerBuilder &b) {
-  b.expectInputs(2);
-  b.result(b.make<nn::MatmulOp>(b.floatInput(0), b.floatInput(1), false, false));
+  Value x = b.toFloat(b.operand(0, "x1")), y = b.toFloat(b.operand(1, "x2"));
+  b.result(b.make<nn::MatmulOp>(x, y, false, false));
 }
 
 ArrayRef<LayerRow> keras::operations() {
@@ -382,6 +401,7 @@ ArrayRef<LayerRow> keras::operations() {
       {"Cos", mathFunction<math::CosOp>},
       {"Cosh", mathFunction<math::CoshOp>},
       {"Divide", divide},
+      {"Dot", dotProduct},
       {"DotProductAttention", dotProductAttention, Masks::Own},
       {"Einsum", einsum},
       {"Equal", comparison<arith::CmpFPredicate::OEQ, arith::CmpIPredicate::eq>},
@@ -412,6 +432,7 @@ ArrayRef<LayerRow> keras::operations() {
       {"Minimum", arithmeticOperation<Arithmetic::Minimum>},
       {"Multiply", arithmeticOperation<Arithmetic::Multiply>},
       {"Negative", unaryAny<negative, negativeInteger>},
+      {"Normalize", normalize},
       {"NotEqual", comparison<arith::CmpFPredicate::UNE, arith::CmpIPredicate::ne>},
       {"OneHot", encodeOneHot},
       {"OnesLike", like<1>},
@@ -430,6 +451,7 @@ ArrayRef<LayerRow> keras::operations() {
       {"Subtract", arithmeticOperation<Arithmetic::Subtract>},
       {"Sum", reduction<Kind::Sum>},
       {"Tan", mathFunction<math::TanOp>},
+      {"Tensordot", tensordot},
       {"Threshold", threshold},
       {"TrueDivide", divide},
       {"Trunc", mathFunction<math::TruncOp>},

@@ -89,7 +89,8 @@ static Value resizeDim(LayerBuilder &b, Value x, int64_t dim, int64_t size, Stri
   if (b.failed() || in == size)
     return x;
   if (in > kMaxElements / size) {
-    b.error() << "it brings " << in << " rows or columns to " << size << "; supported: at most " << kMaxElements << " pairs of them";
+    b.error() << "it brings " << in << " rows or columns to " << size << "; supported: at most " << kMaxElements
+              << " pairs of them";
     return {};
   }
   double scale = double(in) / size, spread = antialias ? std::max(scale, 1.0) : 1;

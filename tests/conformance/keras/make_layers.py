@@ -8,7 +8,7 @@ at all shows. Cases that Keras itself cannot build or run on this backend are pr
 
 Run with: pip install keras==3.15.1 jax && KERAS_BACKEND=jax python make_layers.py [--only SUBSTRING] [layers] [sequences] [graphs]
 The expected values are Keras's own (JAX on the CPU, float32). Cases are in the order of cases.py,
-sequence_cases.py and graph_cases.py and seeded by their names.
+sequence_cases.py, graph_cases.py and operation_cases.py and seeded by their names.
 """
 import argparse
 import io
@@ -25,9 +25,10 @@ import cases
 import graph_cases
 import keras
 import numpy as np
+import operation_cases
 import sequence_cases
 
-ARCHIVES = {"layers": cases.CASES, "sequences": sequence_cases.CASES, "graphs": graph_cases.CASES}
+ARCHIVES = {"layers": cases.CASES, "sequences": sequence_cases.CASES, "graphs": graph_cases.CASES | operation_cases.CASES}
 HERE = pathlib.Path(__file__).resolve().parent
 EPOCH = (2026, 1, 1, 0, 0, 0)  # archives carry no build time: the same cases give the same bytes
 

@@ -220,9 +220,34 @@ def conv(name, *expected, shape=IMAGE, **config):
 
 one("layer_unknown", [4], layer("Conv9D", "c"), "layer 'c' (Conv9D)", "is not supported")
 one("layer_lambda", [4], layer("Lambda", "f"), "layer 'f' (Lambda)", "is not supported")
-case("operation_unknown", functional([X, called({"module": "keras.src.ops.numpy", "class_name": "Sort",
-                                                 "config": {"name": "sort"}}, [tensor("x")])], ["x"], ["sort"]),
-     "operation 'sort' (Sort)", "is not supported")
+case("operation_unknown", functional([X, called({"module": "keras.src.ops.numpy", "class_name": "Median",
+                                                 "config": {"name": "median"}}, [tensor("x")])], ["x"], ["median"]),
+     "operation 'median' (Median)", "is not supported")
+
+
+def operation(name, kind, *expected, arguments=None, shape=(4,), **config):
+    """One function of keras.ops, of an input of `shape`."""
+    node = {"module": "keras.src.ops.numpy", "class_name": kind, "config": {"name": "f", **config}}
+    model = functional([input_layer(list(shape)), called(node, arguments or [tensor("x")])], ["x"], ["f"])
+    case(name, model, f"operation 'f' ({kind})", *expected)
+
+
+operation("top_k_too_many", "TopK", "attribute 'k' is 5", "at most the 4 elements", k=5)
+operation("sort_of_all", "Sort", "supported: a dimension", axis=None)
+operation("tensordot_axes", "Tensordot", "attribute 'axes'", "dimensions of both arguments", axes=[[1], [2]],
+          arguments=[tensor("x"), tensor("x")])
+operation("tensordot_sizes", "Tensordot", "it sums over dimensions of 4 and 3 elements", axes=[[1], [2]],
+          arguments=[tensor("x"), [[[1.0, 2.0, 3.0]]]])
+operation("normalize_order", "Normalize", "attribute 'order' is 3", "supported: 1, 2", order=3)
+operation("stft_window", "STFT", "attribute 'window' is \"kaiser\"", "\"hann\"", sequence_length=4, sequence_stride=2,
+          fft_length=4, window="kaiser", shape=(40,))
+operation("stft_too_short", "STFT", "its input has 4 samples", "supported: 8 or more", sequence_length=8, sequence_stride=2,
+          fft_length=8, center=False)
+operation("fft_one_tensor", "FFT", "it is called with 1 tensors; supported: 2")
+one("spectrogram_mode", [40, 1], layer("STFTSpectrogram", "s", mode="angle"), "layer 's' (STFTSpectrogram)",
+    "attribute 'mode' is \"angle\"", "\"stft\"")
+one("spectrogram_without_weights", [400, 1], layer("STFTSpectrogram", "s"), "layer 's' (STFTSpectrogram)", "initializer 'STFT'")
+one("mel_of_nothing", [100, 2], layer("MelSpectrogram", "s"), "layer 's' (MelSpectrogram)", "2 dimensions")
 one("activation_unknown", [4], layer("Dense", "d", units=2, activation="cube"), "layer 'd' (Dense)",
     "attribute 'activation' is \"cube\"", "supported: celu, elu,")
 one("activation_custom", [4], layer("Dense", "d", units=2, activation={"module": "builtins", "class_name": "function",
