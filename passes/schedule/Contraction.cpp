@@ -121,7 +121,8 @@ static double positionsOfWait() {
 /// Places the loops over rows, `vars` innermost last, those over tiles of a row in `order` and over blocks of channels
 /// in `tasks` apart. Where an image is larger than the weights, a task is a block of its rows: it finds in its core's
 /// cache what that core wrote in the kernel before, and reads the weights again. Otherwise a task reads its own
-/// weights, once, and the whole image. What it takes from `vars` has its place. Returns whether the weights are larger.
+/// weights, once, and the whole image, or half of it where blocks are few and odd, which two cores could not share. What it
+/// takes from `vars` has its place. Returns whether the weights are larger.
 static bool orderRows(PipelineView &view, const Machine &machine, ScheduleWriter &write, const Operands &operands,
                       Tile tile, int64_t depth, SmallVectorImpl<StringRef> &order, SmallVectorImpl<StringRef> &tasks,
                       SmallVectorImpl<StringRef> &vars) {
@@ -140,22 +141,26 @@ static bool orderRows(PipelineView &view, const Machine &machine, ScheduleWriter
                                           static_cast<int64_t>(std::ceil(1.5 * positionsOfWait() / tile.rows))});
   if (operands.rows == 0) // whose size is free
     return !byRows;
-  int64_t tiles = llvm::divideCeil(shape[operands.rows], tile.rows);
+  int64_t tiles = llvm::divideCeil(shape[operands.rows], tile.rows),
+          blocks = llvm::divideCeil(shape.back(), tile.vectors * machine.lanes(view.outputType.getElementType()));
+  bool halves = !byRows && !perChannel && blocks % 2 == 1 && blocks < mostTasks;
   if (vars.size() < 2) {
     // Blocks that the second cache holds.
     int64_t held = machine.l2Bytes / 2 * tiles / (elements * view.outputType.getElementTypeBitWidth() / 8),
-            block = std::max(leastTiles, std::min<int64_t>(held, llvm::divideCeil(tiles, mostTasks)));
-    if (!byRows || 2 * block > tiles)
-      return !byRows;
-    write.split(out, 0, "xo", "xb", "xo", block, tailApart(tiles, block));
-    tasks.push_back("xb");
-    return false;
+            block = halves ? llvm::divideCeil(tiles, 2)
+                           : std::max(leastTiles, std::min<int64_t>(held, llvm::divideCeil(tiles, mostTasks)));
+    if (halves ? block >= leastTiles : byRows && 2 * block <= tiles) {
+      write.split(out, 0, "xo", "xb", "xo", block, tailApart(tiles, block));
+      tasks.push_back("xb");
+    }
+    return !byRows;
   }
   StringRef y = vars.back();
   int64_t rows = shape[operands.rows - 1],
           strip = perChannel ? std::max<int64_t>(7, llvm::divideCeil(rows, 4))
+                  : halves   ? llvm::divideCeil(rows, 2)
                              : std::max<int64_t>(llvm::divideCeil(leastTiles, tiles), llvm::divideCeil(rows, mostTasks));
-  if (byRows && 2 * strip <= rows) {
+  if (halves ? strip * tiles >= leastTiles && strip < rows : byRows && 2 * strip <= rows) {
     write.split(out, 0, y, "yo", "yi", strip, tailApart(rows, strip));
     order.push_back("yi");
     tasks.push_back("yo");

@@ -1,5 +1,9 @@
 // RUN: sylvite-opt %s -lower-to-halide | FileCheck %s
 
+// The work of a convolution is that of the definition.
+// CHECK: halide.call @winograd_conv(%arg0, %arg1) {flops_per_element = 72 : i64
+// CHECK: halide.call @winograd_conv_0(%arg0, %arg1) {flops_per_element = 72 : i64
+
 // A transform is a choice among linear combinations by the point's index: rows of B^T, last one first.
 // CHECK-LABEL: halide.pipeline @winograd_conv {
 // CHECK: halide.func @padded(%n, %y, %x, %c)

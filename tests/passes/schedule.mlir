@@ -315,6 +315,19 @@ func.func @packed_parts(%x: tensor<?x9x9x512xf32>, %w: tensor<1x16x3x3x512x32xf3
   return %0 : tensor<?x7x7x512xf32>
 }
 
+// Five blocks of weights, which are larger than the image, are no even work for two cores: a task has half of the rows.
+// AVX512-LABEL: halide.pipeline @packed_conv_{{[0-9]+}} {
+// AVX512: halide.split @out, "c" into ("co", "ci") by 32
+// AVX512: halide.split @out, "y" into ("yo", "yi") by 9 tail guard_with_if
+// AVX512: halide.fuse @out, "yo", "co" into "task"
+func.func @odd_blocks(%x: tensor<?x17x23x160xf32>, %w: tensor<1x5x1x7x160x32xf32>) -> tensor<?x17x17x160xf32> {
+  %0 = nn.group (%a = %x, %f = %w) : (tensor<?x17x23x160xf32>, tensor<1x5x1x7x160x32xf32>) -> tensor<?x17x17x160xf32> {
+    %1 = nn.packed_conv %a, %f {filters = 160 : i64, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>} : (tensor<?x17x23x160xf32>, tensor<1x5x1x7x160x32xf32>) -> tensor<?x17x17x160xf32>
+    nn.yield %1 : tensor<?x17x17x160xf32>
+  }
+  return %0 : tensor<?x17x17x160xf32>
+}
+
 // A depthwise convolution: whole lines of channels, strips of rows.
 // CHECK-LABEL: halide.pipeline @conv_{{[0-9]+}} {
 // CHECK: halide.split @out, "c" into ("co", "ci") by 16 tail round_up
