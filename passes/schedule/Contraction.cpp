@@ -212,6 +212,41 @@ static void sumInParts(ScheduleWriter &write, halide::UpdateOp update, StringRef
   write.unroll(p, 1, "ri");
 }
 
+/// Copies the `width` columns of `weights` that a task reads, which all its tiles then find side by side.
+static void copyColumns(ScheduleWriter &write, StringRef weights, StringRef sum, StringRef out, StringRef task, int64_t width,
+                        int64_t lanes) {
+  write.in(weights, sum, "columns");
+  write.computeAt("columns", out, task);
+  write.boundExtent("columns", "_0", width);
+  if (lanes > 1)
+    write.vectorize("columns", 0, "_0", lanes);
+  write.unroll("columns", 0, "_0");
+}
+
+/// The sums of a tile of positions `x` with each kept in `parts` that take turns in the reduction and meet at the end.
+static void splitSums(ScheduleWriter &write, halide::UpdateOp update, StringRef out, StringRef x, int64_t width, int64_t lanes,
+                      int64_t parts) {
+  StringRef p = update.getFunc(), c = update.getFuncOp().getVarNames().back();
+  std::string partial = (p + "_parts").str();
+  write.split(p, 1, update.getReductionNames()[0], "ro", "ri", parts);
+  write.rfactor(p, 1, {"ri"}, {"part"}, partial);
+  write.computeAt(partial, out, "xo");
+  write.boundExtent(partial, c, width);
+  for (int64_t stage : {0, 1}) {
+    if (stage == 1)
+      write.reorder(partial, 1, {c, x, "part", "ro"});
+    if (lanes > 1)
+      write.vectorize(partial, stage, c, lanes);
+    for (StringRef var : {c, x, StringRef("part")})
+      write.unroll(partial, stage, var);
+    if (lanes > 1)
+      write.vectorize(p, stage, c, lanes);
+    write.unroll(p, stage, c);
+    write.unroll(p, stage, x);
+  }
+  write.unroll(p, 1, "ri");
+}
+
 bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
   if (view.reductions.size() != 1 || view.outputType.getRank() < 2)
     return false;
@@ -288,39 +323,15 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
     return true;
   }
 
-  if (copiesColumns) {
-    write.in(operands->weightsName, p, "columns");
-    write.computeAt("columns", out, task);
-    write.boundExtent("columns", "_0", width);
-    if (lanes > 1)
-      write.vectorize("columns", 0, "_0", lanes);
-    write.unroll("columns", 0, "_0");
-  }
+  if (copiesColumns)
+    copyColumns(write, operands->weightsName, p, out, task, width, lanes);
   write.computeAt(p, out, "xo");
   write.boundExtent(p, c, width);
   write.boundExtent(p, x, tile.rows);
   // Few sums do not hide the latency of multiply-adds: each is kept in parts, which meet at the end.
   constexpr int64_t parts = 4;
-  std::string partial = (p + "_parts").str();
-  if (width / lanes * tile.rows < 5 && rvars.size() == 1 && depth >= 16 * parts &&
-      depth % parts == 0) {
-    write.split(p, 1, rvars[0], "ro", "ri", parts);
-    write.rfactor(p, 1, {"ri"}, {"part"}, partial);
-    write.computeAt(partial, out, "xo");
-    write.boundExtent(partial, c, width);
-    for (int64_t stage : {0, 1}) {
-      if (stage == 1)
-        write.reorder(partial, 1, {c, x, "part", "ro"});
-      if (lanes > 1)
-        write.vectorize(partial, stage, c, lanes);
-      for (StringRef var : {c, x, StringRef("part")})
-        write.unroll(partial, stage, var);
-      if (lanes > 1)
-        write.vectorize(p, stage, c, lanes);
-      write.unroll(p, stage, c);
-      write.unroll(p, stage, x);
-    }
-    write.unroll(p, 1, "ri");
+  if (width / lanes * tile.rows < 5 && rvars.size() == 1 && depth >= 16 * parts && depth % parts == 0) {
+    splitSums(write, update, out, x, width, lanes, parts);
     return true;
   }
   // Over a window, positions have addresses of their own, and steps that are written out do not pay.
