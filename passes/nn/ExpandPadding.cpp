@@ -59,7 +59,9 @@ struct PadRows : OpRewritePattern<PadOp> {
   LogicalResult matchAndRewrite(PadOp op, PatternRewriter &rewriter) const override {
     RankedTensorType type = op.getType();
     int64_t rank = type.getRank();
-    if (rank < 3 || !op->hasOneUse() || !isa<PackedConvOp>(*op->user_begin()) || type.getShape().back() >= fewChannels ||
+    // A joined row is padded by a number; what a reflection repeats are positions.
+    if (op.getMode() != PadMode::Constant || rank < 3 || !op->hasOneUse() || !isa<PackedConvOp>(*op->user_begin()) ||
+        type.getShape().back() >= fewChannels ||
         type.isDynamicDim(rank - 2) || op.getLow().back() || op.getHigh().back())
       return failure();
     auto map = op.getInput().getDefiningOp<MapOp>();
@@ -93,7 +95,8 @@ struct PadRows : OpRewritePattern<PadOp> {
       joined.back() *= channels;
       return joined;
     };
-    Value padded = PadOp::create(rewriter, op.getLoc(), rows, join(op.getLow()), join(op.getHigh()));
+    Value padded = PadOp::create(rewriter, op.getLoc(), rows, join(op.getLow()), join(op.getHigh()),
+                                 op.getValue().convertToDouble());
     rewriter.replaceOpWithNewOp<ReshapeOp>(op, type, padded, identity(rank, /*joined=*/false));
     if (map)
       rewriter.eraseOp(map);

@@ -24,3 +24,12 @@ func.func @image(%x: tensor<?x4x4x3xf32>, %w: tensor<1x1x3x3x3x8xf32>) -> tensor
   %2 = nn.packed_conv %1, %w {strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, filters = 8 : i64} : (tensor<?x5x5x3xf32>, tensor<1x1x3x3x3x8xf32>) -> tensor<?x2x2x8xf32>
   return %2 : tensor<?x2x2x8xf32>
 }
+
+// A reflection repeats positions, not numbers of a row.
+// CHECK-LABEL: func.func @reflected
+// CHECK: nn.pad %arg0 low [0, 2, 0] high [0, 0, 0] {mode = 1 : i32} : (tensor<?x8x4xf32>) -> tensor<?x10x4xf32>
+func.func @reflected(%x: tensor<?x8x4xf32>, %w: tensor<1x1x4x4x8xf32>) -> tensor<?x4x8xf32> {
+  %0 = nn.pad %x low [0, 2, 0] high [0, 0, 0] {mode = 1 : i32} : (tensor<?x8x4xf32>) -> tensor<?x10x4xf32>
+  %1 = nn.packed_conv %0, %w {strides = array<i64: 2>, dilations = array<i64: 1>, filters = 8 : i64} : (tensor<?x10x4xf32>, tensor<1x1x4x4x8xf32>) -> tensor<?x4x8xf32>
+  return %1 : tensor<?x4x8xf32>
+}

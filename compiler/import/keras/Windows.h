@@ -6,6 +6,7 @@
 #ifndef SYLVITE_COMPILER_IMPORT_KERAS_WINDOWS_H
 #define SYLVITE_COMPILER_IMPORT_KERAS_WINDOWS_H
 
+#include "compiler/import/SamePadding.h"
 #include "compiler/import/keras/LayerBuilder.h"
 
 namespace sylvite::keras {
@@ -36,18 +37,8 @@ inline Padding padWindows(LayerBuilder &b, mlir::Value &x, llvm::StringRef paddi
     result.high[i] = total - total / 2;
     if (stride == 1 || !mlir::ShapedType::isDynamic(in))
       continue;
-    // max(reach - r, 0) / 2 elements stand before the input, where r = (in - 1) mod stride: one for each j in 1, ...,
-    // reach / 2 with r <= reach - 2 j. The sum of both paddings may be `reach`, as no window begins behind.
-    mlir::AffineExpr extent = mlir::getAffineSymbolExpr(i + 1, b.builder.getContext());
-    int64_t most = reach / 2, least = 0;
-    mlir::AffineExpr length = extent - (reach + most), rest = (length - 1) % stride, missing = extent * 0;
-    for (int64_t j = 1; j <= most; ++j) {
-      int64_t bound = reach - 2 * j;
-      if (bound >= stride - 1)
-        ++least;
-      else
-        missing = missing + (rest + (stride - 1 - bound)).floorDiv(stride);
-    }
+    mlir::AffineExpr length = mlir::getAffineSymbolExpr(i + 1, b.builder.getContext()) - (reach + reach / 2);
+    auto [least, most, missing] = samePadding(length, reach, stride);
     result.low[i] = least;
     result.high[i] = reach - least;
     if (least == most)

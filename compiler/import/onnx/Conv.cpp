@@ -53,7 +53,7 @@ Value convolve(NodeBuilder &b, Value x, Value w) {
     return {};
   x = b.toChannelsLast(x);
   w = filterChannelsLast(b, w);
-  Window window(b, x, n, b.extents(w), /*ceil=*/false);
+  Window window(b, x, n, b.extents(w), /*ceil=*/false, /*border=*/0);
   int64_t groups = b.integer("group", 1), channels = b.extent(x, n + 1);
   if (!b.failed() && (groups < 1 || channels % groups))
     b.refuse("group", "a divisor of the " + Twine(channels) + " input channels");
@@ -97,8 +97,10 @@ static void convTranspose(NodeBuilder &b) {
     }
     if (autoPad == "VALID" && !outputShape)
       continue;
-    int64_t in = b.extent(x, i + 1), full = (in - 1) * strides[i] + (kernel[i] - 1) * dilations[i] + 1 + extra[i];
-    int64_t out = outputShape ? (*outputShape)[i] : in * strides[i], total = full - out;
+    // What the kernel adds to the input, of `stride` elements for each, beyond the result.
+    int64_t total = (kernel[i] - 1) * dilations[i] + 1 + extra[i] - strides[i];
+    if (outputShape)
+      total += b.extent(x, i + 1) * strides[i] - (*outputShape)[i];
     if (total < 0) { // more is asked for than there is: zeros at the end
       extra[i] -= total;
       total = 0;

@@ -80,11 +80,12 @@ static void gather(NodeBuilder &b) {
     return;
   AffineExpr extent = b.shape(x)[axis];
   // One known index is a slice.
-  if (const Scalars *indices = b.known(1); indices && indices->size() == 1 && constantDim(extent)) {
-    auto index = indices->front().constant();
+  const Scalars *known = b.known(1);
+  auto index = known && known->size() == 1 ? known->front().constant() : std::nullopt;
+  if (index && constantDim(extent)) {
     int64_t size = *constantDim(extent);
-    if (!index || *index < -size || *index >= size)
-      return void(b.error() << "its index is " << (index ? *index : 0) << "; supported: one within dimension " << axis
+    if (*index < -size || *index >= size)
+      return void(b.error() << "its index is " << *index << "; supported: one within dimension " << axis
                             << " of its input " << b.text(b.shape(x)));
     ShapeExpr shape(ArrayRef<AffineExpr>(b.shape(x)).take_front(axis));
     shape.append(b.input(1)->shape);
@@ -94,7 +95,6 @@ static void gather(NodeBuilder &b) {
   }
   // Known indices are made positive here.
   Value indices;
-  const Scalars *known = b.known(1);
   if (known && constantDim(extent) && all_of(*known, [](const Scalar &s) { return s.constant().has_value(); })) {
     Scalars positive;
     for (const Scalar &s : *known)
@@ -125,7 +125,8 @@ static void gatherElements(NodeBuilder &b) {
   Value x = b.value(0);
   if (b.failed())
     return;
-  Value indices = wrapIndices(b, b.value(1), b.shape(x)[axis]);
+  AffineExpr extent = b.shape(x)[axis];
+  Value indices = wrapIndices(b, b.value(1), extent);
   if (b.failed())
     return;
   if (b.rank(indices) != b.rank(x))
@@ -259,7 +260,8 @@ static void scatterElements(NodeBuilder &b) {
   Value x = b.value(0);
   if (b.failed())
     return;
-  Value indices = wrapIndices(b, b.value(1), b.shape(x)[axis]), updates = b.value(2);
+  AffineExpr extent = b.shape(x)[axis];
+  Value indices = wrapIndices(b, b.value(1), extent), updates = b.value(2);
   if (b.failed())
     return;
   if (b.rank(indices) != b.rank(x) || b.shape(updates) != b.shape(indices))

@@ -97,14 +97,12 @@ static void split(NodeBuilder &b) {
   int64_t start = 0;
   const Scalars *elements = x->value ? nullptr : b.known(x);
   for (int64_t part : *sizes) {
-    if (elements || part == 0) {
+    if (part == 0) {
       ShapeExpr own = x->shape;
-      own[axis] = b.expr(part);
-      std::optional<Dims> known = constantShape(own);
-      if (!known)
-        return void(b.error() << "one of its parts has no elements; supported: sizes from 1 where dimensions are free");
-      Dims shape = *known, source = shape;
-      source[axis] = total.value_or(0);
+      own[axis] = b.expr(0);
+      b.result(b.emptyTensor(x->type, own));
+    } else if (elements) {
+      Dims source = *constantShape(x->shape), shape = source;
       shape[axis] = part;
       Scalars values;
       forEachIndex(shape, [&](ArrayRef<int64_t> index) {
@@ -256,6 +254,9 @@ static void foldSlice(NodeBuilder &b) {
 
 static void slice(NodeBuilder &b) {
   SmallVector<Range> ranges = slicedRanges(b);
+  auto isEmpty = [](const Range &range) { return constantDim(range.size) == 0; };
+  if (!b.failed() && any_of(ranges, isEmpty))
+    return b.result(b.emptyTensor(b.type(0u), to_vector(map_range(ranges, [](const Range &range) { return range.size; }))));
   Value x = b.value(0);
   if (b.failed())
     return;
@@ -271,8 +272,6 @@ static void slice(NodeBuilder &b) {
       starts.push_back(*start);
       sizes.push_back(toEnd ? -1 : *size);
       strides.push_back(range.step);
-      if (size && *size < 1)
-        return void(b.error() << "its result has no elements in dimension " << i << "; supported: at least one");
       continue;
     }
     starts.push_back(0);
@@ -286,16 +285,8 @@ static void slice(NodeBuilder &b) {
   });
   if (!whole)
     x = b.make<nn::SliceOp>(x, starts, sizes, strides);
-  Type i64 = IntegerType::get(b.state.context, 64);
-  for (int64_t dim : gathered) {
-    const Range &range = ranges[dim];
-    Value index = b.indices({range.size}, 0, i64);
-    if (range.step != 1)
-      index = b.multiply(index, b.knownTensor(i64, {}, {integerScalar(b.expr(range.step))}));
-    if (constantDim(range.start) != 0)
-      index = b.add(index, b.knownTensor(i64, {1}, {integerScalar(range.start)}));
-    x = b.make<nn::GatherOp>(x, index, dim);
-  }
+  for (int64_t dim : gathered)
+    x = b.take(x, dim, ranges[dim].start, ranges[dim].size, ranges[dim].step);
   b.result(x);
 }
 

@@ -403,6 +403,17 @@ Tensor *NodeBuilder::knownTensor(Type type, ArrayRef<int64_t> shape, Scalars ele
   return tensor;
 }
 
+Tensor *NodeBuilder::emptyTensor(Type type, ArrayRef<AffineExpr> shape) {
+  if (auto dims = constantShape(shape))
+    return knownTensor(type, *dims, {});
+  Tensor *tensor = knownTensor(type, {}, {});
+  if (tensor) {
+    tensor->shape = ShapeExpr(shape);
+    tensor->elements.reset();
+  }
+  return tensor;
+}
+
 void NodeBuilder::result(Type type, ArrayRef<int64_t> shape, Scalars elements) {
   results.push_back(knownTensor(type, shape, std::move(elements)));
 }

@@ -211,6 +211,8 @@ public:
   Value reshape(Value x, llvm::ArrayRef<int64_t> shape);
   Value broadcast(Value x, llvm::ArrayRef<AffineExpr> shape);
   Value slice(Value x, int64_t dim, int64_t start, int64_t size, int64_t stride = 1);
+  /// The same where start and size may be expressions of free dimensions: it gathers.
+  Value take(Value x, int64_t dim, AffineExpr start, AffineExpr size, int64_t stride = 1);
   Value concat(llvm::ArrayRef<Value> parts, int64_t dim);
   Value pad(Value x, llvm::ArrayRef<int64_t> low, llvm::ArrayRef<int64_t> high, double value = 0);
   Value reduce(nn::ReduceKind kind, Value x, llvm::ArrayRef<int64_t> dims, bool keepDims);
@@ -249,6 +251,8 @@ public:
   /// A known tensor.
   void result(Type type, llvm::ArrayRef<int64_t> shape, Scalars elements);
   Tensor *knownTensor(Type type, llvm::ArrayRef<int64_t> shape, Scalars elements);
+  /// A tensor without elements: a dimension of `shape` is zero, others may be free. It can be joined to others.
+  Tensor *emptyTensor(Type type, llvm::ArrayRef<AffineExpr> shape);
   Tensor *tensorOf(Value x);
   llvm::SmallVector<Tensor *> results;
 

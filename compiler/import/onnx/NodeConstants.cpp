@@ -117,16 +117,16 @@ Value NodeBuilder::materialize(Tensor *tensor) {
             << "; supported: tensors of float, double, float16, bfloat16, bool and integers of 8 to 64 bits";
     return {};
   }
+  if (is_contained(tensor->shape, expr(0))) {
+    error() << "its input '" << tensor->name << "' has no elements, its shape is " << text(tensor->shape)
+            << "; supported: at least one";
+    return {};
+  }
   OpBuilder::InsertionGuard guard(state.body);
   if (state.beforeLoop) // the value serves what follows the loop too
     state.body.restoreInsertionPoint(*state.beforeLoop);
   if (tensor->data) {
     auto dims = constantShape(tensor->shape);
-    if (is_contained(*dims, 0)) {
-      error() << "its input '" << tensor->name << "' has no elements, its shape is " << text(tensor->shape)
-              << "; supported: at least one";
-      return {};
-    }
     tensor->value = declareParameter(state, loc, tensor->data->name, RankedTensorType::get(*dims, tensor->type),
                                      tensor->data->bytes, tensor->data->owner,
                                      /*trainable=*/isa<FloatType>(tensor->type));
@@ -184,7 +184,10 @@ Tensor *NodeBuilder::splat(ArrayRef<AffineExpr> dims, Type type, Scalar value) {
     }
   if (fixed && count <= 1024)
     return knownTensor(type, *fixed, Scalars(count, value));
-  return tensorOf(broadcast(materialize(knownTensor(type, {}, {value})), dims));
+  Tensor *tensor = tensorOf(broadcast(materialize(knownTensor(type, {}, {value})), dims));
+  if (tensor && !fixed)
+    tensor->each = value;
+  return tensor;
 }
 
 } // namespace sylvite::onnx

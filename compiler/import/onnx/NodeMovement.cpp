@@ -172,6 +172,16 @@ Value NodeBuilder::slice(Value x, int64_t dim, int64_t start, int64_t size, int6
   return make<nn::SliceOp>(x, starts, sizes, strides);
 }
 
+Value NodeBuilder::take(Value x, int64_t dim, AffineExpr start, AffineExpr size, int64_t stride) {
+  Type i64 = IntegerType::get(state.context, 64);
+  Value index = indices({size}, 0, i64);
+  if (stride != 1)
+    index = multiply(index, knownTensor(i64, {}, {{expr(stride)}}));
+  if (constantDim(start) != 0)
+    index = add(index, knownTensor(i64, {1}, {{start}}));
+  return make<nn::GatherOp>(x, index, dim);
+}
+
 Value NodeBuilder::concat(ArrayRef<Value> parts, int64_t dim) {
   if (hasFailed || isNull(parts) || parts.empty())
     return {};

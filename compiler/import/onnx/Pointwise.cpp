@@ -518,7 +518,7 @@ ArrayRef<OperatorRow> pointwiseOperators() {
       {"Not", 1, kNewest, logicalNot, foldNot},
       {"Or", 6, kNewest, binary<call<&SM::either>>, foldLogic<false>},
       {"PRelu", 6, kNewest, prelu},
-      {"Pow", 6, kNewest, pow},
+      {"Pow", 6, kNewest, pow, foldPow},
       {"Reciprocal", 6, kNewest, unary<reciprocal>, foldNumber<inverse>},
       {"Relu", 6, kNewest, unaryAny<relu>, foldNumber<atLeastZero>},
       {"Round", 11, kNewest, mathOp<math::RoundEvenOp>, foldRounding<std::nearbyint>},

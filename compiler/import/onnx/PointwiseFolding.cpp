@@ -237,6 +237,27 @@ void foldNegate(NodeBuilder &b) {
       [](ArrayRef<double> v) { return std::optional(numberScalar(-v[0])); });
 }
 
+void foldPow(NodeBuilder &b) {
+  if (b.opset < 7)
+    return;
+  Type type = b.type(0u);
+  foldElements(b, type, [&](ArrayRef<Scalar> v) -> std::optional<Scalar> {
+    auto numberOf = [](const Scalar &x) -> std::optional<double> {
+      if (x.integer && !x.constant())
+        return std::nullopt;
+      return x.integer ? double(*x.constant()) : x.number;
+    };
+    auto base = numberOf(v[0]), exponent = numberOf(v[1]);
+    if (!base && exponent == 2.0)
+      return integerScalar(v[0].integer * v[0].integer);
+    double power = base && exponent ? std::pow(*base, *exponent) : NAN;
+    // Integers as long as double precision has all their digits.
+    if (!isa_and_nonnull<FloatType>(type) && !(std::fabs(power) < 0x1p53))
+      return std::nullopt;
+    return base && exponent ? castKnown(numberScalar(power), type) : std::nullopt;
+  }, 2);
+}
+
 template void foldArithmetic<Fold::Add>(NodeBuilder &);
 template void foldArithmetic<Fold::Sub>(NodeBuilder &);
 template void foldArithmetic<Fold::Mul>(NodeBuilder &);

@@ -19,6 +19,7 @@ template <Order kind> void foldComparison(NodeBuilder &b);
 template <bool isAnd> void foldLogic(NodeBuilder &b); ///< And, or Or
 void foldNegate(NodeBuilder &b);
 void foldNot(NodeBuilder &b);
+void foldPow(NodeBuilder &b);
 void foldWhere(NodeBuilder &b);
 
 } // namespace sylvite::onnx

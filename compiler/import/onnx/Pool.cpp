@@ -73,13 +73,15 @@ static void averagePool(NodeBuilder &b) {
   if (!n)
     return;
   Value x = b.toChannelsLast(b.value(0));
-  Window window(b, x, n, {}, ceil);
+  Window window(b, x, n, {}, ceil, /*border=*/std::nullopt);
   if (b.failed())
     return;
+  // What hangs over is no padding: without any, nothing but the input counts.
+  includePad &= any_of(seq(n), [&](int64_t i) { return window.low[i] || window.high[i] > std::max<int64_t>(window.overhang[i], 0); });
   bool simple = true; // no window has less than one element of the input
   for (int64_t i = 0; i < n; ++i)
     simple &= std::max(window.low[i], window.high[i]) <= (window.size[i] - 1) * window.dilations[i] &&
-              window.overhang[i] <= 0;
+              (window.overhang[i] <= 0 || !includePad);
   if (simple) {
     Value y = b.make<nn::AvgPoolOp>(x, window.size, window.strides, window.dilations, window.low, window.high,
                                     includePad);
@@ -97,20 +99,20 @@ static void maxPool(NodeBuilder &b) {
   if (!n)
     return;
   Value x = b.toChannelsLast(b.value(0));
-  Window window(b, x, n, {}, ceil);
+  Type type = b.type(0u);
+  auto lowest = [&]() -> double {
+    if (!type || isa<FloatType>(type))
+      return -INFINITY;
+    return type.isUnsignedInteger() || type.isInteger(1) ? 0 : -std::ldexp(1, type.getIntOrFloatBitWidth() - 1);
+  };
+  Window window(b, x, n, {}, ceil, lowest());
   if (b.failed())
     return;
-  Type type = b.type(x);
   // Padding that leaves a window empty, and what hangs over, becomes elements that lose every comparison.
   Dims low{0}, high{0};
   bool expand = b.wants(1);
   for (int64_t i = 0; i < n; ++i)
     expand |= std::max(window.low[i], window.high[i]) > (window.size[i] - 1) * window.dilations[i];
-  auto lowest = [&]() -> double {
-    if (isa<FloatType>(type))
-      return -INFINITY;
-    return type.isUnsignedInteger() || type.isInteger(1) ? 0 : -std::ldexp(1, type.getIntOrFloatBitWidth() - 1);
-  };
   if (!expand) {
     Value y = b.make<nn::MaxPoolOp>(x, window.size, window.strides, window.dilations, window.low, window.high);
     return b.result(b.toChannelsFirst(y));
@@ -185,7 +187,7 @@ static void lpPool(NodeBuilder &b) {
   if (!n)
     return;
   Value x = b.toChannelsLast(b.value(0));
-  Window window(b, x, n, {}, ceil);
+  Window window(b, x, n, {}, ceil, /*border=*/0);
   Value powers = b.map(x, [&](nn::ScalarBuilder &s, Value e) {
     Value magnitude = p % 2 ? s.abs(e) : e, power = magnitude;
     for (int64_t i = 1; i < std::min<int64_t>(p, 16); ++i)

@@ -60,12 +60,9 @@ static void compress(NodeBuilder &b) {
   if (b.failed())
     return;
   if (chosen.empty()) {
-    auto shape = constantShape(b.shape(x));
-    if (!shape)
-      return void(b.error() << "its condition chooses nothing from its input " << b.text(b.shape(x))
-                            << "; supported: at least one element of an input with free dimensions");
-    (*shape)[axis] = 0;
-    return b.result(b.type(x), *shape, {});
+    ShapeExpr shape = b.shape(x);
+    shape[axis] = b.expr(0);
+    return b.result(b.emptyTensor(b.type(x), shape));
   }
   Value indices = b.materialize(b.knownTensor(indexType(b), {int64_t(chosen.size())}, integersOf(b, chosen)));
   b.result(b.make<nn::GatherOp>(x, indices, axis));
@@ -73,6 +70,16 @@ static void compress(NodeBuilder &b) {
 
 /// (rank, n): the positions of what is not zero.
 static void nonZero(NodeBuilder &b) {
+  // All of a tensor of free size, as exporters index with.
+  if (Tensor *x = b.input(0); x && x->each && isTrue(*x->each) && x->rank() > 0) {
+    SmallVector<Value> rows;
+    AffineExpr total = b.expr(1);
+    for (AffineExpr dim : x->shape)
+      total = total * dim;
+    for (int64_t i = 0; i < x->rank(); ++i)
+      rows.push_back(b.reshape(b.broadcast(b.indices(x->shape, i, indexType(b)), x->shape), {b.expr(1), total}));
+    return b.result(rows.size() == 1 ? rows.front() : b.concat(rows, 0));
+  }
   Scalars elements = decidingElements(b, 0, "input");
   if (b.failed())
     return;

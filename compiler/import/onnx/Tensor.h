@@ -34,6 +34,7 @@ struct Tensor {
   mlir::Value value;     // null while nothing needs it
   TensorPtr data;        // of a constant
   std::optional<Scalars> elements; // if all are known; the shape is constant then
+  std::optional<Scalar> each; // what all elements are, where the shape is not constant
 
   bool isSequence = false;
   std::vector<Tensor *> items; // of a sequence
