@@ -61,8 +61,7 @@ struct PadRows : OpRewritePattern<PadOp> {
     int64_t rank = type.getRank();
     // A joined row is padded by a number; what a reflection repeats are positions.
     if (op.getMode() != PadMode::Constant || rank < 3 || !op->hasOneUse() || !isa<PackedConvOp>(*op->user_begin()) ||
-        type.getShape().back() >= fewChannels ||
-        type.isDynamicDim(rank - 2) || op.getLow().back() || op.getHigh().back())
+        type.getShape().back() >= fewChannels || type.isDynamicDim(rank - 2) || op.getLow().back() || op.getHigh().back())
       return failure();
     auto map = op.getInput().getDefiningOp<MapOp>();
     auto isSingle = [](Value value) {

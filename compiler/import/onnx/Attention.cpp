@@ -3,6 +3,7 @@
 // Rows for scaled dot-product attention, rotary embeddings, caches of keys and values, and causal convolution.
 //
 //===----------------------------------------------------------------------===//
+#include "compiler/import/onnx/AttentionScores.h"
 #include "compiler/import/onnx/Folding.h"
 #include "compiler/import/onnx/Operators.h"
 #include <cmath>
@@ -12,45 +13,7 @@ using namespace mlir;
 
 namespace sylvite::onnx {
 
-using nn::ReduceKind;
 using nn::ScalarBuilder;
-
-/// (N, T, heads * size) to (N, heads, T, size).
-static Value splitHeads(NodeBuilder &b, Value x, int64_t heads) {
-  if (b.failed())
-    return {};
-  int64_t width = b.extent(x, 2);
-  if (heads < 1 || width % heads) {
-    b.error() << "its input of shape " << b.text(b.shape(x)) << " does not split into " << heads << " heads";
-    return {};
-  }
-  ShapeExpr shape{b.shape(x)[0], b.shape(x)[1], b.expr(heads), b.expr(width / heads)};
-  return b.transpose(b.reshape(x, ArrayRef<AffineExpr>(shape)), {0, 2, 1, 3});
-}
-
-/// (N, heads, T, size) to (N, T, heads * size).
-static Value joinHeads(NodeBuilder &b, Value x) {
-  x = b.transpose(x, {0, 2, 1, 3});
-  if (b.failed())
-    return {};
-  const ShapeExpr &s = b.shape(x);
-  ShapeExpr shape{s[0], s[1], s[2] * s[3]};
-  return b.reshape(x, ArrayRef<AffineExpr>(shape));
-}
-
-/// Each head of (N, heads, T, size) `times` times in a row.
-static Value repeatHeads(NodeBuilder &b, Value x, int64_t times) {
-  if (times == 1 || b.failed())
-    return x;
-  ShapeExpr shape = b.shape(x), wide = shape;
-  wide.insert(wide.begin() + 2, b.expr(times));
-  x = b.broadcast(b.unsqueeze(x, 2), wide);
-  shape[1] = shape[1] * times;
-  return b.reshape(x, ArrayRef<AffineExpr>(shape));
-}
-
-/// Stands for minus infinity among the scores: kernels are compiled as if infinities did not occur.
-static constexpr double kMasked = -1e30;
 
 static void attention(NodeBuilder &b) {
   bool causal = b.flag("is_causal", false);
@@ -89,27 +52,10 @@ static void attention(NodeBuilder &b) {
   k = repeatHeads(b, k, heads / kvHeads);
   v = repeatHeads(b, v, heads / kvHeads);
 
-  double size = b.extent(q, 3), scale = std::sqrt(b.number("scale", 1 / std::sqrt(size)));
-  auto scaled = [&](Value x) {
-    return b.map(b.cast(x, real), [&](ScalarBuilder &s, Value e) { return s.mul(e, s.constant(scale, e)); });
-  };
-  Value scores = b.matmul(scaled(q), scaled(k), false, /*transposeRhs=*/true);
-  if (softcap > 0)
-    scores = b.map(scores, [&](ScalarBuilder &s, Value e) {
-      return s.mul(s.tanh(s.div(e, s.constant(softcap, e))), s.constant(softcap, e));
-    });
+  double size = b.extent(q, 3);
+  AttentionScores scores(b, q, k, b.number("scale", 1 / std::sqrt(size)), softcap);
   if (b.failed())
     return;
-
-  // What is added to the scores: zero where a key may be attended to.
-  Value bias;
-  auto addBias = [&](Value part) { bias = bias ? b.add(bias, part) : part; };
-  auto fromAllowed = [&](ArrayRef<Operand> operands, llvm::function_ref<Value(OpBuilder &, Location, ValueRange)> allowed) {
-    addBias(b.map(operands, real, [&](OpBuilder &builder, Location at, ValueRange s) -> Value {
-      ScalarMath number(builder, at, real);
-      return number.select(allowed(builder, at, s), number.constant(int64_t(0)), number.constant(kMasked));
-    }));
-  };
   if (b.has(3)) {
     Value mask = b.value(3);
     if (b.failed())
@@ -118,17 +64,17 @@ static void attention(NodeBuilder &b) {
     auto have = constantDim(b.shape(mask)[last]), want = constantDim(b.shape(k)[2]);
     bool isBool = b.type(mask) == i1;
     if (isBool)
-      fromAllowed({mask}, [](OpBuilder &, Location, ValueRange s) { return s[0]; });
+      scores.allow({mask}, [](OpBuilder &, Location, ValueRange s) { return s[0]; });
     else
-      addBias(b.map(b.cast(mask, real), [](ScalarBuilder &s, Value e) { return s.maximum(e, s.constant(kMasked, e)); }));
+      scores.add(b.map(b.cast(mask, real), [](ScalarBuilder &s, Value e) {
+        return s.maximum(e, s.constant(AttentionScores::kMasked, e));
+      }));
     if (have && want && *have < *want && *have != 1) { // keys beyond the mask are masked
       Dims low(last + 1, 0), high(last + 1, 0);
       high[last] = *want - *have;
-      bias = b.pad(bias, low, high, kMasked);
+      scores.bias = b.pad(scores.bias, low, high, AttentionScores::kMasked);
     }
   }
-  ShapeExpr square{b.shape(q)[2], b.shape(k)[2]};
-  Value row = b.indices(square, 0, i64), column = b.indices(square, 1, i64);
   // The position of the first query among the keys.
   Operand offset = b.knownTensor(i64, {}, {integerScalar(b.expr(0))});
   Value valid; // keys of each item that are no padding
@@ -143,45 +89,22 @@ static void attention(NodeBuilder &b) {
     offset = b.knownTensor(i64, {}, {integerScalar(b.input(4)->shape[2])});
   else if (valid)
     offset = b.subtract(valid, b.knownTensor(i64, {}, {integerScalar(b.shape(q)[2])}));
-  if (causal || left >= 0 || right >= 0)
-    fromAllowed({row, column, offset}, [&](OpBuilder &builder, Location at, ValueRange s) {
-      ScalarMath index(builder, at, i64);
-      Value position = index.add(s[0], s[2]), allowed = arith::ConstantOp::create(builder, at, builder.getBoolAttr(true));
-      auto require = [&](Value condition) { allowed = index.both(allowed, condition); };
-      if (causal)
-        require(index.lessOrEqual(s[1], position));
-      if (left >= 0)
-        require(index.lessOrEqual(index.sub(position, s[1]), index.constant(left)));
-      if (right >= 0)
-        require(index.lessOrEqual(index.sub(s[1], position), index.constant(right)));
-      return allowed;
-    });
+  scores.allowWindow(causal, left, right, offset);
   if (valid)
-    fromAllowed({column, valid}, [&](OpBuilder &builder, Location at, ValueRange s) {
-      return ScalarMath(builder, at, i64).less(s[0], s[1]);
-    });
-
-  Value biased = bias ? b.add(scores, bias) : scores;
-  Value probabilities = b.make<nn::SoftmaxOp>(b.cast(biased, precise), ArrayRef<int64_t>{3});
-  if (bias) { // a query that may attend to nothing
-    Value most = b.reduce(ReduceKind::Max, bias, {b.rank(bias) - 1}, true);
-    probabilities = b.map({probabilities, most}, precise, [&](OpBuilder &builder, Location at, ValueRange s) {
-      ScalarMath p(builder, at, precise), m(builder, at, real);
-      return p.select(m.less(s[1], m.constant(kMasked / 2)), p.constant(int64_t(0)), s[0]);
-    });
-  }
+    scores.allowFirst(valid);
+  Value probabilities = scores.probabilities(precise, /*zeroUndefined=*/true);
   Value y = b.cast(b.matmul(b.cast(probabilities, b.type(v)), v), type);
   b.result(joined ? joinHeads(b, y) : y);
   b.result(presentKey);
   b.result(presentValue);
   if (mode < 0 || mode > 3)
     b.refuse("qk_matmul_output_mode", "0 to 3");
-  if (mode == 2 && bias)
-    biased = b.map({biased, bias}, real, [&](OpBuilder &builder, Location at, ValueRange s) {
-      ScalarMath m(builder, at, real);
-      return m.select(m.less(s[1], m.constant(kMasked / 2)), m.constant(-INFINITY), s[0]);
-    });
-  b.result(b.cast(mode == 3 ? probabilities : mode == 2 ? biased : scores, type));
+  if (mode != 2 || !scores.bias)
+    return b.result(b.cast(mode == 3 ? probabilities : scores.scores, type));
+  b.result(b.cast(b.map({scores.biased(), scores.bias}, real, [&](OpBuilder &builder, Location at, ValueRange s) {
+    ScalarMath m(builder, at, real);
+    return m.select(m.less(s[1], m.constant(AttentionScores::kMasked / 2)), m.constant(-INFINITY), s[0]);
+  }), type));
 }
 
 static void rotaryEmbedding(NodeBuilder &b) {
@@ -204,21 +127,7 @@ static void rotaryEmbedding(NodeBuilder &b) {
     cosines = b.make<nn::GatherOp>(cosines, positions, 0);
     sines = b.make<nn::GatherOp>(sines, positions, 0);
   }
-  cosines = b.unsqueeze(cosines, 1);
-  sines = b.unsqueeze(sines, 1);
-  int64_t half = rotated / 2, stride = interleaved ? 2 : 1;
-  Value first = b.slice(x, 3, 0, half, stride), second = b.slice(x, 3, interleaved ? 1 : half, half, stride);
-  Value real = b.subtract(b.multiply(first, cosines), b.multiply(second, sines));
-  Value imaginary = b.add(b.multiply(first, sines), b.multiply(second, cosines));
-  if (b.failed())
-    return;
-  ShapeExpr shape = b.shape(x);
-  shape[3] = b.expr(rotated);
-  Value y = interleaved ? b.reshape(b.concat({b.unsqueeze(real, 4), b.unsqueeze(imaginary, 4)}, 4),
-                                    ArrayRef<AffineExpr>(shape))
-                        : b.concat({real, imaginary}, 3);
-  if (rotated < size)
-    y = b.concat({y, b.slice(x, 3, rotated, size - rotated)}, 3);
+  Value y = rotateHeads(b, x, cosines, sines, rotated, interleaved);
   b.result(joined ? joinHeads(b, y) : y);
 }
 

@@ -1,8 +1,8 @@
 //===- Contributed.cpp - operators that ONNX Runtime's optimizer writes ---===//
 //
 // Rows for fused layers of the domain com.microsoft, which stand in models that ONNX Runtime has optimized: each is made of
-// the layers that were fused, and nn-fuse decides anew. Those on quantized numbers are in Quantize.cpp. They are defined in
-// ONNX Runtime's docs/ContribOperators.md.
+// the layers that were fused, and nn-fuse decides anew. Attention is in ContributedAttention.cpp, quantized numbers are in
+// Quantize.cpp. They are defined in ONNX Runtime's docs/ContribOperators.md.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/import/onnx/Operators.h"

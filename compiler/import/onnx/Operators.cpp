@@ -34,6 +34,7 @@ ArrayRef<OperatorFamily> listOperators() {
       {"Training", trainingOperators()},
       {"Control flow and sequences", controlOperators()},
       {"Fused by ONNX Runtime", contributedOperators()},
+      {"Attention of ONNX Runtime", contributedAttentionOperators()},
   };
   return families;
 }

@@ -32,6 +32,7 @@ struct OperatorFamily {
 llvm::ArrayRef<OperatorRow> attentionOperators();
 llvm::ArrayRef<OperatorRow> borderOperators();
 llvm::ArrayRef<OperatorRow> constantOperators();
+llvm::ArrayRef<OperatorRow> contributedAttentionOperators();
 llvm::ArrayRef<OperatorRow> contributedOperators();
 llvm::ArrayRef<OperatorRow> controlOperators();
 llvm::ArrayRef<OperatorRow> convOperators();

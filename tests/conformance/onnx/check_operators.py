@@ -340,6 +340,54 @@ contributed("EmbedLayerNormalization", "EmbedLayerNormalization",
             {name: RANDOM.integers(0, n, (2, 5)).astype(np.int32) for name, n in (("words", 20), ("segments", 2))},
             outputs=["y", "mask"])
 
+# Attention: inputs of 4 heads of 8 elements.
+SEQUENCE = [("x", np.float32, ["N", "T", 32])]
+PROJECTION = [normal(32, 96) * np.float32(0.3), normal(96)]
+MASKS = {"lengths": np.array([5, 3], np.int32), "keys": np.array([[1, 1, 1, 1, 1], [1, 1, 0, 1, 0]], np.int32),
+         "pairs": np.tril(np.ones((2, 5, 5), np.int32))}
+for name, mask in MASKS.items():
+    shape = ["N"] + ["T"] * (mask.ndim - 1)
+    contributed(f"Attention-{name}", "Attention", SEQUENCE + PROJECTION + [("mask", np.int32, shape)],
+                {"x": normal(2, 5, 32), "mask": mask}, num_heads=4)
+contributed("Attention-past", "Attention", SEQUENCE + PROJECTION + [None, ("past", np.float32, [2, "N", 4, "P", 8])],
+            {"x": normal(2, 3, 32), "past": normal(2, 2, 4, 5, 8)}, {"x": normal(1, 1, 32), "past": normal(2, 1, 4, 2, 8)},
+            outputs=["y", "present"], num_heads=4, unidirectional=1)
+contributed("Attention-bias", "Attention", SEQUENCE + [normal(32, 80) * np.float32(0.3), normal(80), None, None,
+                                                       ("bias", np.float32, [1, 4, "T", "T"])],
+            {"x": normal(2, 5, 32), "bias": normal(1, 4, 5, 5)}, num_heads=4, qkv_hidden_sizes=[32, 32, 16], scale=0.5)
+QKV = [(name, np.float32, ["N", length, 32]) for name, length in (("q", "T"), ("k", "S"), ("v", "S"))]
+Q, K, V = normal(2, 3, 32), normal(2, 6, 32), normal(2, 6, 32)
+PAST = [(name, np.float32, ["N", 4, "P", 8]) for name in ("pk", "pv")]
+contributed("MultiHeadAttention", "MultiHeadAttention", QKV + [normal(96)], {"q": Q, "k": K, "v": V}, num_heads=4)
+contributed("MultiHeadAttention-mask", "MultiHeadAttention", QKV + [None, ("mask", np.int32, ["N", "S"]),
+                                                                    ("bias", np.float32, [1, 4, "T", "S"])],
+            {"q": Q, "k": K, "v": V, "mask": np.array([[1] * 6, [1, 0, 1, 1, 0, 0]], np.int32), "bias": normal(1, 4, 3, 6)},
+            num_heads=4, scale=0.4)
+contributed("MultiHeadAttention-past", "MultiHeadAttention", QKV[:1] + [(n, np.float32, ["N", "T", 32]) for n in "kv"]
+            + [normal(96), None, None] + PAST,
+            {"q": Q, "k": normal(2, 3, 32), "v": normal(2, 3, 32), "pk": normal(2, 4, 5, 8), "pv": normal(2, 4, 5, 8)},
+            outputs=["y", "key", "value"], num_heads=4, unidirectional=1)
+contributed("MultiHeadAttention-cross", "MultiHeadAttention", QKV[:1] + PAST,
+            {"q": Q, "pk": normal(2, 4, 5, 8), "pv": normal(2, 4, 5, 8)}, num_heads=4)
+ANGLES = RANDOM.uniform(0, 6, (20, 4))
+TABLES = [np.cos(ANGLES).astype(np.float32), np.sin(ANGLES).astype(np.float32)]
+for name, shape, positions, attributes in (("rows", [2, 5, 32], [[0, 1, 2, 3, 4], [3, 4, 5, 9, 19]], {}),
+                                           ("heads", [2, 4, 5, 8], [7], {"interleaved": 1}),
+                                           ("part", [2, 5, 48], [2], {"num_heads": 4, "rotary_embedding_dim": 8})):
+    free = ["N", "T", shape[2]] if len(shape) == 3 else ["N", 4, "T", 8]
+    positions = np.array(positions)
+    contributed(f"RotaryEmbedding-{name}", "RotaryEmbedding",
+                [("x", np.float32, free), ("p", np.int64, ["N", "T"] if positions.ndim == 2 else [1])] + TABLES,
+                {"x": normal(*shape), "p": positions}, **attributes)
+for bits, size, zeros in ((4, 16, None), (4, 32, "packed"), (8, 16, "packed"), (4, 16, "numbers")):
+    blocks = -(-40 // size)
+    weights = RANDOM.integers(0, 256, (6, blocks, size * bits // 8), np.uint8)
+    zero = {None: None, "packed": RANDOM.integers(0, 256, (6, -(-blocks * bits // 8)), np.uint8),
+            "numbers": RANDOM.uniform(4, 9, (6, blocks)).astype(np.float32)}[zeros]
+    contributed(f"MatMulNBits-{bits}-{size}-{zeros or 'middle'}", "MatMulNBits",
+                [("x", np.float32, ["N", "T", 40]), weights, RANDOM.uniform(0.01, 0.1, (6, blocks)).astype(np.float32), zero, None,
+                 normal(6)], {"x": normal(2, 3, 40)}, K=40, N=6, bits=bits, block_size=size)
+
 # ---- Loops ---------------------------------------------------------------------------------------------------------------
 
 SCAN = """g (float[3] h0, float[T,3] x) => (float[3] last, float[T,3] all) <float[3] k = {0.5, 0.25, 2}> {
