@@ -7,6 +7,7 @@
 #ifndef SYLVITE_COMPILER_IMPORT_KERAS_LAYERS_H
 #define SYLVITE_COMPILER_IMPORT_KERAS_LAYERS_H
 
+#include "compiler/import/ScalarMath.h"
 #include "compiler/import/keras/LayerBuilder.h"
 
 namespace sylvite::keras {
@@ -74,10 +75,8 @@ bool isActivation(llvm::StringRef name);
 /// Builds an operation of `keras.ops` whose snake-case name is an activation's.
 void buildActivationOperation(LayerBuilder &b);
 
-/// Arithmetic on two scalars of one type, floating-point or integer.
-enum class Arithmetic { Add, Subtract, Multiply, Maximum, Minimum };
-mlir::Value arithmetic(mlir::OpBuilder &builder, mlir::Location loc, Arithmetic kind, mlir::Value x,
-                       mlir::Value y);
+/// Arithmetic that keeps integers integers.
+using Arithmetic = mlir::Value (ScalarMath::*)(mlir::Value, mlir::Value);
 
 } // namespace sylvite::keras
 

@@ -71,28 +71,14 @@ static std::pair<Value, Value> readSides(LayerBuilder &b, unsigned first = 0) {
 }
 
 /// Arithmetic that keeps integers integers.
-template <Arithmetic kind> static void arithmeticOperation(LayerBuilder &b) {
+template <Arithmetic kind, Value (ScalarBuilder::*numbers)(Value, Value)> static void arithmetic(LayerBuilder &b) {
   if (llvm::any_of(b.inputs(), [](Value x) { return x && isa<IntegerType>(getElementTypeOrSelf(x.getType())); })) {
     auto [x, y] = readSides(b);
     return b.result(b.map({x, y}, [](OpBuilder &builder, Location loc, ValueRange v) {
-      return arithmetic(builder, loc, kind, v[0], v[1]);
+      return (ScalarMath(builder, loc, v[0].getType()).*kind)(v[0], v[1]);
     }));
   }
-  binary(b, [](ScalarBuilder &s, Value x, Value y) {
-    switch (kind) {
-    case Arithmetic::Add:
-      return s.add(x, y);
-    case Arithmetic::Subtract:
-      return s.sub(x, y);
-    case Arithmetic::Multiply:
-      return s.mul(x, y);
-    case Arithmetic::Maximum:
-      return s.maximum(x, y);
-    case Arithmetic::Minimum:
-      return s.minimum(x, y);
-    }
-    llvm_unreachable("every kind returns");
-  });
+  binary(b, [](ScalarBuilder &s, Value x, Value y) { return (s.*numbers)(x, y); });
 }
 
 /// A comparison of two tensors, or of a tensor with a number, in the tensor's type.
@@ -204,13 +190,12 @@ static Value absolute(ScalarBuilder &s, Value x) { return s.abs(x); }
 static Value absoluteInteger(OpBuilder &b, Location loc, Value x) { return math::AbsIOp::create(b, loc, x); }
 static Value negative(ScalarBuilder &s, Value x) { return s.neg(x); }
 static Value negativeInteger(OpBuilder &b, Location loc, Value x) {
-  Value zero = arith::ConstantOp::create(b, loc, b.getIntegerAttr(x.getType(), 0));
-  return arithmetic(b, loc, Arithmetic::Subtract, zero, x);
+  return ScalarMath(b, loc, x.getType()).negate(x);
 }
 static Value reciprocal(ScalarBuilder &s, Value x) { return s.div(s.constant(1, x), x); }
 static Value square(ScalarBuilder &s, Value x) { return s.mul(x, x); }
 static Value squareInteger(OpBuilder &b, Location loc, Value x) {
-  return arithmetic(b, loc, Arithmetic::Multiply, x, x);
+  return ScalarMath(b, loc, x.getType()).mul(x, x);
 }
 static Value sign(ScalarBuilder &s, Value x) {
   Value zero = s.constant(0, x), notPositive = s.selectGreater(zero, x, s.constant(-1, x), x);
@@ -384,7 +369,7 @@ ArrayRef<LayerRow> keras::operations() {
   using Kind = nn::ReduceKind;
   static const LayerRow rows[] = {
       {"Absolute", unaryAny<absolute, absoluteInteger>},
-      {"Add", arithmeticOperation<Arithmetic::Add>},
+      {"Add", arithmetic<&ScalarMath::add, &ScalarBuilder::add>},
       {"All", quantifier<Kind::Min>},
       {"Any", quantifier<Kind::Max>},
       {"Arccos", mathFunction<math::AcosOp>},
@@ -426,11 +411,11 @@ ArrayRef<LayerRow> keras::operations() {
       {"Logsumexp", logSumExp},
       {"Matmul", matmul},
       {"Max", reduction<Kind::Max>},
-      {"Maximum", arithmeticOperation<Arithmetic::Maximum>},
+      {"Maximum", arithmetic<&ScalarMath::maximum, &ScalarBuilder::maximum>},
       {"Mean", reduction<Kind::Mean>},
       {"Min", reduction<Kind::Min>},
-      {"Minimum", arithmeticOperation<Arithmetic::Minimum>},
-      {"Multiply", arithmeticOperation<Arithmetic::Multiply>},
+      {"Minimum", arithmetic<&ScalarMath::minimum, &ScalarBuilder::minimum>},
+      {"Multiply", arithmetic<&ScalarMath::mul, &ScalarBuilder::mul>},
       {"Negative", unaryAny<negative, negativeInteger>},
       {"Normalize", normalize},
       {"NotEqual", comparison<arith::CmpFPredicate::UNE, arith::CmpIPredicate::ne>},
@@ -448,7 +433,7 @@ ArrayRef<LayerRow> keras::operations() {
       {"Square", unaryAny<square, squareInteger>},
       {"Std", variance<true>},
       {"StopGradient", passOn},
-      {"Subtract", arithmeticOperation<Arithmetic::Subtract>},
+      {"Subtract", arithmetic<&ScalarMath::sub, &ScalarBuilder::sub>},
       {"Sum", reduction<Kind::Sum>},
       {"Tan", mathFunction<math::TanOp>},
       {"Tensordot", tensordot},

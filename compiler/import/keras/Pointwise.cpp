@@ -291,28 +291,6 @@ static void softmaxLayer(LayerBuilder &b) {
 // Merges
 //===----------------------------------------------------------------------===//
 
-Value keras::arithmetic(OpBuilder &b, Location loc, Arithmetic kind, Value x, Value y) {
-  bool isFloat = isa<FloatType>(x.getType());
-  switch (kind) {
-  case Arithmetic::Add:
-    return isFloat ? Value(arith::AddFOp::create(b, loc, x, y))
-                   : Value(arith::AddIOp::create(b, loc, x, y));
-  case Arithmetic::Subtract:
-    return isFloat ? Value(arith::SubFOp::create(b, loc, x, y))
-                   : Value(arith::SubIOp::create(b, loc, x, y));
-  case Arithmetic::Multiply:
-    return isFloat ? Value(arith::MulFOp::create(b, loc, x, y))
-                   : Value(arith::MulIOp::create(b, loc, x, y));
-  case Arithmetic::Maximum:
-    return isFloat ? Value(arith::MaximumFOp::create(b, loc, x, y))
-                   : Value(arith::MaxSIOp::create(b, loc, x, y));
-  case Arithmetic::Minimum:
-    return isFloat ? Value(arith::MinimumFOp::create(b, loc, x, y))
-                   : Value(arith::MinSIOp::create(b, loc, x, y));
-  }
-  llvm_unreachable("every kind returns");
-}
-
 /// Inputs of fewer dimensions get new ones behind the batch, as Keras's merge layers do it.
 static SmallVector<Value> alignedInputs(LayerBuilder &b) {
   int64_t rank = 0;
@@ -349,10 +327,11 @@ Value keras::joinMasks(LayerBuilder &b) {
 static Value mergeMasked(OpBuilder &builder, Location loc, Arithmetic kind, ValueRange elements,
                          ArrayRef<Value> masks) {
   ScalarBuilder s(builder, loc);
+  ScalarMath math(builder, loc, elements[0].getType());
   auto select = [&](Value mask, Value x, Value otherwise) -> Value {
     return mask ? Value(arith::SelectOp::create(builder, loc, mask, x, otherwise)) : x;
   };
-  bool multiply = kind == Arithmetic::Multiply;
+  bool multiply = kind == &ScalarMath::mul;
   Value result = multiply ? select(masks[0], elements[0], s.constant(1, elements[0])) : elements[0];
   Value any = masks[0];
   for (auto [element, mask] : llvm::zip(elements.drop_front(), masks.drop_front())) {
@@ -360,7 +339,7 @@ static Value mergeMasked(OpBuilder &builder, Location loc, Arithmetic kind, Valu
     if (!multiply)
       result = select(any, result, x);
     any = any && mask ? Value(arith::OrIOp::create(builder, loc, any, mask)) : Value();
-    result = arithmetic(builder, loc, kind, result, x);
+    result = (math.*kind)(result, x);
   }
   return multiply ? select(any, result, s.constant(0, result)) : result;
 }
@@ -374,8 +353,8 @@ template <Arithmetic kind, bool mean = false, int numInputs = 0> static void mer
       x = b.toFloat(x);
   size_t numValues = inputs.size();
   SmallVector<unsigned> maskOf(numValues, 0); // its place among the operands, or zero
-  constexpr bool readsMasks = kind == Arithmetic::Multiply || kind == Arithmetic::Maximum ||
-                              kind == Arithmetic::Minimum;
+  constexpr bool readsMasks = kind == &ScalarMath::mul || kind == &ScalarMath::maximum ||
+                              kind == &ScalarMath::minimum;
   for (size_t i = 0; readsMasks && i < numValues; ++i)
     if (Value mask = b.mask(i); mask && isa<FloatType>(getElementTypeOrSelf(inputs[i].getType()))) {
       maskOf[i] = inputs.size();
@@ -390,8 +369,9 @@ template <Arithmetic kind, bool mean = false, int numInputs = 0> static void mer
       return mergeMasked(builder, loc, kind, values, masks);
     }
     Value result = values[0];
+    ScalarMath math(builder, loc, result.getType());
     for (Value element : values.drop_front())
-      result = arithmetic(builder, loc, kind, result, element);
+      result = (math.*kind)(result, element);
     ScalarBuilder s(builder, loc);
     return mean ? s.div(result, s.constant(values.size(), result)) : result;
   }), joinMasks(b));
@@ -433,25 +413,25 @@ ArrayRef<LayerRow> keras::pointwiseLayers() {
   static const LayerRow rows[] = {
       {"Activation", activation, Masks::Pass},
       {"ActivityRegularization", passThrough, Masks::Pass},
-      {"Add", merge<Arithmetic::Add>, Masks::Own},
+      {"Add", merge<&ScalarMath::add>, Masks::Own},
       {"AlphaDropout", dropout<nn::DropoutKind::Alpha>, Masks::Pass},
-      {"Average", merge<Arithmetic::Add, /*mean=*/true>, Masks::Own},
+      {"Average", merge<&ScalarMath::add, /*mean=*/true>, Masks::Own},
       {"Dropout", dropout<nn::DropoutKind::Plain>, Masks::Pass},
       {"ELU", elu, Masks::Pass},
       {"GaussianDropout", dropout<nn::DropoutKind::Gaussian>, Masks::Pass},
       {"GaussianNoise", dropout<nn::DropoutKind::Noise>, Masks::Pass},
       {"Identity", passThrough, Masks::Pass},
       {"LeakyReLU", leakyRelu, Masks::Pass},
-      {"Maximum", merge<Arithmetic::Maximum>, Masks::Own},
-      {"Minimum", merge<Arithmetic::Minimum>, Masks::Own},
-      {"Multiply", merge<Arithmetic::Multiply>, Masks::Own},
+      {"Maximum", merge<&ScalarMath::maximum>, Masks::Own},
+      {"Minimum", merge<&ScalarMath::minimum>, Masks::Own},
+      {"Multiply", merge<&ScalarMath::mul>, Masks::Own},
       {"PReLU", prelu, Masks::Pass},
       {"ReLU", relu, Masks::Pass},
       {"Softmax", softmaxLayer, Masks::Own},
       {"SpatialDropout1D", dropout<nn::DropoutKind::Plain, true>, Masks::Pass},
       {"SpatialDropout2D", dropout<nn::DropoutKind::Plain, true>, Masks::Pass},
       {"SpatialDropout3D", dropout<nn::DropoutKind::Plain, true>, Masks::Pass},
-      {"Subtract", merge<Arithmetic::Subtract, false, 2>, Masks::Own},
+      {"Subtract", merge<&ScalarMath::sub, false, 2>, Masks::Own},
   };
   return rows;
 }

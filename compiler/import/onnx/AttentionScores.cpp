@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/import/onnx/AttentionScores.h"
+#include "compiler/import/ScalarMath.h"
 #include "compiler/import/onnx/Folding.h"
-#include "compiler/import/onnx/ScalarMath.h"
 #include <cmath>
 
 using namespace llvm;

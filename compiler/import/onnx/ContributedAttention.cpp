@@ -68,7 +68,7 @@ static Value attend(NodeBuilder &b, const Heads &heads, AffineExpr past) {
 
 /// Inputs: x, weights and offsets of queries, keys and values side by side, mask, past keys and values (2, N, heads, T, size),
 /// bias of the scores.
-static void attention(NodeBuilder &b) {
+static void projectedAttention(NodeBuilder &b) {
   int64_t count = b.integer("num_heads", std::nullopt);
   std::optional<Dims> sizes = b.integers("qkv_hidden_sizes");
   for (StringRef key : {"do_rotary", "past_present_share_buffer"})
@@ -143,7 +143,7 @@ static void multiHeadAttention(NodeBuilder &b) {
 }
 
 /// Inputs: x (N, T, heads * size) or (N, heads, T, size), positions (N, T) or the first one, cosines and sines by position.
-static void rotaryEmbedding(NodeBuilder &b) {
+static void rotaryEmbeddingByTable(NodeBuilder &b) {
   bool interleaved = b.flag("interleaved", false);
   int64_t count = b.integer("num_heads", 0), rotated = b.integer("rotary_embedding_dim", 0);
   if (b.flag("is_packed_batching", false))
@@ -158,7 +158,8 @@ static void rotaryEmbedding(NodeBuilder &b) {
   if (joined)
     x = splitHeads(b, x, count ? count : b.extent(x, 2) / std::max<int64_t>(2 * half, 1));
   if (b.failed() || b.rank(x) != 4)
-    return void(b.error() << "its input has shape " << b.text(b.shape(x)) << "; supported: (N, T, heads * size) or (N, heads, T, size)");
+    return void(b.error() << "its input has shape " << b.text(b.shape(x))
+                          << "; supported: (N, T, heads * size) or (N, heads, T, size)");
   rotated = rotated ? rotated : b.extent(x, 3);
   if (rotated != 2 * half || rotated > b.extent(x, 3))
     return b.refuse("rotary_embedding_dim", "twice the " + Twine(half) + " angles of a position");
@@ -227,10 +228,10 @@ static void matMulNBits(NodeBuilder &b) {
 
 ArrayRef<OperatorRow> contributedAttentionOperators() {
   static const OperatorRow rows[] = {
-      {"com.microsoft::Attention", 1, kNewest, attention},
+      {"com.microsoft::Attention", 1, kNewest, projectedAttention},
       {"com.microsoft::MatMulNBits", 1, kNewest, matMulNBits},
       {"com.microsoft::MultiHeadAttention", 1, kNewest, multiHeadAttention},
-      {"com.microsoft::RotaryEmbedding", 1, kNewest, rotaryEmbedding},
+      {"com.microsoft::RotaryEmbedding", 1, kNewest, rotaryEmbeddingByTable},
   };
   return rows;
 }

@@ -35,6 +35,13 @@ int64_t positionOf(ArrayRef<int64_t> index, ArrayRef<int64_t> shape) {
 void foldElements(NodeBuilder &b, Type type, FoldFunction function, unsigned least) {
   if (b.failed() || b.numInputs() < least)
     return; // reported when the op is built
+  // A part without elements stays one, whatever is computed of it.
+  SmallVector<ShapeExpr> free;
+  for (unsigned i = 0; i < b.numInputs(); ++i)
+    free.push_back(b.has(i) ? b.inputTensor(i)->shape : ShapeExpr());
+  if (any_of(free, [&](const ShapeExpr &shape) { return is_contained(shape, b.expr(0)); }))
+    if (FailureOr<ShapeExpr> result = nn::broadcastShapes(free); succeeded(result))
+      return b.result(b.emptyTensor(type, *result));
   SmallVector<const Scalars *> inputs;
   SmallVector<Dims> shapes;
   size_t rank = 0;

@@ -73,10 +73,13 @@ static void split(NodeBuilder &b) {
     if (int64_t parts = b.integer("num_outputs", count); parts != count)
       b.refuse("num_outputs", "the number of the node's outputs, " + Twine(count));
   auto total = constantDim(x->shape[axis]);
+  if (!sizes && count && !total) { // equal parts of a free size, and what is left
+    AffineExpr extent = x->shape[axis], part = extent.ceilDiv(count);
+    for (int64_t i = 0; i < count; ++i)
+      b.result(b.take(b.materialize(x), axis, part * i, i + 1 < count ? part : extent - part * i));
+    return;
+  }
   if (!sizes && count) {
-    if (!total)
-      return void(b.error() << "it splits dimension " << axis << " of its input " << b.text(x->shape)
-                            << ", which is free; supported: a known size, or given sizes of the parts");
     // Equal parts; the last one is smaller.
     int64_t part = (*total + count - 1) / count;
     sizes.emplace();

@@ -236,6 +236,8 @@ public:
   Value range(AffineExpr count);
   /// A vector of one element, `expression` of the sizes of the model's inputs.
   Value size(AffineExpr expression, Type type);
+  /// A size as an operand of a map: a constant of its body where it is one.
+  Operand sizeOperand(AffineExpr size, Type type);
   /// The index along `dim` of each element of a tensor of shape (1, ..., shape[dim], 1, ...), as `type`.
   Value indices(llvm::ArrayRef<AffineExpr> shape, int64_t dim, Type type);
   /// A tensor of `shape` whose elements are all `value`.

@@ -3,6 +3,7 @@
 // NodeBuilder's part that makes parameters of constants, and tensors of the sizes of the model's inputs.
 //
 //===----------------------------------------------------------------------===//
+#include "compiler/import/onnx/Folding.h"
 #include "compiler/import/onnx/NodeBuilder.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/BuiltinAttributes.h"
@@ -106,6 +107,13 @@ Value NodeBuilder::size(AffineExpr expression, Type type) {
   return cast(check(x, {expr(1)}), type);
 }
 
+Operand NodeBuilder::sizeOperand(AffineExpr expression, Type type) {
+  auto known = constantDim(expression);
+  if (!known)
+    return size(expression, type);
+  return knownTensor(type, {}, {isa<FloatType>(type) ? numberScalar(*known) : integerScalar(expression)});
+}
+
 Value NodeBuilder::materialize(Tensor *tensor) {
   if (hasFailed || !tensor)
     return {};
@@ -174,6 +182,8 @@ Value NodeBuilder::indices(ArrayRef<AffineExpr> dims, int64_t dim, Type type) {
 Tensor *NodeBuilder::splat(ArrayRef<AffineExpr> dims, Type type, Scalar value) {
   if (hasFailed)
     return nullptr;
+  if (is_contained(dims, expr(0)))
+    return emptyTensor(type, dims);
   auto fixed = constantShape(dims);
   int64_t count = 1;
   for (int64_t extent : fixed.value_or(Dims()))

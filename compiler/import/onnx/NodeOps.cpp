@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/import/onnx/NodeBuilder.h"
-#include "compiler/import/onnx/ScalarMath.h"
+#include "compiler/import/ScalarMath.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/BuiltinAttributes.h"
 

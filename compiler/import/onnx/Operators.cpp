@@ -26,6 +26,7 @@ ArrayRef<OperatorFamily> listOperators() {
       {"Indexing", indexOperators()},
       {"Selection", selectionOperators()},
       {"Resizing", resizeOperators()},
+      {"Grids", gridOperators()},
       {"Vision", visionOperators()},
       {"Quantization", quantizeOperators()},
       {"Signal", signalOperators()},

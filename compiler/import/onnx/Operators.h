@@ -7,8 +7,8 @@
 #ifndef SYLVITE_COMPILER_IMPORT_ONNX_OPERATORS_H
 #define SYLVITE_COMPILER_IMPORT_ONNX_OPERATORS_H
 
+#include "compiler/import/ScalarMath.h"
 #include "compiler/import/onnx/NodeBuilder.h"
-#include "compiler/import/onnx/ScalarMath.h"
 
 namespace sylvite::onnx {
 
@@ -37,6 +37,7 @@ llvm::ArrayRef<OperatorRow> contributedOperators();
 llvm::ArrayRef<OperatorRow> controlOperators();
 llvm::ArrayRef<OperatorRow> convOperators();
 llvm::ArrayRef<OperatorRow> denseOperators();
+llvm::ArrayRef<OperatorRow> gridOperators();
 llvm::ArrayRef<OperatorRow> indexOperators();
 llvm::ArrayRef<OperatorRow> joinOperators();
 llvm::ArrayRef<OperatorRow> learningOperators();

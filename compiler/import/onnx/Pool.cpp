@@ -77,7 +77,9 @@ static void averagePool(NodeBuilder &b) {
   if (b.failed())
     return;
   // What hangs over is no padding: without any, nothing but the input counts.
-  includePad &= any_of(seq(n), [&](int64_t i) { return window.low[i] || window.high[i] > std::max<int64_t>(window.overhang[i], 0); });
+  includePad &= any_of(seq(n), [&](int64_t i) {
+    return window.low[i] || window.high[i] > std::max<int64_t>(window.overhang[i], 0);
+  });
   bool simple = true; // no window has less than one element of the input
   for (int64_t i = 0; i < n; ++i)
     simple &= std::max(window.low[i], window.high[i]) <= (window.size[i] - 1) * window.dilations[i] &&

@@ -1,7 +1,7 @@
 //===- Resize.cpp - interpolation operators -------------------------------===//
 //
-// Rows for Resize, Upsample, GridSample and AffineGrid. What nn.resize does, it does; every other way to resize is
-// linear in the input and becomes a product with a constant matrix per dimension, or a gather.
+// Rows for Resize and Upsample. What nn.resize does, it does; every other way to resize is linear in the input and becomes a
+// product with a constant matrix per dimension, or a gather.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/import/onnx/Folding.h"
@@ -126,14 +126,6 @@ static Value resizeAxis(NodeBuilder &b, Value x, int64_t dim, const Axis &a, con
   return b.transpose(y, back);
 }
 
-/// A size as an operand of a map: a constant of its body where it is one.
-static Operand sizeOperand(NodeBuilder &b, AffineExpr size, Type type) {
-  auto known = constantDim(size);
-  if (!known)
-    return b.size(size, type);
-  return b.knownTensor(type, {}, {isa<FloatType>(type) ? numberScalar(*known) : Scalar{size, 0}});
-}
-
 /// Resizes dimension `dim` of `x`, whose size is free before or after: positions and weights are computed at run time.
 static Value resizeFreeAxis(NodeBuilder &b, Value x, int64_t dim, const Axis &a, const Mode &mode, Type type) {
   if (!is_contained({"half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"}, mode.coordinates) || mode.antialias ||
@@ -147,7 +139,7 @@ static Value resizeFreeAxis(NodeBuilder &b, Value x, int64_t dim, const Axis &a,
     return {};
   Type real = b.state.body.getF32Type(), i64 = IntegerType::get(b.state.context, 64);
   Value at = b.indices({a.outSize}, 0, real);
-  Value position = b.map({at, sizeOperand(b, a.inSize, real), sizeOperand(b, a.outSize, real)}, real,
+  Value position = b.map({at, b.sizeOperand(a.inSize, real), b.sizeOperand(a.outSize, real)}, real,
                          [&](OpBuilder &builder, Location loc, ValueRange v) {
     ScalarMath s(builder, loc, real);
     Value one = s.constant(1.0), half = s.constant(0.5), zero = s.constant(0.0);
@@ -162,7 +154,8 @@ static Value resizeFreeAxis(NodeBuilder &b, Value x, int64_t dim, const Axis &a,
   /// The elements that `index` chooses, a function of the position.
   auto read = [&](llvm::function_ref<Value(nn::ScalarBuilder &, Value)> index) {
     Value rounded = b.map(position, index);
-    Value inside = b.map({b.cast(rounded, i64), sizeOperand(b, a.inSize, i64)}, i64, [&](OpBuilder &builder, Location loc, ValueRange v) {
+    Operand size = b.sizeOperand(a.inSize, i64);
+    Value inside = b.map({b.cast(rounded, i64), size}, i64, [&](OpBuilder &builder, Location loc, ValueRange v) {
       ScalarMath s(builder, loc, i64);
       return s.maximum(s.minimum(v[0], s.sub(v[1], s.constant(int64_t(1)))), s.constant(int64_t(0)));
     });
@@ -426,176 +419,8 @@ static void upsample(NodeBuilder &b) {
   resizeBy(b, x, axes, mode, 0);
 }
 
-//===----------------------------------------------------------------------===//
-// Grids
-//===----------------------------------------------------------------------===//
-
-/// Positions in [-1, 1] for (N, spatial...): theta times (..., y, x, 1).
-static void affineGrid(NodeBuilder &b) {
-  bool alignCorners = b.flag("align_corners", false);
-  Value theta = b.value(0);
-  Dims size = b.constants(1, "size");
-  if (b.failed())
-    return;
-  int64_t n = int64_t(size.size()) - 2;
-  if (n < 2 || n > 3 || b.rank(theta) != 3)
-    return void(b.error() << "its size has " << size.size() << " elements; supported: 4 and 5");
-  Type type = b.type(theta);
-  Dims spatial(ArrayRef<int64_t>(size).drop_front(2));
-  std::vector<double> base;
-  int64_t count = 1;
-  for (int64_t extent : spatial)
-    count *= std::clamp<int64_t>(extent, 0, 1 << 16);
-  if (count < 1 || count > (1 << 24))
-    return void(b.error() << "its size is not supported: " << count << " positions");
-  forEachIndex(spatial, [&](ArrayRef<int64_t> index) {
-    for (int64_t i = n - 1; i >= 0; --i) {
-      double extent = spatial[i];
-      base.push_back(alignCorners ? (extent > 1 ? -1 + 2.0 * index[i] / (extent - 1) : -1)
-                                  : -1 + (2.0 * index[i] + 1) / extent);
-    }
-    base.push_back(1);
-  });
-  Value grid = b.parameter(type, {1, count, n + 1}, base);
-  Value y = b.matmul(grid, theta, false, /*transposeRhs=*/true);
-  Dims shape{size[0]};
-  shape.append(spatial);
-  shape.push_back(n);
-  b.result(b.reshape(y, ArrayRef<int64_t>(shape)));
-}
-
-/// Reads (N, C, spatial...) at the positions of a grid (N, out..., n), x first.
-static void gridSample(NodeBuilder &b) {
-  StringRef mode = b.opset < 20 ? b.choice("mode", {"bilinear", "nearest", "bicubic"})
-                                : b.choice("mode", {"linear", "nearest", "cubic"});
-  bool cubic = mode.contains("cubic"), nearest = mode == "nearest", alignCorners = b.flag("align_corners", false);
-  StringRef padding = b.choice("padding_mode", {"zeros", "border", "reflection"});
-  Value x = b.value(0), grid = b.value(1);
-  if (b.failed())
-    return;
-  int64_t n = b.rank(x) - 2;
-  if (n < 1 || n > 3 || b.rank(grid) != n + 2 || (cubic && n != 2))
-    return void(b.error() << "its input and grid have shapes " << b.text(b.shape(x)) << " and "
-                          << b.text(b.shape(grid)) << "; supported: one to three spatial dimensions, two with cubic");
-  Dims dims{0, b.extent(x, 1)};
-  for (int64_t i = 0; i < n; ++i)
-    dims.push_back(b.extent(x, i + 2));
-  if (b.failed())
-    return;
-  Type type = b.type(x), i64 = IntegerType::get(b.state.context, 64);
-  x = b.toChannelsLast(x);
-  AffineExpr items = b.shape(x)[0], points = b.expr(1);
-  int64_t elements = 1; // of an item
-  ShapeExpr shape{items};
-  for (int64_t i = 0; i < n; ++i) {
-    shape.push_back(b.shape(grid)[i + 1]);
-    points = points * shape.back();
-    elements *= dims[i + 2];
-  }
-  shape.push_back(b.expr(dims[1]));
-  // Positions in units of elements, (N, points) for each spatial dimension.
-  SmallVector<Value> positions;
-  for (int64_t i = 0; i < n; ++i) {
-    Value column = b.slice(grid, n + 1, n - 1 - i, 1);
-    column = b.reshape(column, ArrayRef<AffineExpr>(ShapeExpr{items, points}));
-    double extent = dims[i + 2];
-    positions.push_back(b.map(column, [&](nn::ScalarBuilder &s, Value g) {
-      Value shifted = s.add(g, s.constant(1, g));
-      return alignCorners ? s.mul(shifted, s.constant((extent - 1) / 2, g))
-                          : s.sub(s.mul(shifted, s.constant(extent / 2, g)), s.constant(0.5, g));
-    }));
-  }
-  /// A position brought into the input as the padding says.
-  auto bound = [&](OpBuilder &builder, Location at, Value p, int64_t extent) -> Value {
-    nn::ScalarBuilder s(builder, at);
-    if (padding == "reflection") {
-      double low = alignCorners ? 0 : -0.5, high = alignCorners ? extent - 1 : extent - 0.5, range = high - low;
-      if (range > 0) {
-        // The distance from the lower border, folded into [0, range].
-        Value distance = s.abs(s.sub(p, s.constant(low, p)));
-        Value turns = math::FloorOp::create(builder, at, s.div(distance, s.constant(2 * range, p)));
-        Value rest = s.sub(distance, s.mul(turns, s.constant(2 * range, p)));
-        Value folded = s.sub(s.constant(range, p), s.abs(s.sub(rest, s.constant(range, p))));
-        p = s.add(folded, s.constant(low, p));
-      }
-    }
-    return p;
-  };
-  int64_t taps = nearest ? 1 : cubic ? 4 : 2;
-  Value total;
-  forEachIndex(Dims(n, taps), [&](ArrayRef<int64_t> tap) {
-    Value linear, weight;
-    for (int64_t i = 0; i < n; ++i) {
-      int64_t extent = dims[i + 2], offset = cubic ? tap[i] - 1 : tap[i], stride = 1;
-      for (int64_t j = i + 1; j < n; ++j)
-        stride *= dims[j + 2];
-      auto place = [&](OpBuilder &builder, Location at, Value p) -> std::pair<Value, Value> {
-        // The element's position, not yet within the input, and how far it is from the sample.
-        nn::ScalarBuilder s(builder, at);
-        if (!cubic) {
-          p = bound(builder, at, p, extent);
-          if (padding == "border" || padding == "reflection")
-            p = s.clamp(p, 0, extent - 1);
-        }
-        if (nearest)
-          return {math::RoundEvenOp::create(builder, at, p), p};
-        Value floor = math::FloorOp::create(builder, at, p);
-        Value element = s.add(floor, s.constant(double(offset), p));
-        Value distance = s.abs(s.sub(p, element));
-        if (cubic) {
-          element = bound(builder, at, element, extent);
-          if (padding != "zeros")
-            element = math::RoundEvenOp::create(builder, at, element);
-        }
-        return {element, distance};
-      };
-      Value index = b.map({positions[i]}, i64, [&](OpBuilder &builder, Location at, ValueRange v) {
-        nn::ScalarBuilder s(builder, at);
-        Value element = s.clamp(place(builder, at, v[0]).first, 0, extent - 1);
-        ScalarMath integer(builder, at, i64);
-        return integer.mul(castScalar(builder, at, element, b.type(positions[i]), i64), integer.constant(stride));
-      });
-      Value part = b.map({positions[i]}, type, [&](OpBuilder &builder, Location at, ValueRange v) {
-        ScalarMath s(builder, at, type);
-        nn::ScalarBuilder f(builder, at);
-        auto [element, distance] = place(builder, at, v[0]);
-        Value w = s.constant(int64_t(1));
-        if (cubic) {
-          auto polynomial = [&](ArrayRef<double> c) {
-            Value r = s.constant(c[0]);
-            for (double k : c.drop_front())
-              r = s.add(s.mul(r, distance), s.constant(k));
-            return r;
-          };
-          const double a = -0.75;
-          w = s.select(s.lessOrEqual(distance, s.constant(int64_t(1))), polynomial({a + 2, -(a + 3), 0, 1}),
-                       polynomial({a, -5 * a, 8 * a, -4 * a}));
-        } else if (!nearest) {
-          w = s.sub(w, distance);
-        }
-        if (padding != "zeros")
-          return w;
-        Value inside = s.both(s.lessOrEqual(s.constant(int64_t(0)), element),
-                              s.lessOrEqual(element, s.constant(double(extent - 1))));
-        return s.select(inside, w, s.constant(int64_t(0)));
-      });
-      linear = linear ? b.add(linear, index) : index;
-      weight = weight ? b.multiply(weight, part) : part;
-    }
-    // Items stand one after the other.
-    linear = b.add(linear, b.multiply(b.indices({items, b.expr(1)}, 0, i64), sizeOperand(b, b.expr(elements), i64)));
-    Value rows = b.reshape(x, ArrayRef<AffineExpr>(ShapeExpr{items * elements, b.expr(dims[1])}));
-    Value read = b.make<nn::GatherOp>(rows, linear, 0); // (N, points, C)
-    Value term = b.multiply(read, b.unsqueeze(weight, 2));
-    total = total ? b.add(total, term) : term;
-  });
-  b.result(b.toChannelsFirst(b.reshape(total, ArrayRef<AffineExpr>(shape))));
-}
-
 ArrayRef<OperatorRow> resizeOperators() {
   static const OperatorRow rows[] = {
-      {"AffineGrid", 20, kNewest, affineGrid},
-      {"GridSample", 16, kNewest, gridSample},
       {"Resize", 10, kNewest, resize},
       {"Upsample", 7, 9, upsample},
   };

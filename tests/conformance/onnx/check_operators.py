@@ -206,54 +206,6 @@ for mode in ("linear", "nearest", "cubic"):
     case("free-sizes", f"grid-sample-{mode}",
          node("GridSample", [("x", np.float32, ["N", 3, 5, 6]), ("grid", np.float32, ["N", "A", "B", 2])], ["y"], mode=mode),
          *({"x": normal(n, 3, 5, 6), "grid": normal(n, a, b, 2) * np.float32(0.8)} for n, a, b in ((2, 4, 3), (1, 1, 7))))
-# Padding that depends on the size, and windows that hang over.
-IMAGES = [{"x": normal(2, 3, 9, 8)}, {"x": normal(1, 3, 8, 7)}, {"x": normal(1, 3, 4, 6)}]
-for pad in ("SAME_UPPER", "SAME_LOWER"):
-    for size, stride in ((3, 2), (5, 3), (2, 3)):
-        name = f"{pad.lower().replace('_', '-')}-{size}-by-{stride}"
-        attributes = {"auto_pad": pad, "strides": [stride, 2]}
-        case("free-sizes", f"conv-{name}",
-             node("Conv", [("x", np.float32, ["N", 3, "H", "W"]), normal(4, 3, size, 3)], ["y"], **attributes), *IMAGES)
-        if size < stride:  # which ONNX Runtime does not pool
-            continue
-        case("free-sizes", f"max-pool-{name}",
-             node("MaxPool", [("x", np.float32, ["N", 3, "H", "W"])], ["y"], kernel_shape=[size, 3], **attributes), *IMAGES)
-case("free-sizes", "conv-transpose-same",
-     node("ConvTranspose", [("x", np.float32, ["N", 3, "H", "W"]), normal(3, 4, 3, 3)], ["y"], auto_pad="SAME_UPPER",
-          strides=[2, 2]), *IMAGES)
-for kind, pads, attributes in (("MaxPool", [1, 0, 0, 1], {}), ("AveragePool", [1, 0, 0, 1], {}),
-                               ("AveragePool", [0, 0, 0, 0], {"count_include_pad": 1})):
-    case("free-sizes", f"{kind}-ceil{pads[0]}",
-         node(kind, [("x", np.float32, ["N", "C", "H", "W"])], ["y"], kernel_shape=[3, 4], strides=[2, 3], pads=pads,
-              ceil_mode=1, **attributes), *IMAGES)
-case("free-sizes", "index-of-a-size", parse("""g (float[N,T] x, float[9,4] table) => (float[1,4] y) <int64[1] i1 = {1}> {
-  s = Shape (x)  t = Gather (s, i1)  y = Gather (table, t) }"""), *({"x": normal(1, t), "table": normal(9, 4)} for t in (3, 8)))
-case("free-sizes", "elements-by-sizes", parse("""g (float[N,T] x, float[20,1] y) => (float[3,1] z)
-  <int64 i1 = {1}, int64[3,1] steps = {0, 2, 1}> {
-  s = Shape (x)  t = Gather (s, i1)  u = Mul (t, steps)  z = GatherElements <axis = 0> (y, u) }"""),
-     *({"x": normal(1, t), "y": normal(20, 1)} for t in (3, 8)))
-# The rest of a head that is not rotated, of which there is none.
-case("free-sizes", "join-nothing", parse("""g (float[N,T,8] x) => (float[N,T,8] y) <int64[2] parts = {8, 0}, int64[1] eight = {8},
-   int64[1] most = {9223372036854775807}, int64[1] axis = {2}> {
-  a, b = Split <axis = 2> (x, parts)  c = Slice (x, eight, most, axis)  e = Exp (a)  y = Concat <axis = 2> (e, c, b) }"""),
-     {"x": normal(2, 3, 8)})
-case("free-sizes", "nonzero-of-ones", parse("""g (float[N,T] x) => (int64[2,K] y) {
-  s = Shape (x)  ones = ConstantOfShape <value = bool[1] {1}> (s)  y = NonZero (ones) }"""), {"x": normal(2, 3)}, {"x": normal(4, 1)})
-case("free-sizes", "power", parse("""g (float[N,T] x, float[K] z) => (float[4,M] y) <int64[1] i1 = {1}, int64[1] two = {2},
-   float base = {16}, float half = {0.5}, int64[1] zero = {0}> {
-  s = Shape (x)  t = Gather (s, i1)  m = Pow (t, two)  root = Pow (base, half)  r = Cast <to = 7> (root)
-  four = Unsqueeze (r, zero)  to = Concat <axis = 0> (four, m)  y = Reshape (z, to) }"""), {"x": normal(1, 3), "z": normal(36)})
-
-# ---- Convolutions ---------------------------------------------------------------------------------------------------------
-
-for mode in ("reflect", "edge"):  # of few channels, whose rows are padded as numbers where the border is one
-    case("convolutions", f"padded-{mode}", parse(f"""g (float[N,4,T] x, float[8,4,4] w) => (float[N,8,K] y)
-  <int64[6] pads = {{0, 0, 2, 0, 0, 1}}> {{ p = Pad <mode = "{mode}"> (x, pads)  y = Conv <strides = [2]> (p, w) }}"""),
-         {"x": normal(2, 4, 11), "w": normal(8, 4, 4)})
-    case("convolutions", f"padded-{mode}-static",
-         parse(f"""g (float[N,3,8,8] x) => (float[N,8,4,4] y) <int64[8] pads = {{0, 0, 1, 1, 0, 0, 1, 1}}, int64[4] s = {{8, 3, 4, 4}}> {{
-  w = ConstantOfShape <value = float[1] {{0.1}}> (s)  p = Pad <mode = "{mode}"> (x, pads)  y = Conv <strides = [2, 2]> (p, w) }}"""),
-         {"x": normal(2, 3, 8, 8)})
 
 # ---- Halves: sums are of single precision ---------------------------------------------------------------------------------
 
@@ -387,6 +339,70 @@ for bits, size, zeros in ((4, 16, None), (4, 32, "packed"), (8, 16, "packed"), (
     contributed(f"MatMulNBits-{bits}-{size}-{zeros or 'middle'}", "MatMulNBits",
                 [("x", np.float32, ["N", "T", 40]), weights, RANDOM.uniform(0.01, 0.1, (6, blocks)).astype(np.float32), zero, None,
                  normal(6)], {"x": normal(2, 3, 40)}, K=40, N=6, bits=bits, block_size=size)
+
+# ---- More free sizes ---------------------------------------------------------------------------------------------------
+
+for mode, padding in (("linear", "zeros"), ("linear", "reflection"), ("nearest", "border"), ("cubic", "reflection")):
+    for align in (0, 1):
+        case("free-sizes", f"grid-sample-of-a-free-image-{mode}-{padding}-{align}",
+             node("GridSample", [("x", np.float32, ["N", 3, "H", "W"]), ("grid", np.float32, ["N", "A", "B", 2])], ["y"],
+                  mode=mode, padding_mode=padding, align_corners=align),
+             *({"x": normal(n, 3, h, w), "grid": normal(n, 4, 3, 2)} for n, h, w in ((2, 5, 6), (1, 9, 4))))
+case("free-sizes", "split", node("Split", [("x", np.float32, ["N", "T"])], ["a", "b", "c"], axis=1, num_outputs=3),
+     {"x": normal(2, 9)}, {"x": normal(2, 11)})
+# Padding that depends on the size, and windows that hang over.
+IMAGES = [{"x": normal(2, 3, 9, 8)}, {"x": normal(1, 3, 8, 7)}, {"x": normal(1, 3, 4, 6)}]
+for pad in ("SAME_UPPER", "SAME_LOWER"):
+    for size, stride in ((3, 2), (5, 3), (2, 3)):
+        name = f"{pad.lower().replace('_', '-')}-{size}-by-{stride}"
+        attributes = {"auto_pad": pad, "strides": [stride, 2]}
+        case("free-sizes", f"conv-{name}",
+             node("Conv", [("x", np.float32, ["N", 3, "H", "W"]), normal(4, 3, size, 3)], ["y"], **attributes), *IMAGES)
+        if size < stride:  # which ONNX Runtime does not pool
+            continue
+        case("free-sizes", f"max-pool-{name}",
+             node("MaxPool", [("x", np.float32, ["N", 3, "H", "W"])], ["y"], kernel_shape=[size, 3], **attributes), *IMAGES)
+case("free-sizes", "conv-transpose-same",
+     node("ConvTranspose", [("x", np.float32, ["N", 3, "H", "W"]), normal(3, 4, 3, 3)], ["y"], auto_pad="SAME_UPPER",
+          strides=[2, 2]), *IMAGES)
+for kind, pads, attributes in (("MaxPool", [1, 0, 0, 1], {}), ("AveragePool", [1, 0, 0, 1], {}),
+                               ("AveragePool", [0, 0, 0, 0], {"count_include_pad": 1})):
+    case("free-sizes", f"{kind}-ceil{pads[0]}",
+         node(kind, [("x", np.float32, ["N", "C", "H", "W"])], ["y"], kernel_shape=[3, 4], strides=[2, 3], pads=pads,
+              ceil_mode=1, **attributes), *IMAGES)
+case("free-sizes", "index-of-a-size", parse("""g (float[N,T] x, float[9,4] table) => (float[1,4] y) <int64[1] i1 = {1}> {
+  s = Shape (x)  t = Gather (s, i1)  y = Gather (table, t) }"""), *({"x": normal(1, t), "table": normal(9, 4)} for t in (3, 8)))
+case("free-sizes", "elements-by-sizes", parse("""g (float[N,T] x, float[20,1] y) => (float[3,1] z)
+  <int64 i1 = {1}, int64[3,1] steps = {0, 2, 1}> {
+  s = Shape (x)  t = Gather (s, i1)  u = Mul (t, steps)  z = GatherElements <axis = 0> (y, u) }"""),
+     *({"x": normal(1, t), "y": normal(20, 1)} for t in (3, 8)))
+# The rest of a head that is not rotated, of which there is none.
+case("free-sizes", "join-nothing", parse("""g (float[N,T,8] x) => (float[N,T,8] y) <int64[2] parts = {8, 0}, int64[1] eight = {8},
+   int64[1] most = {9223372036854775807}, int64[1] axis = {2}, int64[1] none = {0}> {
+  a, b = Split <axis = 2> (x, parts)  c = Slice (x, eight, most, axis)  e = Exp (a)
+  s = Shape <end = 2> (x)  t = Concat <axis = 0> (s, none)  d = ConstantOfShape (t)  f = Neg (d)
+  y = Concat <axis = 2> (e, c, b, f) }"""),
+     {"x": normal(2, 3, 8)})
+case("free-sizes", "nonzero-of-ones", parse("""g (float[N,T] x) => (int64[2,K] y) {
+  s = Shape (x)  ones = ConstantOfShape <value = bool[1] {1}> (s)  y = NonZero (ones) }"""),
+     {"x": normal(2, 3)}, {"x": normal(4, 1)})
+case("free-sizes", "power", parse("""g (float[N,T] x, float[K] z) => (float[4,M] y) <int64[1] i1 = {1}, int64[1] two = {2},
+   float base = {16}, float half = {0.5}, int64[1] zero = {0}> {
+  s = Shape (x)  t = Gather (s, i1)  m = Pow (t, two)  root = Pow (base, half)  r = Cast <to = 7> (root)
+  four = Unsqueeze (r, zero)  to = Concat <axis = 0> (four, m)  y = Reshape (z, to) }"""), {"x": normal(1, 3), "z": normal(36)})
+
+# ---- Convolutions ---------------------------------------------------------------------------------------------------------
+
+for mode in ("reflect", "edge"):  # of few channels, whose rows are padded as numbers where the border is one
+    case("convolutions", f"padded-{mode}", parse(f"""g (float[N,4,T] x, float[8,4,4] w) => (float[N,8,K] y)
+  <int64[6] pads = {{0, 0, 2, 0, 0, 1}}> {{ p = Pad <mode = "{mode}"> (x, pads)  y = Conv <strides = [2]> (p, w) }}"""),
+         {"x": normal(2, 4, 11), "w": normal(8, 4, 4)})
+    case("convolutions", f"padded-{mode}-static",
+         parse(f"""g (float[N,3,8,8] x) => (float[N,8,4,4] y)
+  <int64[8] pads = {{0, 0, 1, 1, 0, 0, 1, 1}}, int64[4] s = {{8, 3, 4, 4}}> {{
+  w = ConstantOfShape <value = float[1] {{0.1}}> (s)  p = Pad <mode = "{mode}"> (x, pads)
+  y = Conv <strides = [2, 2]> (p, w) }}"""),
+         {"x": normal(2, 3, 8, 8)})
 
 # ---- Loops ---------------------------------------------------------------------------------------------------------------
 

@@ -3,12 +3,12 @@
 // Chooses the arith op for an element type.
 //
 //===----------------------------------------------------------------------===//
-#include "compiler/import/onnx/ScalarMath.h"
+#include "compiler/import/ScalarMath.h"
 #include "dialects/nn/Pointwise.h"
 
 using namespace mlir;
 
-namespace sylvite::onnx {
+namespace sylvite {
 
 Value ScalarMath::constant(int64_t value) {
   if (isFloat)
@@ -111,4 +111,4 @@ Value castScalar(OpBuilder &b, Location loc, Value x, Type from, Type to) {
                     : Value(arith::ExtSIOp::create(b, loc, target, x));
 }
 
-} // namespace sylvite::onnx
+} // namespace sylvite

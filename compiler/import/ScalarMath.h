@@ -4,13 +4,13 @@
 // of floating-point numbers only are nn::ScalarBuilder's.
 //
 //===----------------------------------------------------------------------===//
-#ifndef SYLVITE_COMPILER_IMPORT_ONNX_SCALARMATH_H
-#define SYLVITE_COMPILER_IMPORT_ONNX_SCALARMATH_H
+#ifndef SYLVITE_COMPILER_IMPORT_SCALARMATH_H
+#define SYLVITE_COMPILER_IMPORT_SCALARMATH_H
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Builders.h"
 
-namespace sylvite::onnx {
+namespace sylvite {
 
 class ScalarMath {
 public:
@@ -47,6 +47,6 @@ public:
 /// `x`, an element of a tensor of `from`, as one of a tensor of `to`.
 mlir::Value castScalar(mlir::OpBuilder &b, mlir::Location loc, mlir::Value x, mlir::Type from, mlir::Type to);
 
-} // namespace sylvite::onnx
+} // namespace sylvite
 
-#endif // SYLVITE_COMPILER_IMPORT_ONNX_SCALARMATH_H
+#endif // SYLVITE_COMPILER_IMPORT_SCALARMATH_H
