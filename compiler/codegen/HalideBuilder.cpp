@@ -4,6 +4,7 @@
 #include "compiler/codegen/HalideBuilderImpl.h"
 #include "compiler/codegen/SpreadPrefetches.h"
 
+#include <cstdlib>
 #include <limits>
 #include <mutex>
 #include <optional>
@@ -26,11 +27,15 @@ public:
   [[noreturn]] void error(const char *message) override { throw std::runtime_error(message); }
 };
 
-void installReporter() {
+void setUpHalide() {
   static std::once_flag once;
   std::call_once(once, [] {
     static Reporter reporter;
     Halide::set_custom_compile_time_error_reporter(&reporter);
+    // What is worth it is vectorized already. LLVM's search for more (SLP) finds the addresses of a register tile's rows: it
+    // computes them in vectors within the inner loop, which took a sixth of an LSTM's products. Halide reads these options when it
+    // compiles for the first time.
+    setenv("HL_LLVM_ARGS", "-vectorize-slp=false", /*overwrite=*/0);
 #if defined(__SANITIZE_ADDRESS__)
     // AddressSanitizer does not follow Halide onto a stack of its own; the thread's is enough for us.
     Halide::set_compiler_stack_size(0);
@@ -126,7 +131,7 @@ std::string halideVersion() {
 }
 
 HalideBuilder::HalideBuilder(std::string prefix) : impl(std::make_unique<Impl>()) {
-  installReporter();
+  setUpHalide();
   impl->prefix = std::move(prefix);
 }
 HalideBuilder::~HalideBuilder() = default;
