@@ -192,3 +192,28 @@ case("external_length", external(location="w.bin", length="8"), "have 8 bytes, i
 double = weighted(numpy_helper.from_array(np.zeros(3, np.float32), "w"))
 double.graph.initializer.append(numpy_helper.from_array(np.zeros(3, np.float32), "w"))
 case("tensor_twice", double, "has two initializers called 'w'")
+
+# ---- Operators of ONNX Runtime's domain, and parts without elements -------------------------------------------------------
+
+
+def contributed(body):
+    return onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 17, "com.microsoft" : 1]> {body}')
+
+
+case("multi_head_attention_packed", contributed("""g (float[1,5,4,3,8] x) => (float[1,5,32] y) {
+  y = com.microsoft.MultiHeadAttention <num_heads = 4> (x, x, x) }"""),
+     "its input has shape (1, 5, 4, 3, 8); supported: (N, T, heads * size), or (N, heads, T, size)")
+case("attention_sizes", contributed("""g (float[1,5,8] x, float[8,24] w) => (float[1,5,8] y) {
+  y = com.microsoft.Attention <num_heads = 2, qkv_hidden_sizes = [8, 8, 4]> (x, w) }"""),
+     "(com.microsoft::Attention)", "qkv_hidden_sizes", "three sizes that are 24 together")
+case("attention_mask_of_pictures", contributed("""g (float[1,5,8] x, float[8,24] w, int32[1,1,5,5] m) => (float[1,5,8] y) {
+  y = com.microsoft.Attention <num_heads = 2> (x, w, "", m) }""".replace('""', "")),
+     "its mask has shape (1, 1, 5, 5); supported: lengths (N), (N, keys) or (N, T, keys)")
+BITS = """g (float[1,32] x) => (float[1,2] y) <uint8[2,2,BYTES] w = {DATA}, float[4] s = {1, 1, 1, 1}> {
+  y = com.microsoft.MatMulNBits <K = 32, N = 2, block_size = 16, bits = WIDTH> (x, w, s) }"""
+case("weights_of_five_bits", contributed(BITS.replace("BYTES", "1").replace("DATA", "0, 0, 0, 0").replace("WIDTH", "5")),
+     "(com.microsoft::MatMulNBits)", "bits", "supported: 2, 4, 8")
+case("weights_of_other_blocks", contributed(BITS.replace("BYTES", "1").replace("DATA", "0, 0, 0, 0").replace("WIDTH", "4")),
+     "its weights and scales are not constants of 2 times 2 blocks of 16 integers")
+case("part_without_elements", parse("""g (float[N,8] x) => (float[N,0] y) <int64[2] parts = {8, 0}> {
+  a, b = Split <axis = 1> (x, parts)  y = Softmax (b) }"""), "has no elements, its shape is (N, 0)")
