@@ -27,6 +27,14 @@ struct Complex {
 /// Elements of a matrix that the importer computes.
 static constexpr int64_t kMaxMatrix = std::min<int64_t>(kMaxElements, 1 << 26);
 
+/// Input `x`, which has a dimension to transform.
+static Value signal(LayerBuilder &b, Value x) {
+  if (!x || rankOf(x) > 0)
+    return x;
+  b.error() << "its input is a single number; supported: one dimension or more";
+  return {};
+}
+
 static int64_t extentOfLast(LayerBuilder &b, Value x) { return b.extent(x, rankOf(x) - 1); }
 
 //===----------------------------------------------------------------------===//
@@ -88,7 +96,10 @@ static Complex transform(LayerBuilder &b, StringRef name, Complex x, int64_t len
 
 static Complex complexInput(LayerBuilder &b) {
   b.expectInputs(2);
-  return {b.floatInput(0), b.floatInput(1)};
+  Complex x{signal(b, b.floatInput(0)), signal(b, b.floatInput(1))};
+  if (!b.failed() && shapeOf(x.re) != shapeOf(x.im))
+    b.error() << "its real and its imaginary part differ in shape";
+  return x;
 }
 
 static void giveBoth(LayerBuilder &b, Complex x) {
@@ -119,7 +130,7 @@ template <bool inverse> static void fft2(LayerBuilder &b) {
 }
 
 static void realTransform(LayerBuilder &b) {
-  Value x = b.floatInput();
+  Value x = signal(b, b.floatInput());
   int64_t length = b.attribute("fft_length") ? b.integer("fft_length", std::nullopt) : extentOfLast(b, x);
   giveBoth(b, transform(b, "row", {x, {}}, length, length / 2 + 1, /*inverse=*/false));
 }
@@ -155,7 +166,7 @@ static bool holdsFrame(LayerBuilder &b, Value x, int64_t length) {
 
 /// (..., samples) to (..., frames, length).
 static void extractSequences(LayerBuilder &b) {
-  Value x = b.input();
+  Value x = signal(b, b.input());
   int64_t length = b.integer("sequence_length", std::nullopt), stride = b.integer("sequence_stride", std::nullopt);
   if (!holdsFrame(b, x, length))
     return;

@@ -243,6 +243,10 @@ operation("stft_window", "STFT", "attribute 'window' is \"kaiser\"", "\"hann\"",
           fft_length=4, window="kaiser", shape=(40,))
 operation("stft_too_short", "STFT", "its input has 4 samples", "supported: 8 or more", sequence_length=8, sequence_stride=2,
           fft_length=8, center=False)
+case("fft_shapes", functional([X, called(layer("Dense", "d", units=3), [tensor("x")]),
+                               called({"module": "keras.src.ops.math", "class_name": "FFT", "config": {"name": "f"}},
+                                      [[tensor("x"), tensor("d")]])], ["x"], ["f"]),
+     "operation 'f' (FFT)", "its real and its imaginary part differ in shape")
 operation("fft_one_tensor", "FFT", "it is called with 1 tensors; supported: 2")
 one("spectrogram_mode", [40, 1], layer("STFTSpectrogram", "s", mode="angle"), "layer 's' (STFTSpectrogram)",
     "attribute 'mode' is \"angle\"", "\"stft\"")
