@@ -3,7 +3,8 @@
 // Derives it from the region: the scalar ops are walked backwards, each adding its share to the adjoints
 // of what it reads. One table entry per arith or math op, none per activation. The forward scalars are
 // computed again, which costs less than keeping them; the result is there anyway, and where a rule needs only that, as for
-// relu, tanh and the logistic function, what it was computed from need not be kept.
+// relu, tanh and the logistic function, what it was computed from need not be kept. Where that takes a transcendental function, as
+// for gelu, the derivative is computed beside the result, of the same scalars, and kept in place of the argument.
 //
 // Conventions at kinks are those of the frameworks: relu'(0) = 0 and |x|'(0) = 0, and what is constant has none.
 //
@@ -192,6 +193,29 @@ bool ScalarAdjoints::propagate(Operation &op) {
       .Default([](Operation *) { return false; });
 }
 
+/// Whether `map` computes what takes many times as long as a product.
+static bool isExpensive(MapOp map) {
+  return llvm::any_of(map.getBody().front(), [](Operation &op) {
+    return isa<math::MathDialect>(op.getDialect()) &&
+           !isa<math::AbsFOp, math::CeilOp, math::ClampFOp, math::CopySignOp, math::FloorOp, math::FmaOp, math::RoundEvenOp,
+                math::RoundOp, math::RsqrtOp, math::SqrtOp, math::TruncOp>(op);
+  });
+}
+
+/// The factor by which `adjoint` multiplies its last operand, computed where `b` inserts.
+static MapOp derivativeOf(OpBuilder &b, MapOp adjoint) {
+  auto derivative = MapOp::create(b, adjoint.getLoc(), adjoint.getType(), adjoint.getOperands().drop_back());
+  Block *block = b.createBlock(&derivative.getBody());
+  IRMapping mapping;
+  Block &source = adjoint.getBody().front();
+  for (BlockArgument argument : source.getArguments().drop_back())
+    mapping.map(argument, block->addArgument(argument.getType(), argument.getLoc()));
+  mapping.map(source.getArguments().back(), ScalarBuilder(b, adjoint.getLoc()).constant(1, source.getArguments().back()));
+  for (Operation &op : source)
+    b.clone(op, mapping);
+  return derivative;
+}
+
 FailureOr<SmallVector<Value>> MapOp::buildGradient(OpBuilder &builder, ValueRange gradients) {
   TensorBuilder b(getLoc(), builder);
   Block &block = getBody().front();
@@ -242,7 +266,16 @@ FailureOr<SmallVector<Value>> MapOp::buildGradient(OpBuilder &builder, ValueRang
         adjoint.eraseArgument(k);
         map->eraseOperand(k);
       }
-    result[i] = b.sumTo(map, type);
+    Value share = map;
+    // A step of a loop computes what it needs again. The loop may not be there yet.
+    Operation *parent = (*this)->getParentOp();
+    if (numOperands == 1 && parent && !isa<ScanOp>(parent) && isExpensive(map)) {
+      OpBuilder beside(builder.getContext());
+      beside.setInsertionPointAfter(*this);
+      share = b.multiply(gradients[0], derivativeOf(beside, map));
+      map.erase();
+    }
+    result[i] = b.sumTo(share, type);
   }
   return result;
 }

@@ -30,7 +30,29 @@ using namespace sylvite::nn;
 
 namespace {
 
-/// Inlines a map into the one map that reads it, when every element is read once.
+/// Whether `value` is there before `op` runs: it is a parameter, or computed earlier, or a view of that.
+bool isEarlier(Value value, Operation *op) {
+  while (auto reshape = value.getDefiningOp<ReshapeOp>())
+    value = reshape.getInput();
+  Operation *source = value.getDefiningOp();
+  return !source || source->getBlock() != op->getBlock() || isa<GetOp>(source) || source->isBeforeInBlock(op);
+}
+
+/// Whether `map` is one of several that alone read what a product's kernel computes.
+bool readsProductBesideOthers(MapOp map) {
+  if (map.getNumOperands() != 1)
+    return false;
+  Value value = map.getOperand(0);
+  if (value.hasOneUse() || !llvm::all_of(value.getUsers(), [](Operation *user) { return isa<MapOp>(user); }))
+    return false;
+  Operation *source = value.getDefiningOp();
+  while (isa_and_nonnull<MapOp>(source) && source->getNumOperands() && source->getOperand(0).hasOneUse())
+    source = source->getOperand(0).getDefiningOp();
+  return isa_and_nonnull<MatmulOp, PackedMatmulOp>(source);
+}
+
+/// Inlines a map into the one map that reads it, when every element is read once. Not one that belongs to a product's kernel, while
+/// its reader waits for something later: the derivative of an activation.
 struct MergeMaps : OpRewritePattern<MapOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(MapOp consumer, PatternRewriter &rewriter) const override {
@@ -40,6 +62,9 @@ struct MergeMaps : OpRewritePattern<MapOp> {
       auto map = operand.getDefiningOp<MapOp>();
       if (!map || !map->hasOneUse() || map->getBlock() != consumer->getBlock() ||
           map.getType().getShape() != consumer.getType().getShape())
+        continue;
+      auto isThere = [&](Value other) { return isEarlier(other, map) || other == operand; };
+      if (readsProductBesideOthers(map) && !llvm::all_of(consumer.getOperands(), isThere))
         continue;
       producer = map;
       position = i;
@@ -277,16 +302,9 @@ SmallVector<Operation *> mapsBeside(Operation *first, const SmallPtrSetImpl<Oper
   }
   SmallVector<Operation *> members(maps.begin(), maps.end());
   llvm::sort(members, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
-  // A view of something earlier is there in time, too.
-  auto isEarlier = [&](Value value) {
-    while (auto reshape = value.getDefiningOp<ReshapeOp>())
-      value = reshape.getInput();
-    Operation *source = value.getDefiningOp();
-    return !source || source->getBlock() != block || isa<GetOp>(source) || source->isBeforeInBlock(first);
-  };
   for (Operation *map : members) {
     if (members.size() > mostMaps || llvm::any_of(map->getOperands(), [&](Value operand) {
-          return !maps.contains(operand.getDefiningOp()) && !isEarlier(operand);
+          return !maps.contains(operand.getDefiningOp()) && !isEarlier(operand, first);
         }))
       return {};
     // All results are there when the last one is.
@@ -296,6 +314,29 @@ SmallVector<Operation *> mapsBeside(Operation *first, const SmallPtrSetImpl<Oper
   }
   members.erase(members.begin());
   return members;
+}
+
+/// The maps that alone read the result of `last`, an op of the kernel of the product `first`, several of them: an activation, and its
+/// derivative, which training keeps. They are one kernel with it, and the result is not stored. None when something that they read is
+/// computed after `first`.
+SmallVector<Operation *> readersOf(Operation *last, Operation *first, const SmallPtrSetImpl<Operation *> &taken) {
+  SmallVector<Operation *> maps(last->getUsers());
+  Block *block = last->getBlock();
+  auto isReader = [&](Operation *op) {
+    auto map = dyn_cast<MapOp>(op);
+    return map && map->getBlock() == block && map.getType() == last->getResult(0).getType() && !taken.contains(map) &&
+           llvm::all_of(map.getOperands(), [&](Value operand) { return operand == last->getResult(0) || isEarlier(operand, first); });
+  };
+  if (!llvm::all_of(maps, isReader))
+    return {};
+  llvm::sort(maps, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+  maps.erase(llvm::unique(maps), maps.end());
+  // All results are there when the last one is.
+  auto isReadLater = [&](Operation *op) {
+    return llvm::all_of(op->getUsers(),
+                        [&](Operation *user) { return maps.back()->isBeforeInBlock(block->findAncestorOpInBlock(*user)); });
+  };
+  return maps.size() > 1 && llvm::all_of(maps, isReadLater) ? maps : SmallVector<Operation *>();
 }
 
 /// Says what became one kernel, and why the maps that read its result did not join it.
@@ -399,6 +440,8 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
           break;
         group.push_back(last = map);
       }
+      if (isa<MatmulOp, PackedMatmulOp>(op) && joined.empty())
+        llvm::append_range(group, readersOf(group.back(), &op, taken));
       auto inOrder = [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); };
       llvm::sort(group, inOrder);
       remarkGroup(group);

@@ -145,3 +145,35 @@ func.func @forward(%h0: tensor<2x4xf32> {nn.name = "h"}, %xs: tensor<5x2x4xf32> 
   }
   return %0 : tensor<2x4xf32>
 }
+
+// -----
+
+// The derivative of a softplus takes a transcendental function: it is computed beside the result, and kept. That of tanh is seen from
+// its result.
+// CHECK-LABEL: func.func @pullback
+// CHECK: nn.map(%arg0)
+// CHECK: math.log1p
+// CHECK: %[[D:.*]] = nn.map(%arg0) : (tensor<?x4xf32>) -> tensor<?x4xf32>
+// CHECK: math.exp
+// CHECK: %[[Y:.*]] = nn.map(%{{.*}})
+// CHECK: math.tanh
+// CHECK: %[[DP:.*]] = nn.map(%[[Y]], %arg1)
+// CHECK-NOT: math
+// CHECK: %[[DX:.*]] = nn.map(%[[DP]], %[[D]])
+// CHECK-NEXT: ^bb0(%[[G:.*]]: f32, %[[E:.*]]: f32):
+// CHECK-NEXT: arith.mulf %[[G]], %[[E]]
+// CHECK: return %[[DX]]
+func.func @forward(%x: tensor<?x4xf32> {nn.name = "x", nn.dims = ["batch", ""]}) -> tensor<?x4xf32> {
+  %0 = nn.map (%x) : (tensor<?x4xf32>) -> tensor<?x4xf32> {
+  ^bb0(%e: f32):
+    %a = math.exp %e : f32
+    %b = math.log1p %a : f32
+    nn.yield %b : f32
+  }
+  %1 = nn.map (%0) : (tensor<?x4xf32>) -> tensor<?x4xf32> {
+  ^bb0(%e: f32):
+    %a = math.tanh %e : f32
+    nn.yield %a : f32
+  }
+  return %1 : tensor<?x4xf32>
+}

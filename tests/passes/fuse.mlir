@@ -455,3 +455,57 @@ func.func @clipped(%x: tensor<?x64xf32>, %g: tensor<?x32xf32>) -> tensor<64x32xf
   }
   return %nw : tensor<64x32xf32>
 }
+
+// An activation and its derivative, which waits for the gradient, are in the kernel of the product that both read.
+// CHECK-LABEL: func.func @activation_and_derivative
+// CHECK: %[[A:.*]]:2 = nn.group (%[[X:.*]] = %arg0, %[[W:.*]] = %arg1)
+// CHECK-NEXT: %[[P:.*]] = nn.matmul %[[X]], %[[W]]
+// CHECK-NEXT: %[[E:.*]] = nn.map(%[[P]])
+// CHECK: %[[D:.*]] = nn.map(%[[P]])
+// CHECK: nn.yield %[[D]], %[[E]]
+// CHECK: %[[Q:.*]] = nn.group (%{{.*}} = %[[A]]#1, %{{.*}} = %arg2, %{{.*}} = %[[A]]#0)
+// CHECK-NEXT: nn.matmul
+// CHECK-NEXT: nn.map
+// CHECK: return %[[Q]]
+func.func @activation_and_derivative(%x: tensor<?x8xf32>, %w: tensor<8x16xf32>, %v: tensor<16x16xf32>) -> tensor<?x16xf32> {
+  %0 = nn.matmul %x, %w : (tensor<?x8xf32>, tensor<8x16xf32>) -> tensor<?x16xf32>
+  %1 = nn.map (%0) : (tensor<?x16xf32>) -> tensor<?x16xf32> {
+  ^bb0(%a: f32):
+    %5 = math.erf %a : f32
+    nn.yield %5 : f32
+  }
+  %2 = nn.map (%0) : (tensor<?x16xf32>) -> tensor<?x16xf32> {
+  ^bb0(%a: f32):
+    %5 = math.exp %a : f32
+    nn.yield %5 : f32
+  }
+  %3 = nn.matmul %1, %v : (tensor<?x16xf32>, tensor<16x16xf32>) -> tensor<?x16xf32>
+  %4 = nn.map (%3, %2) : (tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x16xf32> {
+  ^bb0(%a: f32, %b: f32):
+    %5 = arith.mulf %a, %b : f32
+    nn.yield %5 : f32
+  }
+  return %4 : tensor<?x16xf32>
+}
+
+// What reads the product itself joins what it reads beside it: a swish spelled as two maps.
+// CHECK-LABEL: func.func @swish
+// CHECK: nn.group
+// CHECK-NEXT: nn.matmul
+// CHECK-NEXT: nn.map
+// CHECK-NOT: nn.group
+// CHECK: return
+func.func @swish(%x: tensor<?x8xf32>, %w: tensor<8x16xf32>) -> tensor<?x16xf32> {
+  %0 = nn.matmul %x, %w : (tensor<?x8xf32>, tensor<8x16xf32>) -> tensor<?x16xf32>
+  %1 = nn.map (%0) : (tensor<?x16xf32>) -> tensor<?x16xf32> {
+  ^bb0(%a: f32):
+    %5 = math.tanh %a : f32
+    nn.yield %5 : f32
+  }
+  %2 = nn.map (%0, %1) : (tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x16xf32> {
+  ^bb0(%a: f32, %b: f32):
+    %5 = arith.mulf %a, %b : f32
+    nn.yield %5 : f32
+  }
+  return %2 : tensor<?x16xf32>
+}
