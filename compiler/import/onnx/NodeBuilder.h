@@ -42,7 +42,10 @@ struct ModelState {
   std::vector<std::pair<Value, int64_t>> symbolSources; // by the same: the input and the dimension that has the size
   /// Free dimensions that have turned out to have one size only, by name. The model is imported once more with these.
   std::map<std::string, int64_t> fixed;
-  llvm::DenseMap<Value, ShapeExpr> shapes;
+  struct Order {
+    bool operator()(Value a, Value b) const { return a.getAsOpaquePointer() < b.getAsOpaquePointer(); }
+  };
+  std::map<Value, ShapeExpr, Order> shapes; // their places stay while others are added: NodeBuilder::shape gives references
   llvm::StringSet<> taken; // names of parameters
   int64_t numOps = 0;      // made so far; bounded, for loops unroll
   int64_t generatedBytes = 0; // of constants that operators made; bounded too
