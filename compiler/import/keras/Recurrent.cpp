@@ -38,7 +38,8 @@ static Walk readWalk(LayerBuilder &b) {
   walk.goBackwards = b.boolean("go_backwards", false);
   walk.stateful = b.boolean("stateful", false);
   // An unrolled loop never sets outputs to zero.
-  walk.zeroOutput = b.boolean("zero_output_for_mask", false) & !b.boolean("unroll", false);
+  bool unroll = b.boolean("unroll", false);
+  walk.zeroOutput = b.boolean("zero_output_for_mask", false) && !unroll;
   if (b.boolean("time_major", false))
     b.refuse("time_major", "false");
   return walk;
@@ -220,12 +221,13 @@ static Walked walkLayer(LayerBuilder &b, Value x, ArrayRef<Value> states, Value 
       return {};
     unsigned first = all.states.size();
     SmallVector<Value> cellStates(ArrayRef<Value>(initial).slice(first, cell.numStates()));
+    LayerBuilder &attributes = ownsCell ? b : cell.builder;
     if (walk.stateful) // the handle keeps them from call to call
       for (auto [k, state] : llvm::enumerate(cellStates)) {
-        Value kept = b.loadState(first + k, x, cell.builder.integer("units", std::nullopt));
+        int64_t units = attributes.integer("units", std::nullopt);
+        Value kept = attributes.failed() ? Value() : b.loadState(first + k, x, units);
         state = state ? state : kept;
       }
-    LayerBuilder &attributes = ownsCell ? b : cell.builder;
     Walked walked = walkCell(attributes, cell.builder, cell.className, x, cellStates, mask, own);
     if (ownsCell) // the cell has read those of its variables
       b.ignore({"kernel_constraint", "recurrent_constraint", "bias_constraint"});

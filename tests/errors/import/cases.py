@@ -349,6 +349,8 @@ one("recurrent_free_features", [4, None], LSTM, "layer 'r' (LSTM)", "dimension 2
 one("recurrent_units", [4, 2], layer("GRU", "r", units=0), "layer 'r' (GRU)", "attribute 'units' is 0")
 one("recurrent_activation", [4, 2], layer("GRU", "r", units=2, recurrent_activation="cube"), "layer 'r' (GRU)",
     "attribute 'recurrent_activation' is \"cube\"; supported: celu, elu")
+one("recurrent_stateful_without_units", [4, 2], layer("LSTM", "r", stateful=True), "layer 'r' (LSTM)",
+    "attribute 'units' is missing")
 one("recurrent_stateful_free_batch", [4, 2], layer("LSTM", "r", units=2, stateful=True), "layer 'r' (LSTM)",
     "dimension 0 of its input")
 one("recurrent_cell", [4, 2], layer("RNN", "r", cell=layer("MyCell", "c", units=2)), "layer 'r' (RNN)", "attribute 'cell' is",
