@@ -199,7 +199,8 @@ struct WidenGradient : PlanPattern<MatmulOp> {
   LogicalResult matchAndRewrite(MatmulOp op, PatternRewriter &rewriter) const override {
     if (!isGradientOfWeights(op))
       return failure();
-    int64_t lanes = machine.lanes(op.getType().getElementType()), rows = op.getType().getDimSize(0), columns = op.getType().getDimSize(1);
+    int64_t lanes = machine.lanes(op.getType().getElementType()), rows = op.getType().getDimSize(0),
+            columns = op.getType().getDimSize(1);
     if (4 * columns > 3 * lanes || rows % lanes)
       return failure();
     Value wide = MatmulOp::create(rewriter, op.getLoc(), op.getRhs(), op.getLhs(), /*transposeLhs=*/true);
@@ -431,7 +432,10 @@ struct SinkReshape : PlanPattern<MapOp> {
 
   /// Whether `op` is the gradient of weights whose columns fill vectors.
   bool isTiledGradient(Operation *op) const {
-    return isGradientOfWeights(op) && typeOf(op->getResult(0)).getShape().back() % machine.lanes(getElementTypeOrSelf(op->getResult(0))) == 0;
+    if (!isGradientOfWeights(op))
+      return false;
+    RankedTensorType type = typeOf(op->getResult(0));
+    return type.getShape().back() % machine.lanes(type.getElementType()) == 0;
   }
 
   /// Whether `value` is a map that reads the gradient of weights: a new value of what its optimizer keeps.

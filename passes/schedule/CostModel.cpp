@@ -167,7 +167,8 @@ WinogradPlan sylvite::planWinograd(const WinogradShape &shape, const Machine &ma
     Contraction product{shape.filters, tiles, depth, shape.lanes, Weights::Packed, /*taps=*/0,
                         /*positionBytes=*/4 * shape.channels};
     Tile registerTile = chooseTile(product, machine, filter ? filter->vectors : 0);
-    double inputVectors = llvm::divideCeil(shape.channels, shape.lanes), outputVectors = llvm::divideCeil(shape.filters, shape.lanes);
+    double inputVectors = llvm::divideCeil(shape.channels, shape.lanes),
+           outputVectors = llvm::divideCeil(shape.filters, shape.lanes);
     double compute = groups * (points * estimateCycles(product, registerTile) * (shape.channels / depth) +
                                tiles * (inputTransformCycles(m) * inputVectors + outputTransformCycles(m) * outputVectors));
     if (areTaps)
@@ -176,8 +177,8 @@ WinogradPlan sylvite::planWinograd(const WinogradShape &shape, const Machine &ma
     // written and which every block of filters reads, and the products, which are written and read; what is written
     // goes both ways. Some of that does not stay in the second cache either.
     int64_t width = registerTile.vectors * shape.lanes;
-    double filterBytes = 4.0 * (areTaps ? 9 : points) * shape.channels * shape.filters, inputBytes = 4.0 * points * tiles * shape.channels,
-           productBytes = 4.0 * points * tiles * width, blocks = llvm::divideCeil(shape.filters, width), streamedBytes = 0;
+    double filterBytes = 4.0 * (areTaps ? 9 : points) * shape.channels * shape.filters,
+           inputBytes = 4.0 * points * tiles * shape.channels, productBytes = 4.0 * points * tiles * width, blocks = llvm::divideCeil(shape.filters, width), streamedBytes = 0;
     if (filterBytes + inputBytes + productBytes > machine.l2Bytes * 3 / 4)
       streamedBytes += (groups - 1) * filterBytes;
     if (inputBytes + productBytes > machine.l2Bytes * 5 / 8)
