@@ -295,8 +295,10 @@ static void resizeBy(NodeBuilder &b, Value x, MutableArrayRef<std::optional<Axis
 /// Resizes by a factor that the model gives, a float, and so a fraction of integers: false after a failure.
 static bool setScale(NodeBuilder &b, Axis &axis, double scale) {
   axis.scale = scale;
-  axis.out = std::floor(axis.in * scale);
-  if (!(scale > 0) || scale > INT16_MAX || scale < 1.0 / INT16_MAX || (axis.in && axis.out < 1)) {
+  bool isSupported = scale >= 1.0 / INT16_MAX && scale <= INT16_MAX;
+  if (isSupported)
+    axis.out = std::floor(axis.in * scale);
+  if (!isSupported || (axis.in && axis.out < 1)) {
     b.error() << "one of its scales is " << scale << "; supported: positive numbers";
     return false;
   }

@@ -51,6 +51,8 @@ case("model_without_opsets", model, "does not say which operator sets it imports
 model = relu()
 model.opset_import.append(helper.make_opsetid("", 18))
 case("model_with_two_opsets", model, "imports the operator sets 17 and 18 of the domain ''")
+case("resize_scale_too_large", parse("g (float[N,2,4] x) => (float[N,2,M] y) <float[3] s = {1.0, 1.0, 1e22}> { y = Resize (x, , s) }"),
+     "node 'y' (Resize): one of its scales is 1.000000e+22")
 model = parse("g (float[N,4] x) => (float[M,4] y) <int64[4] p = {1, 0, 1, 0}> { y = Pad <mode = \"wrap\"> (x, q) }", opset=19)
 model.graph.node.insert(0, helper.make_node("Shape", ["x"], ["s"]))
 model.graph.node.insert(1, helper.make_node("Concat", ["s", "s"], ["q"], axis=0))
