@@ -166,6 +166,8 @@ static void stft(NodeBuilder &b) {
   Value x = b.value(0);
   if (b.failed())
     return;
+  if (b.rank(x) != 2 && b.rank(x) != 3)
+    return void(b.error() << "its input has shape " << b.text(b.shape(x)) << "; supported: (N, samples) or (N, samples, parts)");
   if (b.rank(x) == 2)
     x = b.unsqueeze(x, 2);
   AffineExpr samples = b.shape(x)[1];

@@ -51,6 +51,8 @@ case("model_without_opsets", model, "does not say which operator sets it imports
 model = relu()
 model.opset_import.append(helper.make_opsetid("", 18))
 case("model_with_two_opsets", model, "imports the operator sets 17 and 18 of the domain ''")
+case("stft_rank", parse("g (float[8] x) => (float[1,2,3,2] y) <int64 step = {4}, int64 length = {4}> { y = STFT (x, step, , length) }"),
+     "node 'y' (STFT): its input has shape (8); supported: (N, samples) or (N, samples, parts)")
 case("resize_scale_too_large", parse("g (float[N,2,4] x) => (float[N,2,M] y) <float[3] s = {1.0, 1.0, 1e22}> { y = Resize (x, , s) }"),
      "node 'y' (Resize): one of its scales is 1.000000e+22")
 model = parse("g (float[N,4] x) => (float[M,4] y) <int64[4] p = {1, 0, 1, 0}> { y = Pad <mode = \"wrap\"> (x, q) }", opset=19)
