@@ -130,9 +130,10 @@ def Fuse : Pass<"nn-fuse", "::mlir::func::FuncOp"> {
   let summary = "Group ops that become one kernel";
   let description = [{
     Merges chains of maps, attaches maps to the convolution, product, pooling or reduction that feeds
-    them, the transposes around an attention to it, the maps of a recurrent cell to the product of its gates, the update of weights to the
-    product that is their gradient, to a product the slice that it takes of its rows, and a product in rows of positions to the depthwise convolution that alone reads it, and wraps
-    every op that computes into an `nn.group`. Reshapes stay outside: they are views.
+    them, the transposes around an attention to it, the maps of a recurrent cell to the product of its gates, the
+    update of weights to the product that is their gradient, to a product the slice that it takes of its rows, and a
+    product in rows of positions to the depthwise convolution that alone reads it, and wraps every op that computes
+    into an `nn.group`. Reshapes stay outside: they are views.
   }];
   let dependentDialects = ["::sylvite::nn::NNDialect"];
 }

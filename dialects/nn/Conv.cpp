@@ -285,10 +285,14 @@ static LogicalResult verifyTile(std::optional<Location> loc, StringRef label, in
   return success();
 }
 
+/// Whether a packed filter of an input with `channels` has the shape of taps.
+static bool areTaps(ArrayRef<int64_t> filter, std::optional<int64_t> channels) {
+  return channels == filter[1] && filter[2] == 9;
+}
+
 bool WinogradConvOp::takesTaps() {
-  ArrayRef<int64_t> input = cast<RankedTensorType>(getInput().getType()).getShape(),
-                    filter = cast<RankedTensorType>(getFilter().getType()).getShape();
-  return filter[1] == input.back() && filter[2] == 9;
+  return areTaps(cast<RankedTensorType>(getFilter().getType()).getShape(),
+                 cast<RankedTensorType>(getInput().getType()).getShape().back());
 }
 
 FailureOr<ShapeExpr> WinogradConvOp::inferShape(Adaptor adaptor, std::optional<Location> loc,
@@ -300,7 +304,7 @@ FailureOr<ShapeExpr> WinogradConvOp::inferShape(Adaptor adaptor, std::optional<L
     if (input.size() != 4 || filter.size() != 4)
       return false;
     auto channels = constantDim(input.back());
-    return (filter[1] == points && channels == filter[2]) || (channels == filter[1] && filter[2] == 9);
+    return (filter[1] == points && channels == filter[2]) || areTaps(filter, channels);
   };
   if (!isFilter() || getElementTypeOrSelf(adaptor.getInput()) != getElementTypeOrSelf(adaptor.getFilter()))
     return emitOptionalError(loc, "winograd_conv_c1: expected an input (N, H, W, C) and a filter (blocks, ", points,

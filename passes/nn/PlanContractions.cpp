@@ -271,7 +271,7 @@ struct PackGates : PlanPattern<MatmulOp> {
     int64_t depth = rhs.getDimSize(0), columns = readers.empty() || !readers.front() ? 0 : typeOf(readers.front()).getDimSize(1);
     auto isGate = [&](SliceOp slice) {
       return slice && slice.getSizes()[1] == columns && slice.getStarts()[1] % columns == 0 && slice.getStarts()[0] == 0 &&
-             typeOf(slice).getDimSize(0) == type.getDimSize(0) && isOne(slice.getStrides());
+             typeOf(slice).getDimSize(0) == type.getDimSize(0) && areAll(slice.getStrides(), 1);
     };
     if (columns == 0 || columns == rhs.getDimSize(1) || rhs.getDimSize(1) % columns || !llvm::all_of(readers, isGate))
       return failure();

@@ -12,10 +12,6 @@
 
 namespace sylvite {
 
-inline bool isOne(llvm::ArrayRef<int64_t> values) {
-  return llvm::all_of(values, [](int64_t value) { return value == 1; });
-}
-
 /// From one element of the last dimension but one to the next; zero where the size is free.
 inline int64_t bytesOfRow(mlir::RankedTensorType type) {
   int64_t elements = type.getShape().back();

@@ -24,7 +24,7 @@ struct Winograd : PlanPattern<ConvOp> {
     RankedTensorType filter = typeOf(op.getFilter()), result = op.getType();
     auto tooWide = [](int64_t padding) { return padding > 2; };
     if (op.getGroups() != 1 || filter.getRank() != 4 || filter.getDimSize(0) != 3 ||
-        filter.getDimSize(1) != 3 || !isOne(op.getStrides()) || !isOne(op.getDilations()) ||
+        filter.getDimSize(1) != 3 || !areAll(op.getStrides(), 1) || !areAll(op.getDilations(), 1) ||
         llvm::any_of(op.getPaddingLow(), tooWide) || llvm::any_of(op.getPaddingHigh(), tooWide) ||
         ShapedType::isDynamicShape(result.getShape().drop_front()) ||
         !filter.getElementType().isF32() || !dependsOnParametersOnly(op.getFilter()) ||
@@ -49,15 +49,15 @@ struct Winograd : PlanPattern<ConvOp> {
     }
     compare(remark::passed(op.getLoc(), about));
     Value weights = op.getFilter();
-    if (plan.channels) {
-      weights = reshapeTo(rewriter, op.getLoc(), weights, {9, channels, filters});
-      weights = transposeTo(rewriter, op.getLoc(), weights, {1, 0, 2});
-    } else {
-      int64_t points = (plan.tile + 2) * (plan.tile + 2);
+    int64_t points = 9;
+    if (!plan.channels) {
+      points = (plan.tile + 2) * (plan.tile + 2);
       weights = WinogradFilterOp::create(rewriter, op.getLoc(), weights, plan.tile);
-      weights = reshapeTo(rewriter, op.getLoc(), weights, {points, channels, filters});
     }
+    weights = reshapeTo(rewriter, op.getLoc(), weights, {points, channels, filters});
     Value packed = packChannels(rewriter, op.getLoc(), weights, plan.product.vectors * lanes);
+    if (plan.channels)
+      packed = transposeTo(rewriter, op.getLoc(), packed, {0, 2, 1, 3});
     rewriter.replaceOpWithNewOp<WinogradConvOp>(op, op.getType(), op.getInput(), packed, filters,
                                                 plan.tile, op.getPaddingLow(), op.getPaddingHigh());
     return success();
@@ -70,8 +70,8 @@ struct WinogradGradFilter : PlanPattern<ConvGradFilterOp> {
   LogicalResult matchAndRewrite(ConvGradFilterOp op, PatternRewriter &rewriter) const override {
     RankedTensorType input = typeOf(op.getInput()), gradient = typeOf(op.getGradient());
     auto tooWide = [](int64_t padding) { return padding > 2; };
-    if (op.getGroups() != 1 || op.getWindow() != ArrayRef<int64_t>{3, 3} || !isOne(op.getStrides()) ||
-        !isOne(op.getDilations()) || llvm::any_of(op.getPaddingLow(), tooWide) ||
+    if (op.getGroups() != 1 || op.getWindow() != ArrayRef<int64_t>{3, 3} || !areAll(op.getStrides(), 1) ||
+        !areAll(op.getDilations(), 1) || llvm::any_of(op.getPaddingLow(), tooWide) ||
         llvm::any_of(op.getPaddingHigh(), tooWide) || ShapedType::isDynamicShape(input.getShape().drop_front()) ||
         ShapedType::isDynamicShape(gradient.getShape().drop_front()) || !gradient.getElementType().isF32())
       return failure();

@@ -200,7 +200,8 @@ struct RaiseSlice : OpRewritePattern<SliceOp> {
       return other && Box(other) == box;
     };
     // A free size that is not all of a dimension is that of no other tensor.
-    if (!source || !keepsFreeSizes(slice) || dependsOnParametersOnly(slice.getInput()) || !llvm::all_of(source->getUsers(), takesTheSame))
+    if (!source || !keepsFreeSizes(slice) || dependsOnParametersOnly(slice.getInput()) ||
+        !llvm::all_of(source->getUsers(), takesTheSame))
       return failure();
     rewriter.setInsertionPoint(source);
     Value taken = raise(source, box, rewriter);
@@ -224,7 +225,7 @@ struct SliceBeforePointwiseConv : OpRewritePattern<ConvOp> {
       auto other = dyn_cast<ConvOp>(user);
       return other && other.getInput() == input && other.getStrides() == ArrayRef(strides) && readsOnePosition(other);
     };
-    if (llvm::all_of(strides, [](int64_t stride) { return stride == 1; }) || !isa_and_nonnull<MapOp, ConvOp>(input.getDefiningOp()) ||
+    if (areAll(strides, 1) || !isa_and_nonnull<MapOp, ConvOp>(input.getDefiningOp()) ||
         ShapedType::isDynamicShape(type.getShape().drop_front()) || !llvm::all_of(input.getUsers(), skipsTheSame))
       return failure();
     Box box(type);

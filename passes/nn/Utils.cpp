@@ -160,7 +160,7 @@ ConvOp sylvite::findDepthwiseReader(Value value) {
   return isWindow ? conv : ConvOp();
 }
 
-static bool areAll(ArrayRef<int64_t> values, int64_t value) {
+bool sylvite::areAll(ArrayRef<int64_t> values, int64_t value) {
   return llvm::all_of(values, [&](int64_t each) { return each == value; });
 }
 

@@ -19,6 +19,9 @@ struct Machine;
 
 inline mlir::RankedTensorType typeOf(mlir::Value value) { return mlir::cast<mlir::RankedTensorType>(value.getType()); }
 
+/// Whether each of `values` is `value`.
+bool areAll(llvm::ArrayRef<int64_t> values, int64_t value);
+
 /// Applies `patterns` to what `op` holds until none applies, along chains of any length. Reports rewriting that does not end.
 llvm::LogicalResult applyPatterns(mlir::Operation *op, mlir::RewritePatternSet patterns);
 

@@ -25,13 +25,20 @@ static int64_t blockRead(halide::UpdateOp update, StringRef func, Value column) 
   return 1;
 }
 
-/// The transform of the tiles of `image`, in vectors of `lanes` channels, for the loop `var` of `consumer`.
-static void scheduleTransform(ScheduleWriter &write, StringRef image, StringRef consumer, StringRef var, int64_t lanes) {
-  std::string points = (image + "_points").str(), rows = (image + "_rows").str();
+/// The loops over the tiles of an image, innermost first.
+static constexpr StringRef imageTiles[] = {"t", "co", "n"};
+
+/// The transform of the tiles of `source`, an image or a filter, in vectors of `lanes` channels, for the loop `var` of
+/// `consumer`. `tiles` are the loops over them, innermost first.
+static void scheduleTransform(ScheduleWriter &write, StringRef source, ArrayRef<StringRef> tiles, StringRef consumer,
+                              StringRef var, int64_t lanes) {
+  std::string points = (source + "_points").str(), rows = (source + "_rows").str();
   write.computeAt(points, consumer, var);
   if (lanes > 1)
     write.vectorize(points, 0, "ci", lanes);
-  write.reorder(points, 0, {"b", "a", "ci", "t", "co", "n"});
+  SmallVector<StringRef> order{"b", "a", "ci"};
+  order.append(tiles.begin(), tiles.end());
+  write.reorder(points, 0, order);
   write.unroll(points, 0, "b");
   write.unroll(points, 0, "a");
   write.computeAt(rows, points, "ci");
@@ -120,17 +127,7 @@ static void multiplyTaps(ScheduleWriter &write, StringRef out, const WinogradPla
   write.registerTile("sums_part", "ci", "t", lanes, {"ri", "rc"});
   write.unroll("sums_part", 1, "ri");
 
-  write.computeAt("filter_points", "sums", "rb");
-  write.computeAt("filter_rows", "filter_points", "ci");
-  if (lanes > 1) {
-    write.vectorize("filter_points", 0, "ci", lanes);
-    write.vectorize("filter_rows", 0, "ci");
-  }
-  write.reorder("filter_points", 0, {"b", "a", "ci", "k", "co"});
-  write.unroll("filter_points", 0, "b");
-  write.unroll("filter_points", 0, "a");
-  write.unroll("filter_rows", 0, "a");
-  write.unroll("filter_rows", 0, "j");
+  scheduleTransform(write, "filter", {"k", "co"}, "sums", "rb", lanes);
 }
 
 bool sylvite::scheduleWinograd(PipelineView &view, const Machine &machine) {
@@ -186,7 +183,7 @@ bool sylvite::scheduleWinograd(PipelineView &view, const Machine &machine) {
   else
     multiplyPoints(write, out, plan, lanes, steps, inputBlock, weights, filter, machine);
 
-  scheduleTransform(write, "input", out, "task", std::min(vectorLanes, inputBlock));
+  scheduleTransform(write, "input", imageTiles, out, "task", std::min(vectorLanes, inputBlock));
   if (isOneGroup)
     write.parallel("input_points", 0, "t");
   if (view.pipeline.lookupFunc("padded")) {
@@ -274,7 +271,7 @@ bool sylvite::scheduleWinogradGradient(PipelineView &view, const Machine &machin
   write.registerTile("products_group", "o", "c", lanes, reductions);
 
   for (StringRef image : {"input", "gradient"})
-    scheduleTransform(write, image, "products", group, lanes);
+    scheduleTransform(write, image, imageTiles, "products", group, lanes);
   for (StringRef padded : {"padded", "padded_gradient"})
     if (view.pipeline.lookupFunc(padded)) {
       write.computeAt(padded, "products", group);

@@ -132,9 +132,9 @@ func.func @winograd(%x: tensor<?x28x28x64xf32>) -> tensor<?x28x28x64xf32> {
 
 // Where it takes longer to read the filters of all points than to transform their taps, the kernel does that.
 // AVX512-LABEL: func.func @large_filter
-// AVX512: nn.transpose %{{.*}} [1, 0, 2] : (tensor<9x512x512xf32>) -> tensor<512x9x512xf32>
-// AVX512: nn.transpose %{{.*}} [2, 0, 1, 3] : (tensor<512x9x8x64xf32>) -> tensor<8x512x9x64xf32>
-// AVX512: nn.winograd_conv %arg0, %{{.*}} {filters = 512 : i64, {{.*}}tile = 4 : i64} : (tensor<?x14x14x512xf32>, tensor<8x512x9x64xf32>)
+// AVX512: nn.reshape %{{.*}} : tensor<3x3x512x512xf32> to tensor<9x512x8x64xf32>
+// AVX512-NEXT: nn.transpose %{{.*}} [2, 1, 0, 3] : (tensor<9x512x8x64xf32>) -> tensor<8x512x9x64xf32>
+// AVX512-NEXT: nn.winograd_conv %arg0, %{{.*}} {filters = 512 : i64, {{.*}}tile = 4 : i64} : (tensor<?x14x14x512xf32>, tensor<8x512x9x64xf32>)
 nn.parameter @w : tensor<3x3x512x512xf32>
 func.func @large_filter(%x: tensor<?x14x14x512xf32>) -> tensor<?x14x14x512xf32> {
   %w = nn.get @w : tensor<3x3x512x512xf32>

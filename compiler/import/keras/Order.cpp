@@ -12,20 +12,6 @@ using namespace mlir;
 using namespace sylvite;
 using namespace sylvite::keras;
 
-/// `x < y`.
-static Value less(OpBuilder &builder, Location loc, Value x, Value y) {
-  if (isa<FloatType>(x.getType()))
-    return arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OLT, x, y);
-  auto predicate = x.getType().isInteger(1) ? arith::CmpIPredicate::ult : arith::CmpIPredicate::slt;
-  return arith::CmpIOp::create(builder, loc, predicate, x, y);
-}
-
-static Value equal(OpBuilder &builder, Location loc, Value x, Value y) {
-  if (isa<FloatType>(x.getType()))
-    return arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OEQ, x, y);
-  return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, x, y);
-}
-
 /// The vector `positions` along dimension `dim` of a tensor of rank `rank`.
 static Value along(LayerBuilder &b, Value positions, int64_t dim, int64_t rank) {
   for (int64_t i = dim + 1; i < rank && positions; ++i)
@@ -43,19 +29,20 @@ static std::pair<Value, Value> sorted(LayerBuilder &b, Value x, int64_t axis, bo
   Value own = along(b, position, axis, rank), other = along(b, position, axis + 1, rank);
   Value before = b.map({b.expandDims(x, axis + 1), b.expandDims(x, axis), own, other},
                        [&](OpBuilder &builder, Location loc, ValueRange v) -> Value {
-                         Value precedes = descending ? less(builder, loc, v[0], v[1]) : less(builder, loc, v[1], v[0]);
-                         Value standsBefore = arith::AndIOp::create(builder, loc, equal(builder, loc, v[0], v[1]),
-                                                                    less(builder, loc, v[3], v[2]));
-                         Value counts = arith::OrIOp::create(builder, loc, precedes, standsBefore);
+                         ScalarMath element(builder, loc, v[0].getType()), index(builder, loc, i32);
+                         Value precedes = descending ? element.less(v[0], v[1]) : element.less(v[1], v[0]);
+                         Value standsBefore = index.both(element.equal(v[0], v[1]), index.less(v[3], v[2]));
+                         Value counts = index.either(precedes, standsBefore);
                          return arith::ExtUIOp::create(builder, loc, v[2].getType(), counts);
                        });
   auto sum = [&](Value terms) { return b.make<nn::ReduceOp>(terms, nn::ReduceKind::Sum, ArrayRef<int64_t>{axis + 1}, false); };
   // Dimension axis holds the place, the one after it all elements, of which one has that rank.
   Value ranks = b.expandDims(sum(before), axis), place = along(b, places, axis, rank);
   auto pick = [&](Value from) {
-    return sum(b.map({ranks, place, from}, [](OpBuilder &builder, Location loc, ValueRange v) -> Value {
+    return sum(b.map({ranks, place, from}, [&](OpBuilder &builder, Location loc, ValueRange v) -> Value {
       Value zero = arith::ConstantOp::create(builder, loc, builder.getZeroAttr(v[2].getType()));
-      return arith::SelectOp::create(builder, loc, equal(builder, loc, v[0], v[1]), v[2], zero);
+      ScalarMath rank(builder, loc, i32);
+      return rank.select(rank.equal(v[0], v[1]), v[2], zero);
     }));
   };
   return {pick(b.expandDims(x, axis)), pick(other)};

@@ -25,10 +25,10 @@ import cases
 import graph_cases
 import keras
 import numpy as np
-import operation_cases
+import operation_cases  # noqa: F401  more of graph_cases.CASES
 import sequence_cases
 
-ARCHIVES = {"layers": cases.CASES, "sequences": sequence_cases.CASES, "graphs": graph_cases.CASES | operation_cases.CASES}
+ARCHIVES = {"layers": cases.CASES, "sequences": sequence_cases.CASES, "graphs": graph_cases.CASES}
 HERE = pathlib.Path(__file__).resolve().parent
 EPOCH = (2026, 1, 1, 0, 0, 0)  # archives carry no build time: the same cases give the same bytes
 

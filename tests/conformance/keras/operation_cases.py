@@ -1,23 +1,11 @@
 """Functions of keras.ops, and the layers that go with them: spectra of signals, orders, products with constants.
 
-CASES is as in graph_cases.py, whose conventions hold; make_layers.py adds it to graphs.tar.xz.
+They are more of graph_cases.CASES, whose conventions hold.
 """
 
 import numpy as np
+from graph_cases import case
 from keras import Input, Model, Sequential, layers, ops
-
-CASES = {}
-
-
-def case(name, sizes=()):
-    """Decorates a function that builds a Model; `sizes` are those of free dimensions."""
-
-    def register(build):
-        assert name not in CASES, name
-        CASES[name] = lambda: (build(), sizes)
-        return build
-
-    return register
 
 
 def matrix(rows, columns):
