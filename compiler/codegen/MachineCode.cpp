@@ -52,9 +52,19 @@ Expected<std::string> compileKernelBitcode(StringRef bitcode, CodeGenFileType ty
     return module.takeError();
   constexpr unsigned locality = 2, intoSecondCache = 2;
   for (Function &function : **module)
-    if (function.getIntrinsicID() == Intrinsic::prefetch)
-      for (User *prefetch : function.users())
-        cast<CallInst>(prefetch)->setArgOperand(locality, ConstantInt::get(Type::getInt32Ty(context), intoSecondCache));
+    for (User *user : function.users())
+      switch (function.getIntrinsicID()) {
+      case Intrinsic::prefetch:
+        cast<CallInst>(user)->setArgOperand(locality, ConstantInt::get(Type::getInt32Ty(context), intoSecondCache));
+        break;
+      case Intrinsic::vector_reduce_fmax:
+      case Intrinsic::vector_reduce_fmin:
+        // Otherwise each step compares and blends, to keep what is a number.
+        cast<CallInst>(user)->setHasNoNaNs(true);
+        break;
+      default:
+        break;
+      }
   Expected<std::unique_ptr<TargetMachine>> machine = createTargetMachine((*module)->getTargetTriple());
   if (!machine)
     return machine.takeError();

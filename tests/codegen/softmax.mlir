@@ -2,7 +2,12 @@
 // intermediate of rfactor, atomic vectorization, compute_at the outermost loop and specialize.
 // RUN: %python %S/Inputs/check.py softmax %s
 // RUN: sylvite-translate --halide-to-stmt %s --target=x86-64-linux-avx-avx2-fma-f16c-sse41 | FileCheck %s
+// RUN: sylvite-translate --halide-to-asm %s --target=x86-64-linux-avx-avx2-fma-f16c-sse41 | FileCheck %s --check-prefix=ASM
 // REQUIRES: sylvite-translate
+
+// The greatest lane is found by halves, not lane after lane with a comparison that keeps numbers.
+// ASM-LABEL: softmax:
+// ASM-NOT: {{cmpunord|blendv}}
 
 // The parallel loop's body comes first, then the function with the serial loop for one row.
 // CHECK-LABEL: internal func softmax_par_for_y_s0_n
