@@ -51,11 +51,21 @@ static bool has_nan(const struct halide_buffer_t *buffer) {
   return found != 0;
 }
 
+static bool has_no_elements(const struct halide_buffer_t *buffer) {
+  for (int32_t d = 0; d < buffer->dimensions; ++d)
+    if (buffer->dim[d].extent == 0)
+      return true;
+  return false;
+}
+
 int32_t sylvite_launch(sylvite_context *context, int32_t kernel_index, int (*argv_function)(void **),
                        void **args) {
   int32_t status = atomic_load_explicit(&context->status, memory_order_relaxed);
   if (status != SYLVITE_OK)
     return status;
+  const sylvite_kernel *kernel = &context->program->info.kernels[kernel_index];
+  if (has_no_elements(args[kernel->read_count])) /* all results of a kernel have one shape */
+    return SYLVITE_OK;
   double start = context->profile ? now_seconds() : 0;
   int result = argv_function(args);
   if (context->profile) {
@@ -64,13 +74,11 @@ int32_t sylvite_launch(sylvite_context *context, int32_t kernel_index, int (*arg
   }
   if (result != 0)
     return sylvite_context_fail(context, SYLVITE_INTERNAL_ERROR, "kernel %s failed with code %d",
-                                context->program->info.kernels[kernel_index].name, result);
-  if (context->checks) {
-    const sylvite_kernel *kernel = &context->program->info.kernels[kernel_index];
+                                kernel->name, result);
+  if (context->checks)
     for (int32_t i = kernel->read_count; i < kernel->read_count + kernel->write_count; ++i)
       if (has_nan(args[i]))
         return sylvite_context_fail(context, SYLVITE_NOT_A_NUMBER, "layer '%s' computes a value that is not a number",
                                     kernel->layers[0] ? kernel->layers : kernel->name);
-  }
   return SYLVITE_OK;
 }

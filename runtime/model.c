@@ -221,14 +221,14 @@ static int check_entry(const struct sylvite_program *program, int32_t entry, cha
                       program->info.entry_count);
 }
 
-/* Checks the free dimensions. After it, every dim is in [1, 2^31) and every input is below 2^31 elements. */
-static int check_dims(const sylvite_entry *entry, const int64_t *dims, char *error) {
+/* Checks the free dimensions. After it, every dim is below 2^31, and at least what the entry asks for. */
+static int check_dims(const sylvite_entry *entry, const int64_t *least, const int64_t *dims, char *error) {
   if (!dims && entry->dim_count > 0)
     return sylvite_fail(error, SYLVITE_INVALID_ARGUMENT, "dims is null");
   for (int32_t k = 0; k < entry->dim_count; ++k) {
-    if (dims[k] <= 0)
-      return sylvite_fail(error, SYLVITE_INVALID_ARGUMENT, "%s must be positive, not %" PRId64,
-                          entry->dims[k], dims[k]);
+    if (dims[k] < least[k])
+      return sylvite_fail(error, SYLVITE_INVALID_ARGUMENT, "%s must be %s, not %" PRId64, entry->dims[k],
+                          least[k] > 0 ? "positive" : "zero or more", dims[k]);
     if (dims[k] > INT32_MAX)
       return sylvite_fail(error, SYLVITE_INVALID_ARGUMENT, "%s is %" PRId64 "; at most %d is supported",
                           entry->dims[k], dims[k], INT32_MAX);
@@ -246,7 +246,7 @@ static int check_elements(const char *kind, const sylvite_tensor *tensor, const 
                           char *error) {
   int64_t elements = 1;
   for (int32_t d = 0; d < tensor->rank; ++d) {
-    if (shape[d] < 0 || (shape[d] == 0 && tensor->shape[d] != 0))
+    if (shape[d] < 0)
       return sylvite_fail(error, SYLVITE_INVALID_ARGUMENT,
                           "%s '%s' would have size %" PRId64 " in dimension %d", kind, tensor->name,
                           shape[d], d);
@@ -272,7 +272,7 @@ static int check_constraints(const struct sylvite_program *program, int32_t inde
 
 static int check_inputs(const struct sylvite_program *program, int32_t index, const int64_t *dims, char *error) {
   const sylvite_entry *entry = &program->info.entries[index];
-  int status = check_dims(entry, dims, error);
+  int status = check_dims(entry, program->functions[index].least_dims, dims, error);
   for (int32_t i = 0; i < entry->input_count && status == SYLVITE_OK; ++i) {
     const sylvite_tensor *tensor = &entry->inputs[i];
     int64_t shape[MAX_DIMS];
@@ -316,9 +316,9 @@ static int check_outputs(const struct sylvite_program *program, int32_t index, c
   return status;
 }
 
-static int check_sizes(const struct sylvite_program *program, int32_t entry, const int64_t *dims, size_t *arena,
-                       char *error) {
-  int64_t shapes[MAX_OUTPUT_DIMS];
+/* Checks all sizes of a call; gives the shapes of the outputs, as check_outputs, and the bytes of its arena. */
+static int check_sizes(const struct sylvite_program *program, int32_t entry, const int64_t *dims, int64_t *shapes,
+                       size_t *arena, char *error) {
   int status = check_inputs(program, entry, dims, error);
   if (status == SYLVITE_OK)
     status = check_outputs(program, entry, dims, shapes, error);
@@ -334,10 +334,11 @@ static int check_sizes(const struct sylvite_program *program, int32_t entry, con
 size_t sylvite_entry_workspace_size(const struct sylvite_program *program, int32_t entry, const int64_t *dims) {
   char *error = sylvite_thread_state()->error;
   size_t bytes = 0;
+  int64_t shapes[MAX_OUTPUT_DIMS];
   error[0] = '\0';
   int status = check_entry(program, entry, error);
   if (status == SYLVITE_OK)
-    status = check_sizes(program, entry, dims, &bytes, error);
+    status = check_sizes(program, entry, dims, shapes, &bytes, error);
   return status == SYLVITE_OK ? bytes : 0;
 }
 
@@ -393,11 +394,19 @@ int sylvite_output_shape(const struct sylvite_program *program, int32_t output, 
 
 /* ---- Run ---------------------------------------------------------------------------------------------- */
 
-static int check_pointers(const char *kind, const sylvite_tensor *tensors, int32_t count,
-                          const void *const *pointers, char *error) {
+/* A tensor without elements may be anywhere, or nowhere. `shapes` are those of outputs, NULL for inputs. */
+static int check_pointers(const char *kind, const sylvite_tensor *tensors, int32_t count, const int64_t *dims,
+                          const int64_t *shapes, const void *const *pointers, char *error) {
   if (!pointers && count > 0)
     return sylvite_fail(error, SYLVITE_INVALID_ARGUMENT, "the array of %ss is null", kind);
   for (int32_t i = 0; i < count; ++i) {
+    bool empty = false;
+    for (int32_t d = 0; d < tensors[i].rank; ++d)
+      empty |= (tensors[i].shape[d] == SYLVITE_DERIVED ? shapes[d] : size_of(&tensors[i], d, dims)) == 0;
+    if (shapes)
+      shapes += tensors[i].rank;
+    if (empty)
+      continue;
     if (!pointers[i])
       return sylvite_fail(error, SYLVITE_INVALID_ARGUMENT, "%s '%s' is null", kind, tensors[i].name);
     size_t alignment = sylvite_dtype_size(tensors[i].dtype);
@@ -459,12 +468,13 @@ static int run(sylvite_model *model, int32_t index, const void *const *inputs, c
     return status;
   const sylvite_entry *entry = &program->info.entries[index];
   size_t arena = 0;
-  status = check_sizes(program, index, dims, &arena, context->error);
+  int64_t shapes[MAX_OUTPUT_DIMS];
+  status = check_sizes(program, index, dims, shapes, &arena, context->error);
   if (status == SYLVITE_OK)
-    status = check_pointers("input", entry->inputs, entry->input_count, inputs, context->error);
+    status = check_pointers("input", entry->inputs, entry->input_count, dims, NULL, inputs, context->error);
   if (status == SYLVITE_OK)
-    status = check_pointers("output", entry->outputs, entry->output_count, (const void *const *)outputs,
-                            context->error);
+    status = check_pointers("output", entry->outputs, entry->output_count, dims, shapes,
+                            (const void *const *)outputs, context->error);
   if (status == SYLVITE_OK)
     status = check_classes(program, index, dims, inputs, context->error);
   if (status == SYLVITE_OK)

@@ -38,8 +38,8 @@ typedef struct sylvite_context sylvite_context;
 
 /* The code of one entry. */
 struct sylvite_function {
-  /* Bytes of arena that a call needs. `symbols`: the entry's dim_count sizes, checked to be positive and to
-   * make every input smaller than 2^31 elements. */
+  /* Bytes of arena that a call needs. `symbols`: the entry's dim_count sizes, checked to be at least least_dims and
+   * to make every input smaller than 2^31 elements. */
   int64_t (*arena_bytes)(const int64_t *symbols);
 
   /* The shapes of all outputs, one after the other in `dims`, outermost dimension first. */
@@ -62,6 +62,9 @@ struct sylvite_function {
    * hold: "layer 'add' needs x_1 = 64". Asked before anything else that takes sizes. */
   int64_t (*violated)(const int64_t *symbols);
   const char *const *constraints;
+
+  /* What each of the entry's dim_count sizes must be at least, zero or one. */
+  const int64_t *least_dims;
 };
 
 struct sylvite_program {
@@ -118,9 +121,9 @@ void sylvite_buffer_init(sylvite_context *context, struct halide_buffer_t *buffe
                          const int64_t *extents);
 
 /* Runs kernel `kernel_index` of info.kernels: argv_function(args), Halide's NAME_argv, whose args point to
- * halide_buffer_t for buffers and to the value for scalars. Profiles it when asked to. Returns 0 or a
- * status; after a failure in a call it runs nothing and returns that status again, so a host program may
- * test each launch or only the last. */
+ * halide_buffer_t for buffers and to the value for scalars. Profiles it when asked to. A kernel whose results
+ * have no elements does not run. Returns 0 or a status; after a failure in a call it runs nothing and returns
+ * that status again, so a host program may test each launch or only the last. */
 int32_t sylvite_launch(sylvite_context *context, int32_t kernel_index, int (*argv_function)(void **),
                        void **args);
 

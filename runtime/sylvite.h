@@ -16,7 +16,7 @@ extern "C" {
 /* What a function that can fail returns: zero, or one of these. NAME_last_error has the sentence. */
 enum sylvite_status {
   SYLVITE_OK = 0,
-  SYLVITE_INVALID_ARGUMENT = 1, /* null pointer, batch <= 0, size too large, workspace too small */
+  SYLVITE_INVALID_ARGUMENT = 1, /* null pointer, size too small or too large, workspace too small */
   SYLVITE_OUT_OF_MEMORY = 2,
   SYLVITE_FILE_ERROR = 3,      /* a file cannot be opened, read or written */
   SYLVITE_FORMAT_ERROR = 4,    /* a file is not what it should be: malformed, or of another model */

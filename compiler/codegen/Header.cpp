@@ -157,11 +157,10 @@ struct EntryWriter {
         out << ", from 0 to " << input.classes - 1;
       out << "\n";
     }
-    for (auto [argument, dim] : zip_equal(dims, entry.dims))
-      out << " *   " << argument << "  "
-          << (dim == "batch" ? "number of items, at least 1"
-                             : "size of the dimension \"" + comment(dim) + "\", at least 1")
-          << "\n";
+    for (auto [i, dim] : enumerate(entry.dims))
+      out << " *   " << dims[i] << "  "
+          << (dim == "batch" ? "number of items" : "size of the dimension \"" + comment(dim) + "\"") << ", at least "
+          << entry.leastDim(i) << "\n";
   }
 
   const EntryInfo &entry;
@@ -259,7 +258,7 @@ void HeaderWriter::writeForwardComment() {
   for (const std::string &constraint : forward.entry.constraints)
     out << " *   " << comment(constraint) << "\n";
   out << " *\n"
-         " * Returns SYLVITE_OK, SYLVITE_INVALID_ARGUMENT (a null or unaligned pointer, a size that is not positive\n"
+         " * Returns SYLVITE_OK, SYLVITE_INVALID_ARGUMENT (a null or unaligned pointer, a size that is too small\n"
          " * or too large, a workspace that is too small), SYLVITE_OUT_OF_MEMORY or SYLVITE_BUSY. It allocates only\n"
          " * when it needs a larger workspace than any call before. */\n";
 }

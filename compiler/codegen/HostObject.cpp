@@ -88,7 +88,7 @@ public:
         parameterType(StructType::get(context, {tensorType, i64, i32, i32})),
         loopType(StructType::get(context, {ptr, i64, i32, i32, i32, i32})),
         entryType(StructType::get(context, {ptr, i32, i32, i32, i32, ptr, ptr, ptr, i32, i32, ptr})),
-        functionType(StructType::get(context, {ptr, ptr, ptr, ptr, ptr, ptr})),
+        functionType(StructType::get(context, {ptr, ptr, ptr, ptr, ptr, ptr, ptr})),
         kernelType(StructType::get(context, {ptr, ptr, f64, f64, f64, f64, i32, i32})) {}
 
   Error run();
@@ -244,6 +244,10 @@ Expected<Constant *> Exporter::buildFunctions() {
       violated = *function;
     }
     functions.append({violated, array(ptr, constraints, "constraints")});
+    SmallVector<Constant *> least;
+    for (size_t i = 0; i < entry.dims.size(); ++i)
+      least.push_back(int64(entry.leastDim(i)));
+    functions.push_back(array(i64, least, "least_dims"));
     entries.push_back(ConstantStruct::get(functionType, functions));
   }
   return array(functionType, entries, "functions");

@@ -101,6 +101,9 @@ struct EntryInfo {
   unsigned firstKernel = 0, kernelCount = 0; // in LibraryDescription::kernels
   llvm::SmallVector<LoopInfo> loops{};       // those inside of another follow it
   std::vector<std::string> constraints{};    // "layer 'add' needs x_1 = 64": on the free dimensions, checked before a call
+  llvm::SmallVector<int64_t> leastDims{};    // zero or one: what each of `dims` must be at least; one where there is none
+
+  int64_t leastDim(size_t dim) const { return dim < leastDims.size() ? leastDims[dim] : 1; }
 };
 
 struct LibraryDescription {

@@ -131,6 +131,8 @@ static EntryInfo describeEntry(LLVM::LLVMFuncOp function, unsigned firstKernel) 
   entry.name = function.getName().str();
   for (Attribute symbol : list("host.symbols"))
     entry.dims.push_back(cast<StringAttr>(symbol).getValue().str());
+  if (auto least = function->getAttrOfType<DenseI64ArrayAttr>("host.least_sizes"))
+    entry.leastDims = llvm::to_vector(least.asArrayRef());
   for (Attribute tensor : list("host.input_tensors"))
     entry.inputs.push_back(describeTensor(tensor));
   for (Attribute tensor : list("host.output_tensors"))

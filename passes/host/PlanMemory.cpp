@@ -425,6 +425,8 @@ func::FuncOp HostWriter::createHost(OpBuilder &b) {
   host->setAttr("host.arena", sizeOfSymbols(plan.arenaSize()));
   host->setAttr("host.live", sizeOfSymbols(plan.liveSize()));
   host->setAttr("host.symbols", names(plan.symbols));
+  if (Attribute least = function->getAttr("nn.least_sizes"))
+    host->setAttr("host.least_sizes", least);
   host->setAttr("host.inputs", b.getI64IntegerAttr(plan.numInputs));
   host->setAttr("host.outputs", b.getI64IntegerAttr(plan.numOutputs));
   host->setAttr("host.parameters", names(llvm::map_range(plan.table.parameters, [](nn::ParameterOp parameter) {

@@ -1,8 +1,13 @@
 //===- CheckSizes.cpp - nn-check-sizes -------------------------------------===//
 //
 // Says what a function asks of its free dimensions: operands that are combined have equal sizes, slices lie within what
-// they are taken from, and nothing is empty. Type inference has decided what it could, with a diagnostic; the rest is
-// checked before a call reads anything, by the host program that plan-memory writes (NAME_violated).
+// they are taken from, and what needs elements has some. Type inference has decided what it could, with a diagnostic; the
+// rest is checked before a call reads anything: `nn.least_sizes` has for each free dimension whether it may be zero, and
+// the host program that plan-memory writes (NAME_violated) asks for what involves several.
+//
+// A dimension may be zero, as the length of an empty cache of keys and values is, where all that has it comes to nothing,
+// or to what nothing adds to: kernels whose result is empty do not run (runtime/launch.c), and of those that read something
+// empty only the ones run that requireElements lets pass.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Passes.h"
@@ -34,20 +39,33 @@ private:
   LogicalResult visit(Block &block);
   LogicalResult visitScan(nn::ScanOp scan);
   void checkOperands(Operation &op);
+  void requireElements(Operation &op, ArrayRef<AffineExpr> result);
   ShapeExpr &shapeOf(Value value) { return shapes[value]; }
 
-  /// Asks for `left == right`, or for `left >= right`, unless it always holds.
-  void require(bool isEqual, AffineExpr left, AffineExpr right);
+  /// Asks for `left == right`, or for `left >= right`.
+  void require(bool isEqual, AffineExpr left, AffineExpr right) { requirements.push_back({loc, isEqual, left, right}); }
   void requireEqual(AffineExpr left, AffineExpr right) { require(true, left, right); }
   void requireAtLeast(AffineExpr left, int64_t least) { require(false, left, b.getAffineConstantExpr(least)); }
   /// Asks that dimensions of `parts` that stand one above the other be equal where none is one.
   void requireBroadcast(ArrayRef<ArrayRef<AffineExpr>> parts);
   void requireReshape(nn::ReshapeOp reshape);
   std::string text(AffineExpr expr, bool inProduct = false);
+  /// A number that `expr` does not fall below; nothing where there is none.
+  std::optional<int64_t> leastOf(AffineExpr expr);
+
+  struct Requirement {
+    Location loc;
+    bool isEqual;
+    AffineExpr left, right;
+  };
+  void findLeastSizes();
+  void constrain(const Requirement &requirement);
 
   func::FuncOp function;
   Builder b;
   SmallVector<StringRef> symbols; ///< names of free dimensions, in the order of the arguments
+  SmallVector<int64_t> least;     ///< zero or one: what each of them must be at least
+  SmallVector<Requirement> requirements;
   DenseMap<Value, ShapeExpr> shapes;
   Location loc = function.getLoc(); ///< of the op whose constraints are collected
   SmallVector<Attribute> constraints;
@@ -81,12 +99,11 @@ std::string SizeChecker::text(AffineExpr expr, bool inProduct) {
   }
 }
 
-/// A number that `expr` does not fall below where all symbols are one or more; nothing where there is none.
-static std::optional<int64_t> leastOf(AffineExpr expr) {
+std::optional<int64_t> SizeChecker::leastOf(AffineExpr expr) {
   if (auto constant = dyn_cast<AffineConstantExpr>(expr))
     return constant.getValue();
-  if (isa<AffineSymbolExpr>(expr))
-    return 1;
+  if (auto symbol = dyn_cast<AffineSymbolExpr>(expr))
+    return least[symbol.getPosition()];
   auto binary = cast<AffineBinaryOpExpr>(expr);
   std::optional<int64_t> x = leastOf(binary.getLHS()), y = leastOf(binary.getRHS());
   auto divisor = dyn_cast<AffineConstantExpr>(binary.getRHS());
@@ -106,7 +123,8 @@ static std::optional<int64_t> leastOf(AffineExpr expr) {
   }
 }
 
-void SizeChecker::require(bool isEqual, AffineExpr left, AffineExpr right) {
+void SizeChecker::constrain(const Requirement &requirement) {
+  auto [loc, isEqual, left, right] = requirement;
   AffineExpr difference = simplifyAffineExpr(left - right, 0, symbols.size());
   if (isEqual ? difference == 0 : leastOf(difference).value_or(-1) >= 0)
     return;
@@ -152,6 +170,19 @@ static std::pair<int64_t, SmallVector<AffineExpr>> factorsOf(ArrayRef<AffineExpr
     }
   }
   return factors;
+}
+
+/// Sizes, or products of them, of which one element at least is asked for, are not zero.
+void SizeChecker::findLeastSizes() {
+  for (const Requirement &requirement : requirements) {
+    auto right = dyn_cast<AffineConstantExpr>(requirement.right);
+    if (requirement.isEqual || !right || right.getValue() < 1)
+      continue;
+    auto [constant, dims] = factorsOf({simplifyAffineExpr(requirement.left, 0, symbols.size())});
+    if (constant > 0 && llvm::all_of(dims, llvm::IsaPred<AffineSymbolExpr>))
+      for (AffineExpr dim : dims)
+        least[cast<AffineSymbolExpr>(dim).getPosition()] = 1;
+  }
 }
 
 /// As many elements as before, or a multiple of those that are known.
@@ -237,7 +268,43 @@ void SizeChecker::checkOperands(Operation &op) {
       .Case([&](nn::ReshapeOp reshape) { requireReshape(reshape); });
 }
 
+/// Asks for the elements without which `op` does not compute what it should: an extremum or a mean of none is none.
+void SizeChecker::requireElements(Operation &op, ArrayRef<AffineExpr> result) {
+  auto ofOperand = [&](unsigned operand, ArrayRef<int64_t> dims) {
+    for (int64_t dim : dims)
+      requireAtLeast(shapeOf(op.getOperand(operand))[dim], 1);
+  };
+  for (AffineExpr dim : result)
+    requireAtLeast(dim, 0);
+  llvm::TypeSwitch<Operation *>(&op)
+      .Case<nn::BatchNormOp, nn::BroadcastOp, nn::ConcatOp, nn::FullOp, nn::IotaOp, nn::MapOp, nn::MatmulOp, nn::RangeOp,
+            nn::ReshapeOp, nn::SizeOp, nn::SliceOp, nn::TransposeOp>([](auto) {})
+      .Case<nn::LayerNormOp, nn::RMSNormOp, nn::SoftmaxOp>([&](auto row) { ofOperand(0, row.getDims()); })
+      .Case([&](nn::GatherOp gather) {
+        if (!gather.getIndices().getDefiningOp<nn::RangeOp>()) // which checkOperands compares
+          ofOperand(0, static_cast<int64_t>(gather.getDim()));
+      })
+      .Case([&](nn::PadOp pad) {
+        for (int64_t dim = 0; dim < pad.getType().getRank(); ++dim)
+          if (pad.getLow()[dim] || pad.getHigh()[dim])
+            ofOperand(0, dim);
+      })
+      .Case([&](nn::ReduceOp reduce) {
+        using nn::ReduceKind;
+        if (!llvm::is_contained({ReduceKind::Sum, ReduceKind::SumSquare, ReduceKind::Prod}, reduce.getKind()))
+          ofOperand(0, reduce.getDims());
+      })
+      .Default([&](Operation *) {
+        for (Value operand : op.getOperands())
+          for (AffineExpr dim : shapeOf(operand))
+            requireAtLeast(dim, 1);
+        for (AffineExpr dim : result)
+          requireAtLeast(dim, 1);
+      });
+}
+
 LogicalResult SizeChecker::visitScan(nn::ScanOp scan) {
+  requireAtLeast(shapeOf(scan.getSequences().front())[0], 1);
   for (Value sequence : scan.getSequences().drop_front())
     requireEqual(shapeOf(sequence)[0], shapeOf(scan.getSequences().front())[0]);
   inferScanArguments(scan, shapes);
@@ -270,11 +337,9 @@ LogicalResult SizeChecker::visit(Block &block) {
     FailureOr<ShapeExpr> shape = shaped.resultShape(loc, operands);
     if (failed(shape))
       return failure();
-    for (AffineExpr &dim : *shape) {
+    for (AffineExpr &dim : *shape)
       dim = simplifyAffineExpr(dim, 0, symbols.size());
-      if (!isa<nn::ReshapeOp>(op)) // whose elements are those of its input
-        requireAtLeast(dim, 1);
-    }
+    requireElements(op, *shape);
     shapes[op.getResult(0)] = std::move(*shape);
   }
   return success();
@@ -283,6 +348,16 @@ LogicalResult SizeChecker::visit(Block &block) {
 LogicalResult SizeChecker::run() {
   if (failed(inferArguments(function, symbols, shapes)) || failed(visit(function.getBody().front())))
     return failure();
+  least.assign(symbols.size(), 0);
+  if (auto names = function->getAttrOfType<ArrayAttr>("nn.nonempty_dims"))
+    for (auto name : names.getAsRange<StringAttr>())
+      if (auto *found = llvm::find(symbols, name.getValue()); found != symbols.end())
+        least[found - symbols.begin()] = 1;
+  findLeastSizes();
+  if (!symbols.empty())
+    function->setAttr("nn.least_sizes", b.getDenseI64ArrayAttr(least));
+  for (const Requirement &requirement : requirements)
+    constrain(requirement);
   if (!constraints.empty())
     function->setAttr("nn.size_constraints", b.getArrayAttr(constraints));
   return success();

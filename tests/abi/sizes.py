@@ -33,9 +33,10 @@ def forward(batch, steps, masked):
 INVALID = 1
 assert forward(2, 8, 8) == (0, "")
 assert forward(3, 1, 1) == (0, "")
+assert forward(2, 0, 0) == forward(0, 5, 5) == (0, "")  # nothing to compute
 for sizes, message in [((2, 5, 7), "layer 'masked' needs "), ((2, 9, 9), "layer 'positions' needs 8 >= steps"),
-                       ((2, 0, 0), "steps must be positive, not 0"), ((2, 5, 0), "masked must be positive, not 0"),
-                       ((0, 5, 5), "batch must be positive, not 0")]:
+                       ((2, 5, 0), "layer 'masked' needs "), ((2, 0, 5), "layer 'masked' needs "),
+                       ((-1, 5, 5), "batch must be zero or more, not -1")]:
     status, found = forward(*sizes)
     assert status == INVALID and message in found, (sizes, status, found)
 status, found = forward(2, 5, 7)

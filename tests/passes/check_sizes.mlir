@@ -44,7 +44,7 @@ func.func @broadcast(%x: tensor<?x?x8xf32> {nn.dims = ["batch", "steps", ""]}, %
 // CHECK-SAME: text = "the model needs n = k"
 // CHECK-SAME: text = "the model needs n >= 5"
 // CHECK-SAME: text = "the model needs 64 >= n"
-// CHECK-SAME: text = "the model needs ceil((n - 3) / 2) >= 1"
+// CHECK-SAME: text = "the model needs ceil((n - 3) / 2) >= 0"
 // CHECK-SAME: text = "the model needs m = ceil((n - 3) / 2)"
 // CHECK-SAME: text = "the model needs n * 3 mod 4 = 0"
 func.func @others(%x: tensor<?x?xf32> {nn.dims = ["m", "n"]}, %y: tensor<?x8xf32> {nn.dims = ["k", ""]}, %table: tensor<64x8xf32>) -> tensor<?x?xf32> {
@@ -76,4 +76,46 @@ func.func @loop(%h0: tensor<?x4xf32> {nn.dims = ["batch", ""]}, %x: tensor<?x?x4
     nn.yield %1 : tensor<?x4xf32>
   }
   return %0 : tensor<?x4xf32>
+}
+
+// -----
+
+// Nothing may be joined to something, be added up, and be what elements are computed of; of rows there must be something.
+// CHECK-LABEL: func.func @nothing
+// CHECK-SAME: nn.least_sizes = array<i64: 0, 0, 1>
+// CHECK-NOT: nn.size_constraints
+// CHECK-SAME: {
+func.func @nothing(%past: tensor<?x?x8xf32> {nn.dims = ["batch", "past", ""]}, %x: tensor<?x?x8xf32> {nn.dims = ["batch", "steps", ""]}) -> (tensor<?x?x?xf32>, tensor<?x8xf32>) {
+  %0 = nn.concat %past, %x dim 1 : (tensor<?x?x8xf32>, tensor<?x?x8xf32>) -> tensor<?x?x8xf32>
+  %1 = nn.matmul %x, %0 {transpose_rhs} : (tensor<?x?x8xf32>, tensor<?x?x8xf32>) -> tensor<?x?x?xf32>
+  %2 = nn.softmax %1 dims [2] : (tensor<?x?x?xf32>) -> tensor<?x?x?xf32>
+  %3 = nn.reduce sum %past dims [1] : (tensor<?x?x8xf32>) -> tensor<?x8xf32>
+  %4 = nn.reduce max %x dims [1] : (tensor<?x?x8xf32>) -> tensor<?x8xf32>
+  return %2, %3 : tensor<?x?x?xf32>, tensor<?x8xf32>
+}
+
+// -----
+
+// Products of sizes are not zero where none of them is, and neither is what an importer has taken not to be zero.
+// CHECK-LABEL: func.func @something
+// CHECK-SAME: nn.least_sizes = array<i64: 1, 1, 1, 0>
+func.func @something(%x: tensor<?x?x8xf32> {nn.dims = ["batch", "steps", ""]}, %y: tensor<?x?xf32> {nn.dims = ["named", "free"]}) -> tensor<f32>
+    attributes {nn.nonempty_dims = ["named"]} {
+  %0 = nn.reshape %x from [-1] : tensor<?x?x8xf32> to tensor<?xf32>
+  %1 = nn.reduce mean %0 dims [0] : (tensor<?xf32>) -> tensor<f32>
+  return %1 : tensor<f32>
+}
+
+// -----
+
+// A loop takes a step at least, and a window lies somewhere.
+// CHECK-LABEL: func.func @others_ask
+// CHECK-SAME: nn.least_sizes = array<i64: 1, 1, 1, 0>
+func.func @others_ask(%h: tensor<4xf32>, %x: tensor<?x4xf32> {nn.dims = ["steps", ""]}, %y: tensor<?x?x8x3xf32> {nn.dims = ["n", "h", "", ""]},
+                      %table: tensor<?x4xf32> {nn.dims = ["rows", ""]}, %f: tensor<3x3x3x4xf32>) -> tensor<4xf32> {
+  %0 = nn.scan carry (%a = %h) over (%s = %x) : (tensor<4xf32>, tensor<?x4xf32>) -> tensor<4xf32> {
+    nn.yield %s : tensor<4xf32>
+  }
+  %1 = nn.conv %y, %f {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 1, 1>, padding_high = array<i64: 1, 1>} : (tensor<?x?x8x3xf32>, tensor<3x3x3x4xf32>) -> tensor<?x?x8x4xf32>
+  return %0 : tensor<4xf32>
 }

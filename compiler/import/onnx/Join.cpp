@@ -211,10 +211,11 @@ static SmallVector<Range> slicedRanges(NodeBuilder &b) {
     // for the end of a dimension; none that is free gets as large.
     constexpr int64_t beyond = 1 << 24;
     AffineExpr from = starts[i], to = ends[i];
-    if (!start && isNegative(from)) // counted from the end
-      from = extent + from;
-    if (!end && isNegative(to))
-      to = extent + to;
+    for (AffineExpr *bound : {&from, &to})
+      if (!constantDim(*bound) && isNegative(*bound)) { // counted from the end
+        b.assumeNonempty(*bound);
+        *bound = extent + *bound;
+      }
     if (start && *start < 0)
       from = *start < -beyond ? b.expr(0) : extent + *start;
     if (start && *start >= beyond)

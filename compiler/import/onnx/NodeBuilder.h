@@ -42,6 +42,8 @@ struct ModelState {
   std::vector<std::pair<Value, int64_t>> symbolSources; // by the same: the input and the dimension that has the size
   /// Free dimensions that have turned out to have one size only, by name. The model is imported once more with these.
   std::map<std::string, int64_t> fixed;
+  /// Free dimensions, by the position of the symbol, that have been taken not to be zero.
+  std::set<unsigned> nonempty;
   struct Order {
     bool operator()(Value a, Value b) const { return a.getAsOpaquePointer() < b.getAsOpaquePointer(); }
   };
@@ -102,6 +104,8 @@ public:
   /// Says that the model is one for `size` as the free dimension `dim` alone, and ends this import of it. False when `dim`
   /// is no dimension of an input.
   bool requireSize(AffineExpr dim, int64_t size, llvm::StringRef why);
+  /// Says that what is made holds where no free dimension in `size` is zero, which calls will be asked for.
+  void assumeNonempty(AffineExpr size);
   /// Says that attribute `key` has an unsupported value.
   void refuse(llvm::StringRef key, const llvm::Twine &supported);
 

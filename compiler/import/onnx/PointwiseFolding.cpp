@@ -43,7 +43,7 @@ static void foldBoth(NodeBuilder &b, Type type,
   });
 }
 
-template <Fold kind> static AffineExpr foldIntegers(ArrayRef<AffineExpr> v) {
+template <Fold kind> static AffineExpr foldIntegers(NodeBuilder &b, ArrayRef<AffineExpr> v) {
   AffineExpr total = v[0];
   for (AffineExpr next : v.drop_front()) {
     auto x = constantDim(total), y = constantDim(next);
@@ -114,6 +114,8 @@ template <Fold kind> static AffineExpr foldIntegers(ArrayRef<AffineExpr> v) {
         break;
       if (!bound || !isSymbol)
         return {};
+      if (*bound == 1)
+        b.assumeNonempty(other);
       if (*bound <= 1)
         total = kind == Fold::Max ? other : getAffineConstantExpr(*bound, context);
       else if (*bound >= INT32_MAX)
@@ -160,7 +162,7 @@ template <Fold kind> void foldArithmetic(NodeBuilder &b) {
   foldBoth(
       b, type,
       [&](ArrayRef<AffineExpr> v) {
-        AffineExpr result = foldIntegers<kind>(v);
+        AffineExpr result = foldIntegers<kind>(b, v);
         // A quotient of floating-point numbers is no whole number, unless the divisor goes into the dividend.
         bool isExact = kind != Fold::Div || !isa_and_nonnull<FloatType>(type) ||
                        (result && v.size() == 2 && areEqual(result * v[1], v[0]) &&
@@ -200,8 +202,11 @@ template <Order kind> void foldComparison(NodeBuilder &b) {
           result = compare<kind>(0, 0);
         else if (auto bound = x ? x : y; bound && *bound < 0) // no size is negative
           result = compare<kind>(x ? -1 : 0, x ? 0 : -1);
-        else if (bound && *bound == 0 && (isa<AffineSymbolExpr>(v[0]) || isa<AffineSymbolExpr>(v[1])))
+        else if (bound && *bound == 0 && (isa<AffineSymbolExpr>(v[0]) || isa<AffineSymbolExpr>(v[1]))) {
           result = compare<kind>(x ? 0 : 1, x ? 1 : 0);
+          if (result != compare<kind>(0, 0))
+            b.assumeNonempty(x ? v[1] : v[0]);
+        }
         return result ? b.expr(*result) : AffineExpr();
       },
       [&](ArrayRef<double> v) -> std::optional<Scalar> {

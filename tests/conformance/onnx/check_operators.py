@@ -188,6 +188,45 @@ case("free-sizes", "pad-to-a-length", parse("""g (float[N] x) => (float[16] y) <
 case("free-sizes", "stft", parse("""g (float[N,L] x) => (float[N,F,9,2] y) <int64 step = {5}, int64 length = {16}> {
   w = HannWindow (length)  y = STFT <onesided = 1> (x, step, w) }"""), {"x": normal(2, 16)}, {"x": normal(1, 83)})
 
+# Sizes of zero: what joins nothing, adds up nothing, attends to no keys but those that are new.
+case("empty-sizes", "pointwise", parse("""g (float[N,T] x, float[1,T] y) => (float[N,T] z) { e = Exp (x)  z = Add (e, y) }"""),
+     {"x": normal(0, 3), "y": normal(1, 3)}, {"x": normal(2, 0), "y": normal(1, 0)}, {"x": normal(2, 20), "y": normal(1, 20)})
+for axis, shapes in ((0, ("P,6", "S,6")), (1, ("N,P,6", "N,S,6")), (2, ("N,4,P", "N,4,S")), (-1, ("P", "S"))):
+    feeds = [{key: normal(*(int(s.get(d, d)) for d in shape.split(","))) for key, shape in zip("xy", shapes)}
+             for s in ({"N": 2, "P": 0, "S": 3}, {"N": 1, "P": 0, "S": 40}, {"N": 2, "P": 7, "S": 0}, {"N": 2, "P": 3, "S": 2})]
+    joined = shapes[0].replace("P", "Q")
+    case("empty-sizes", f"concat-{axis}", parse(f"""g (float[{shapes[0]}] x, float[{shapes[1]}] y) => (float[{joined}] z) {{
+      a = Exp (x)  b = Tanh (y)  z = Concat <axis = {axis}> (a, b, x) }}"""), *feeds)
+for kind in ("ReduceSum", "ReduceProd", "ReduceSumSquare", "ReduceL1", "ReduceL2"):
+    case("empty-sizes", kind, node(kind, [("x", np.float32, ["N", "T", 20]), np.array([1])], ["y"], keepdims=0),
+         {"x": normal(2, 0, 20)}, {"x": normal(2, 5, 20)}, {"x": normal(0, 5, 20)})
+case("empty-sizes", "matmul", parse("""g (float[N,K] x, float[K,20] y) => (float[N,20] z) { z = MatMul (x, y) }"""),
+     {"x": normal(3, 0), "y": normal(0, 20)}, {"x": normal(0, 5), "y": normal(5, 20)}, {"x": normal(3, 5), "y": normal(5, 20)})
+case("empty-sizes", "rows", parse("""g (float[N,T,4] x) => (float[N,T,4] y, float[T,N,2] z)
+  <float[4] g = {1, 2, 3, 4}, int64[1] i2 = {2}, int64[1] low = {1}, int64[1] high = {3}> {
+  n = LayerNormalization (x, g)  y = Softmax (n)  s = Slice (n, low, high, i2)  z = Transpose <perm = [1, 0, 2]> (s) }"""),
+     {"x": normal(2, 0, 4)}, {"x": normal(0, 3, 4)}, {"x": normal(2, 3, 4)})
+# A decoder's step: positions go on after the past, and each query sees the keys up to its own.
+DECODER = """g (INPUTS) => (float[N,S,32] y, float[N,4,Q,8] key, float[N,4,Q,8] value)
+  <int64[4] heads = {0, 0, 4, 8}, int64[3] rows = {0, 0, 32}, int64 i0 = {0}, int64 i1 = {1}, int64 i2 = {2}, int64[1] a1 = {1},
+   float scale = {0.35}, float barred = {-1e9}> {
+  q0 = MatMul (x, wq)  k0 = MatMul (x, wk)  v0 = MatMul (x, wv)
+  q1 = Reshape (q0, heads)  q = Transpose <perm = [0, 2, 1, 3]> (q1)
+  k1 = Reshape (k0, heads)  k2 = Transpose <perm = [0, 2, 1, 3]> (k1)  key = Concat <axis = 2> (pk, k2)
+  v1 = Reshape (v0, heads)  v2 = Transpose <perm = [0, 2, 1, 3]> (v1)  value = Concat <axis = 2> (pv, v2)
+  ps = Shape (pk)  p = Gather (ps, i2)  xs = Shape (x)  s = Gather (xs, i1)  all = Add (p, s)
+  at = Range (p, all, i1)  keys = Range (i0, all, i1)  column = Unsqueeze (at, a1)  late = Greater (keys, column)
+  w0 = Gather (positions, at)  q2 = Add (q, w0)
+  kt = Transpose <perm = [0, 1, 3, 2]> (key)  s0 = MatMul (q2, kt)  s1 = Mul (s0, scale)  s2 = Where (late, barred, s1)
+  w = Softmax (s2)  y0 = MatMul (w, value)  y1 = Transpose <perm = [0, 2, 1, 3]> (y0)  y = Reshape (y1, rows) }"""
+DECODER_INPUTS = ["float[N,S,32] x", "float[N,4,P,8] pk", "float[N,4,P,8] pv"]
+for name, order in (("tokens-first", [0, 1, 2]), ("cache-first", [1, 2, 0])):
+    model = parse(DECODER.replace("INPUTS", ", ".join(DECODER_INPUTS[i] for i in order)))
+    model.graph.initializer.extend(numpy_helper.from_array(array, key) for key, array in
+                                   [("wq", normal(32, 32)), ("wk", normal(32, 32)), ("wv", normal(32, 32)), ("positions", normal(64, 8))])
+    case("empty-sizes", f"decoder-{name}", model, *({"x": normal(n, s, 32), "pk": normal(n, 4, p, 8), "pv": normal(n, 4, p, 8)}
+                                                    for n, s, p in ((1, 5, 0), (2, 1, 0), (2, 1, 5), (1, 3, 40))))
+
 RESIZE = """g (float[N,2,H,W] x, float[M,3,A,B] like) => (float[N,2,A,B] y) {
   n = Shape <start = 0, end = 2> (x)  s = Shape <start = 2> (like)  t = Concat <axis = 0> (n, s)
   y = Resize <ATTRIBUTES> (x, , , t) }"""

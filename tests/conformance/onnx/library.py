@@ -72,7 +72,7 @@ class Library:
                 if declared < 0:
                     dims[-1 - declared] = size
             pointers.keep.append(array)
-            pointers[i] = array.ctypes.data
+            pointers[i] = array.ctypes.data if array.size else None
         outputs, results = (ctypes.c_void_p * len(self.outputs))(), []
         for i, tensor in enumerate(self.outputs):
             shape = (ctypes.c_int64 * max(tensor.rank, 1))()

@@ -88,8 +88,8 @@ static const sylvite_parameter toy_parameters[] = {
     {{"scale", SYLVITE_FLOAT32, 1, toy_scale_shape}, 0, 1, 0},
     {{"by\"tes", SYLVITE_UINT8, 1, toy_bytes_shape}, 64, 0, 0},
 };
-static const sylvite_kernel toy_kernels[] = {{"total", "layer_a; layer_b", 0, 8, 0, 32},
-                                             {"steps", "layer_c", 0, 4, 0, 32}};
+static const sylvite_kernel toy_kernels[] = {{"total", "layer_a; layer_b", 0, 8, 0, 32, 2, 1},
+                                             {"steps", "layer_c", 0, 4, 0, 32, 1, 1}};
 static const sylvite_entry toy_entries[] = {{.name = "forward",
                                              .dim_count = 2,
                                              .input_count = 2,
@@ -98,8 +98,11 @@ static const sylvite_entry toy_entries[] = {{.name = "forward",
                                              .dims = toy_dims,
                                              .inputs = toy_inputs,
                                              .outputs = toy_outputs}};
-static const struct sylvite_function toy_functions[] = {
-    {.arena_bytes = toy_arena_bytes, .output_shapes = toy_output_shapes, .run = toy_forward}};
+static const int64_t toy_least_dims[] = {1, 1};
+static const struct sylvite_function toy_functions[] = {{.arena_bytes = toy_arena_bytes,
+                                                         .output_shapes = toy_output_shapes,
+                                                         .run = toy_forward,
+                                                         .least_dims = toy_least_dims}};
 static const _Alignas(64) union {
   float scale[4];
   uint8_t all[67];
