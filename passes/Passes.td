@@ -90,10 +90,10 @@ def CheckSizes : Pass<"nn-check-sizes", "::mlir::func::FuncOp"> {
   let description = [{
     Ops ask for equal sizes of what they combine, for slices within what they are taken from, and most of them for something
     in every tensor; joining, adding up and what is computed element by element do with nothing. `nn.least_sizes` of the
-    function has zero or one for each of its free dimensions, which those in `nn.nonempty_dims`, if there is that, are one
-    of. What else is not known to hold becomes `nn.size_constraints`: for each constraint a `text`, the `sides` as
-    expressions of the free dimensions, and whether they are `equal`, or the first at least the second. A call is checked
-    before it reads anything.
+    function has zero or one for each of its free dimensions. What else is not known to hold becomes `nn.size_constraints`:
+    for each constraint a `text`, the `sides` as expressions of the free dimensions, and whether they are `equal`, or the
+    first at least the second. So does what an importer has taken to be positive, the results of the map
+    `nn.positive_sizes`. A call is checked before it reads anything.
   }];
   let dependentDialects = ["::sylvite::nn::NNDialect"];
 }

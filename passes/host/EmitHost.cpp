@@ -150,10 +150,6 @@ LogicalResult HostEmitter::emitScalar(Operation &op) {
     Value isSize = LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::sgt, d, one);
     return LLVM::SelectOp::create(b, loc, isSize, d, one);
   };
-  if (isa<arith::RemSIOp>(op)) {
-    values[op.getResult(0)] = LLVM::SRemOp::create(b, loc, values.lookup(op.getOperand(0)), divisor());
-    return success();
-  }
   if (auto compare = dyn_cast<arith::CmpIOp>(op)) {
     auto predicate = compare.getPredicate() == arith::CmpIPredicate::eq ? LLVM::ICmpPredicate::eq : LLVM::ICmpPredicate::sge;
     values[compare] =

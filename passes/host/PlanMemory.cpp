@@ -92,8 +92,10 @@ Value HostWriter::materialize(OpBuilder &b, Location loc, AffineExpr expr, Value
     return arith::FloorDivSIOp::create(b, loc, lhs, rhs);
   case AffineExprKind::CeilDiv:
     return arith::CeilDivSIOp::create(b, loc, lhs, rhs);
-  case AffineExprKind::Mod:
-    return arith::RemSIOp::create(b, loc, lhs, rhs);
+  case AffineExprKind::Mod: { // of the quotient rounded down, as that of -9 and 4 is 3
+    Value quotient = arith::FloorDivSIOp::create(b, loc, lhs, rhs);
+    return arith::SubIOp::create(b, loc, lhs, arith::MulIOp::create(b, loc, quotient, rhs));
+  }
   default:
     llvm_unreachable("a binary affine expression");
   }

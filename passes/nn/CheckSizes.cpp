@@ -88,7 +88,7 @@ std::string SizeChecker::text(AffineExpr expr, bool inProduct) {
     result = left + (right[0] == '-' ? " - " + right.substr(1) : " + " + right);
     return inProduct ? "(" + result + ")" : result;
   case AffineExprKind::Mul:
-    return left + " * " + right;
+    return right == "-1" ? "-" + left : left + " * " + right;
   case AffineExprKind::Mod:
     result = left + " mod " + right;
     return inProduct ? "(" + result + ")" : result;
@@ -174,6 +174,7 @@ static std::pair<int64_t, SmallVector<AffineExpr>> factorsOf(ArrayRef<AffineExpr
 
 /// Sizes, or products of them, of which one element at least is asked for, are not zero.
 void SizeChecker::findLeastSizes() {
+  least.assign(symbols.size(), 0);
   for (const Requirement &requirement : requirements) {
     auto right = dyn_cast<AffineConstantExpr>(requirement.right);
     if (requirement.isEqual || !right || right.getValue() < 1)
@@ -348,11 +349,10 @@ LogicalResult SizeChecker::visit(Block &block) {
 LogicalResult SizeChecker::run() {
   if (failed(inferArguments(function, symbols, shapes)) || failed(visit(function.getBody().front())))
     return failure();
-  least.assign(symbols.size(), 0);
-  if (auto names = function->getAttrOfType<ArrayAttr>("nn.nonempty_dims"))
-    for (auto name : names.getAsRange<StringAttr>())
-      if (auto *found = llvm::find(symbols, name.getValue()); found != symbols.end())
-        least[found - symbols.begin()] = 1;
+  loc = function.getLoc();
+  if (auto sizes = function->getAttrOfType<AffineMapAttr>("nn.positive_sizes"))
+    for (AffineExpr size : sizes.getValue().getResults())
+      requireAtLeast(size, 1);
   findLeastSizes();
   if (!symbols.empty())
     function->setAttr("nn.least_sizes", b.getDenseI64ArrayAttr(least));

@@ -99,8 +99,9 @@ func.func @nothing(%past: tensor<?x?x8xf32> {nn.dims = ["batch", "past", ""]}, %
 // Products of sizes are not zero where none of them is, and neither is what an importer has taken not to be zero.
 // CHECK-LABEL: func.func @something
 // CHECK-SAME: nn.least_sizes = array<i64: 1, 1, 1, 0>
+// CHECK-SAME: {equal = false, sides = #{{.*}}, text = "the model needs batch - steps >= 1"}
 func.func @something(%x: tensor<?x?x8xf32> {nn.dims = ["batch", "steps", ""]}, %y: tensor<?x?xf32> {nn.dims = ["named", "free"]}) -> tensor<f32>
-    attributes {nn.nonempty_dims = ["named"]} {
+    attributes {nn.positive_sizes = affine_map<()[s0, s1, s2, s3] -> (s2, s0 - s1)>} {
   %0 = nn.reshape %x from [-1] : tensor<?x?x8xf32> to tensor<?xf32>
   %1 = nn.reduce mean %0 dims [0] : (tensor<?xf32>) -> tensor<f32>
   return %1 : tensor<f32>

@@ -129,23 +129,20 @@ struct Range {
 };
 } // namespace
 
-/// Whether `expr`, of sizes that are at least one, is negative whatever they are: sums of sizes with negative factors.
-static bool isNegative(AffineExpr expr) {
-  if (auto constant = constantDim(expr))
-    return *constant < 0;
-  auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
-  if (!binary)
-    return false; // a size
-  AffineExpr x = binary.getLHS(), y = binary.getRHS();
-  auto isSmall = [](AffineExpr e) { return isNegative(e) || constantDim(e) == 0; };
-  switch (expr.getKind()) {
-  case AffineExprKind::Add:
-    return (isNegative(x) && isSmall(y)) || (isSmall(x) && isNegative(y));
-  case AffineExprKind::Mul:
-    return (isNegative(x) && isa<AffineSymbolExpr>(y)) || (isa<AffineSymbolExpr>(x) && isNegative(y));
-  default:
-    return false;
+/// Whether `bound`, an expression of sizes, counts from the end: it is not positive for any of some sizes, and negative for
+/// one.
+static bool countsFromEnd(AffineExpr bound, size_t numSymbols) {
+  bool isNegative = false;
+  for (int64_t trial = 0; trial < 32; ++trial) {
+    SmallVector<AffineExpr> sizes;
+    for (size_t i = 0; i < numSymbols; ++i)
+      sizes.push_back(getAffineConstantExpr(1 + (trial * (7 + 4 * i) + 3 * i) % 61, bound.getContext()));
+    auto value = constantDim(simplifyAffineExpr(bound.replaceSymbols(sizes), 0, 0));
+    if (!value || *value > 0)
+      return false;
+    isNegative |= *value < 0;
   }
+  return isNegative;
 }
 
 /// The ranges of a Slice, one per dimension; fewer after a diagnostic.
@@ -211,11 +208,14 @@ static SmallVector<Range> slicedRanges(NodeBuilder &b) {
     // for the end of a dimension; none that is free gets as large.
     constexpr int64_t beyond = 1 << 24;
     AffineExpr from = starts[i], to = ends[i];
-    for (AffineExpr *bound : {&from, &to})
-      if (!constantDim(*bound) && isNegative(*bound)) { // counted from the end
-        b.assumeNonempty(*bound);
+    for (AffineExpr *bound : {&from, &to}) {
+      if (constantDim(*bound))
+        continue;
+      bool fromEnd = countsFromEnd(*bound, b.state.symbols.size());
+      b.assumePositive(fromEnd ? -*bound : *bound + 1);
+      if (fromEnd)
         *bound = extent + *bound;
-      }
+    }
     if (start && *start < 0)
       from = *start < -beyond ? b.expr(0) : extent + *start;
     if (start && *start >= beyond)

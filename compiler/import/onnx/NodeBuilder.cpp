@@ -54,13 +54,6 @@ bool NodeBuilder::requireSize(AffineExpr dim, int64_t size, StringRef why) {
   return true;
 }
 
-void NodeBuilder::assumeNonempty(AffineExpr size) {
-  size.walk([&](AffineExpr part) {
-    if (auto symbol = dyn_cast<AffineSymbolExpr>(part))
-      state.nonempty.insert(symbol.getPosition());
-  });
-}
-
 static std::string textOf(const Attribute &attribute) {
   auto list = [](auto range) { return "[" + join(range, ", ") + "]"; };
   auto number = [](double value) {

@@ -10,6 +10,7 @@
 
 #include "compiler/import/onnx/Tensor.h"
 #include "dialects/nn/Pointwise.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringSet.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Diagnostics.h"
@@ -42,8 +43,8 @@ struct ModelState {
   std::vector<std::pair<Value, int64_t>> symbolSources; // by the same: the input and the dimension that has the size
   /// Free dimensions that have turned out to have one size only, by name. The model is imported once more with these.
   std::map<std::string, int64_t> fixed;
-  /// Free dimensions, by the position of the symbol, that have been taken not to be zero.
-  std::set<unsigned> nonempty;
+  /// Expressions of free dimensions that have been taken to be positive.
+  llvm::SetVector<AffineExpr> positive;
   struct Order {
     bool operator()(Value a, Value b) const { return a.getAsOpaquePointer() < b.getAsOpaquePointer(); }
   };
@@ -104,8 +105,8 @@ public:
   /// Says that the model is one for `size` as the free dimension `dim` alone, and ends this import of it. False when `dim`
   /// is no dimension of an input.
   bool requireSize(AffineExpr dim, int64_t size, llvm::StringRef why);
-  /// Says that what is made holds where no free dimension in `size` is zero, which calls will be asked for.
-  void assumeNonempty(AffineExpr size);
+  /// Says that what is made holds where `size` is positive, for which calls will be asked.
+  void assumePositive(AffineExpr size) { state.positive.insert(simplifyAffineExpr(size, 0, state.symbols.size())); }
   /// Says that attribute `key` has an unsupported value.
   void refuse(llvm::StringRef key, const llvm::Twine &supported);
 

@@ -229,9 +229,9 @@ FailureOr<OwningOpRef<ModuleOp>> Importer::run() {
   function.setType(builder.getFunctionType(types, outputTypes));
   for (auto [i, output] : enumerate(file.graph.outputs))
     function.setResultAttr(i, "nn.name", builder.getStringAttr(output.name));
-  if (!state.nonempty.empty())
-    function->setAttr("nn.nonempty_dims", builder.getStrArrayAttr(map_to_vector(
-                                              state.nonempty, [&](unsigned i) -> StringRef { return state.symbols[i]; })));
+  if (!state.positive.empty())
+    function->setAttr("nn.positive_sizes", AffineMapAttr::get(AffineMap::get(0, state.symbols.size(),
+                                                                             state.positive.getArrayRef(), context)));
   if (failed(verify(*module)))
     return failure();
   return module;

@@ -115,7 +115,7 @@ template <Fold kind> static AffineExpr foldIntegers(NodeBuilder &b, ArrayRef<Aff
       if (!bound || !isSymbol)
         return {};
       if (*bound == 1)
-        b.assumeNonempty(other);
+        b.assumePositive(other);
       if (*bound <= 1)
         total = kind == Fold::Max ? other : getAffineConstantExpr(*bound, context);
       else if (*bound >= INT32_MAX)
@@ -205,7 +205,7 @@ template <Order kind> void foldComparison(NodeBuilder &b) {
         else if (bound && *bound == 0 && (isa<AffineSymbolExpr>(v[0]) || isa<AffineSymbolExpr>(v[1]))) {
           result = compare<kind>(x ? 0 : 1, x ? 1 : 0);
           if (result != compare<kind>(0, 0))
-            b.assumeNonempty(x ? v[1] : v[0]);
+            b.assumePositive(x ? v[1] : v[0]);
         }
         return result ? b.expr(*result) : AffineExpr();
       },

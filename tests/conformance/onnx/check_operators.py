@@ -176,6 +176,10 @@ case("free-sizes", "slice-from-the-end", parse("""g (float[N,T] x, float[N,K] y)
   s = Shape (y)  n = Gather <axis = 0> (s, i1)  m = Neg (n)
   last = Slice (x, m, most, one)  rest = Slice (x, zero, m, one) }"""),
      {"x": normal(2, 9), "y": normal(2, 4)}, {"x": normal(1, 3), "y": normal(1, 2)})
+case("free-sizes", "slice-to-a-multiple", parse("""g (float[N,T] x) => (float[N,K] y)
+  <int64[1] four = {4}, int64[1] i1 = {1}, int64[1] i0 = {0}> {
+  s = Shape (x)  t = Gather <axis = 0> (s, i1)  m = Mod (t, four)  d = Sub (four, m)  rest = Mod (d, four)
+  end = Neg (rest)  y = Slice (x, i0, end, i1) }"""), {"x": normal(2, 9)}, {"x": normal(1, 15)})
 PAD = """g (float[2,N] x) => (float[2,M] y)
   <int64[1] one = {1}, int64[1] zero = {0}, int64[1] two = {2}, float value = {0.5}> {
   s = Shape (x)  n = Gather <axis = 0> (s, one)  half = Div (n, two)
@@ -342,6 +346,7 @@ for name, mask in MASKS.items():
                 {"x": normal(2, 5, 32), "mask": mask}, num_heads=4)
 contributed("Attention-past", "Attention", SEQUENCE + PROJECTION + [None, ("past", np.float32, [2, "N", 4, "P", 8])],
             {"x": normal(2, 3, 32), "past": normal(2, 2, 4, 5, 8)}, {"x": normal(1, 1, 32), "past": normal(2, 1, 4, 2, 8)},
+            {"x": normal(2, 3, 32), "past": normal(2, 2, 4, 0, 8)},
             outputs=["y", "present"], num_heads=4, unidirectional=1)
 contributed("Attention-bias", "Attention", SEQUENCE + [normal(32, 80) * np.float32(0.3), normal(80), None, None,
                                                        ("bias", np.float32, [1, 4, "T", "T"])],
@@ -356,7 +361,7 @@ contributed("MultiHeadAttention-mask", "MultiHeadAttention", QKV + [None, ("mask
             num_heads=4, scale=0.4)
 contributed("MultiHeadAttention-past", "MultiHeadAttention", QKV[:1] + [(n, np.float32, ["N", "T", 32]) for n in "kv"]
             + [normal(96), None, None] + PAST,
-            {"q": Q, "k": normal(2, 3, 32), "v": normal(2, 3, 32), "pk": normal(2, 4, 5, 8), "pv": normal(2, 4, 5, 8)},
+            *({"q": Q, "k": normal(2, 3, 32), "v": normal(2, 3, 32), "pk": normal(2, 4, p, 8), "pv": normal(2, 4, p, 8)} for p in (5, 0)),
             outputs=["y", "key", "value"], num_heads=4, unidirectional=1)
 contributed("MultiHeadAttention-cross", "MultiHeadAttention", QKV[:1] + PAST,
             {"q": Q, "pk": normal(2, 4, 5, 8), "pv": normal(2, 4, 5, 8)}, num_heads=4)
