@@ -65,7 +65,7 @@ private:
 };
 
 /// Halide stores the elements of a Tuple update one by one unless it sees that a later one reads an
-/// earlier one, and it does not look into calls (sqrt, likely, a shift): such an update would read
+/// earlier one, and it does not look into calls (sqrt, a shift): such an update would read
 /// what it has just stored. A condition that is never true, and that LLVM removes, shows it the
 /// read.
 std::vector<Halide::Expr> showTupleReads(const std::string &func,

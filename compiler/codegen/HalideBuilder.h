@@ -66,8 +66,7 @@ enum class UnaryOp : uint8_t {
   Tanh, ///< rational form, absolute error 2e-7; never libm's
   Erf,
   IsNan,
-  IsInf,
-  Likely
+  IsInf
 };
 
 /// Functions of two values of one type. Integers are signed unless the name says Unsigned.

@@ -110,8 +110,6 @@ HalideBuilder::Expr HalideBuilder::unary(UnaryOp op, Expr handle) {
       return impl->add(value.type().is_bool() ? !value : ~value);
     case UnaryOp::Absolute:
       return impl->add(asSigned(Halide::abs(value)));
-    case UnaryOp::Likely:
-      return impl->add(Halide::likely(value));
     default:
       return impl->add(expandUnary(op, value));
     }

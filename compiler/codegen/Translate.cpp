@@ -269,7 +269,6 @@ bool Translator::translateScalar(Operation *op) {
         return set(extent, builder.extent(extent.getBuffer().str(), extent.getDim()));
       })
       .Case<UndefOp>([&](UndefOp undef) { return set(undef, builder.undef(toElementType(undef.getType()))); })
-      .Case<LikelyOp>([&](auto) { return unary(op, UnaryOp::Likely); })
       // arith
       .Case<arith::ConstantOp>([&](auto constant) { return translateConstant(constant); })
       .Case<arith::AddFOp, arith::AddIOp>([&](auto) { return binary(op, BinaryOp::Add); })

@@ -227,20 +227,6 @@ def Halide_UndefOp : Halide_Op<"undef", [Pure]> {
   let assemblyFormat = "attr-dict `:` type($result)";
 }
 
-def Halide_LikelyOp : Halide_Op<"likely", [Pure, SameOperandsAndResultType]> {
-  let summary = "marks the value that steady-state loops are specialized for";
-  let description = [{
-    Halide's `likely`: the loop is partitioned so that the condition disappears from its main part.
-
-    ```mlir
-    %inside = halide.likely %condition : i1
-    ```
-  }];
-  let arguments = (ins Halide_Scalar:$value);
-  let results = (outs Halide_Scalar:$result);
-  let assemblyFormat = "$value attr-dict `:` type($value)";
-}
-
 //===----------------------------------------------------------------------===//
 // Pipeline
 //===----------------------------------------------------------------------===//

@@ -133,7 +133,7 @@ static LogicalResult lowerPad(nn::PadOp op, GroupLowering &lowering) {
     Value value = lowering.at(b, loc, op.getInput(), in);
     if (inside) {
       Value border = lowering.scalar(b, loc, type.getElementType(), op.getValue().convertToDouble());
-      value = arith::SelectOp::create(b, loc, halide::LikelyOp::create(b, loc, inside), value, border);
+      value = arith::SelectOp::create(b, loc, inside, value, border);
     }
     halide::YieldOp::create(b, loc, value);
   });

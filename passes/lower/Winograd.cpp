@@ -200,8 +200,7 @@ static halide::FuncOp transformTiles(GroupLowering &lowering, Location loc, Stri
       }
       Value zero = lowering.scalar(b, loc, type.getElementType(), 0);
       Value value = lowering.at(b, loc, image, at);
-      halide::YieldOp::create(
-          b, loc, Value(arith::SelectOp::create(b, loc, halide::LikelyOp::create(b, loc, inside), value, zero)));
+      halide::YieldOp::create(b, loc, Value(arith::SelectOp::create(b, loc, inside, value, zero)));
     });
   halide::FuncOp rows =
       create((name + "_rows").str(), {"n", "co", "t", "a", "j", "ci"}, [&](OpBuilder &b, Location loc, ValueRange v) {

@@ -223,7 +223,7 @@ WinogradGradientPlan sylvite::planWinogradGradient(const WinogradShape &shape, c
   // Products that are summed in registers before the second cache, at least: more, and what is transformed takes the place of
   // sums there. Measured on a Sapphire Rapids, 16 tiles and 64 by 64 channels were best from 4x4x512 to 16x16x128: 9.2 and 7.2 ms.
   constexpr int64_t fewestTiles = 16;
-  WinogradGradientPlan best{0, {{1, 1}, 0}, 1, shape.channels, shape.filters, std::numeric_limits<double>::infinity()};
+  WinogradGradientPlan best{0, 0, {{1, 1}, 0}, 1, shape.channels, shape.filters, std::numeric_limits<double>::infinity()};
   if (shape.channels % shape.lanes || shape.filters % shape.lanes)
     return best;
   int64_t channelBlock = winogradGradientBlock(shape.channels), filterBlock = winogradGradientBlock(shape.filters);
@@ -245,7 +245,7 @@ WinogradGradientPlan sylvite::planWinogradGradient(const WinogradShape &shape, c
                      inputTransformCycles(m) * filters / shape.lanes * channels + 2 * sumBytes / bandwidth) /
                     itemsOfStep;
     if (cycles < best.cycles)
-      best = {m, product, items, channels, filters, cycles};
+      best = {m, int64_t(llvm::divideCeil(shape.width, m)), product, items, channels, filters, cycles};
   };
   for (int64_t m : {2, 4}) {
     if (tile && m != tile)

@@ -143,7 +143,7 @@ WinogradPlan planWinograd(const WinogradShape &shape, const Machine &machine, st
 /// multiplied, in register tiles, before the next. A task has `channels` input channels and `filters`, of which it transforms
 /// both images.
 struct WinogradGradientPlan {
-  int64_t tile;
+  int64_t tile, tilesInRow;
   RowTile product;
   int64_t items, channels, filters;
   double cycles; ///< of one core for an item

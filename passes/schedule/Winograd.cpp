@@ -1,7 +1,7 @@
 //===- Winograd.cpp - the schedule of Winograd's convolution ---------------===//
 //
-// A group of tiles at a time, whole rows or part of one: its input is copied with zeros around, transformed,
-// and stays in the second cache; then a block of filters at a time, whose products with all tiles of the
+// A group of tiles at a time, whole rows or part of one: its input is transformed, zeros around it by a choice for each
+// value that may lie outside, and stays in the second cache; then a block of filters at a time, whose products with all tiles of the
 // group are register tiles, and whose outputs are transformed back and meet the epilogue. Each transformed
 // filter is read once per group, or its taps, which are then transformed a part of their channels at a time.
 //
@@ -25,9 +25,6 @@ static int64_t blockRead(halide::UpdateOp update, StringRef func, Value column) 
   return 1;
 }
 
-/// The loops over the tiles of an image, innermost first.
-static constexpr StringRef imageTiles[] = {"t", "co", "n"};
-
 /// The transform of the tiles of `source`, an image or a filter, in vectors of `lanes` channels, for the loop `var` of
 /// `consumer`. `tiles` are the loops over them, innermost first.
 static void scheduleTransform(ScheduleWriter &write, StringRef source, ArrayRef<StringRef> tiles, StringRef consumer,
@@ -46,6 +43,14 @@ static void scheduleTransform(ScheduleWriter &write, StringRef source, ArrayRef<
     write.vectorize(rows, 0, "ci");
   write.unroll(rows, 0, "a");
   write.unroll(rows, 0, "j");
+}
+
+/// The transform of the tiles of an image, `columns` of which are taken in a row: in whole rows of tiles, Halide sees which of a
+/// tile's values may lie outside the image, and chooses between these and zero alone.
+static void scheduleTiles(ScheduleWriter &write, StringRef image, int64_t columns, StringRef consumer, StringRef var,
+                          int64_t lanes) {
+  write.split((image + "_points").str(), 0, "t", "ty", "t", columns, TailStrategy::RoundUp);
+  scheduleTransform(write, image, {"t", "ty", "co", "n"}, consumer, var, lanes);
 }
 
 /// A filter that is transformed from its taps, or to them: vectors "oi" of `lanes` filters, in a loop "oo", whose rows `a` and
@@ -183,13 +188,9 @@ bool sylvite::scheduleWinograd(PipelineView &view, const Machine &machine) {
   else
     multiplyPoints(write, out, plan, lanes, steps, inputBlock, weights, filter, machine);
 
-  scheduleTransform(write, "input", imageTiles, out, "task", std::min(vectorLanes, inputBlock));
+  scheduleTiles(write, "input", plan.groupColumns, out, "task", std::min(vectorLanes, inputBlock));
   if (isOneGroup)
-    write.parallel("input_points", 0, "t");
-  if (view.pipeline.lookupFunc("padded")) {
-    write.computeAt("padded", out, "task");
-    write.vectorizeInnermost("padded", 0, "c", channels, std::min(vectorLanes, channels));
-  }
+    write.parallel("input_points", 0, "ty");
   return true;
 }
 
@@ -271,11 +272,6 @@ bool sylvite::scheduleWinogradGradient(PipelineView &view, const Machine &machin
   write.registerTile("products_group", "o", "c", lanes, reductions);
 
   for (StringRef image : {"input", "gradient"})
-    scheduleTransform(write, image, imageTiles, "products", group, lanes);
-  for (StringRef padded : {"padded", "padded_gradient"})
-    if (view.pipeline.lookupFunc(padded)) {
-      write.computeAt(padded, "products", group);
-      write.vectorize(padded, 0, "c", lanes);
-    }
+    scheduleTiles(write, image, plan.tilesInRow, "products", group, lanes);
   return true;
 }

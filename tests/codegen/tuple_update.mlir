@@ -23,9 +23,8 @@ halide.pipeline @tuple_update {
     %v = halide.at @x[%n, %r] : f32
     %i = arith.index_cast %r : index to i32
     %greater = arith.cmpf ogt, %v, %max : f32
-    %likely = halide.likely %greater : i1
-    %newMax = arith.select %likely, %v, %max : f32
-    %newWhere = arith.select %likely, %i, %where : i32
+    %newMax = arith.select %greater, %v, %max : f32
+    %newWhere = arith.select %greater, %i, %where : i32
     %size = math.absf %max : f32
     %root = math.sqrt %size : f32
     %newSum = arith.addf %sum, %root : f32

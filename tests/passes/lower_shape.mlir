@@ -65,8 +65,7 @@ func.func @wrap(%x: tensor<?x8xf32>) -> tensor<?x13xf32> {
 // CHECK: %[[INSIDE:.*]] = arith.andi
 // CHECK: %[[VALUE:.*]] = halide.at @in0
 // CHECK: %[[FILL:.*]] = arith.constant 7.000000e+00 : f32
-// CHECK: %[[LIKELY:.*]] = halide.likely %[[INSIDE]]
-// CHECK: arith.select %[[LIKELY]], %[[VALUE]], %[[FILL]]
+// CHECK: arith.select %[[INSIDE]], %[[VALUE]], %[[FILL]]
 // CHECK: func.func @fill(
 func.func @fill(%x: tensor<?x8xf32>) -> tensor<?x13xf32> {
   %0 = nn.group (%a = %x) : (tensor<?x8xf32>) -> tensor<?x13xf32> {

@@ -7,7 +7,7 @@
 // A transform is a choice among linear combinations by the point's index: rows of B^T, last one first.
 // CHECK-LABEL: halide.pipeline @winograd_conv {
 // CHECK: halide.func @padded(%n, %y, %x, %c)
-// CHECK: halide.likely
+// CHECK: arith.select
 // CHECK: halide.func @input_rows(%n, %co, %t, %a, %j, %ci)
 // CHECK: arith.floordivsi %t, %c3
 // CHECK: arith.remui %t, %c3

@@ -62,10 +62,8 @@ halide.pipeline @argmax {
     %greater = arith.cmpf ogt, %v, %max : f32
     // CHECK: halide.undef : f32
     %undef = halide.undef : f32
-    // CHECK: halide.likely %{{.*}} : i1
-    %likely = halide.likely %greater : i1
-    %newMax = arith.select %likely, %v, %max : f32
-    %newWhere = arith.select %likely, %i, %where : i32
+    %newMax = arith.select %greater, %v, %max : f32
+    %newWhere = arith.select %greater, %i, %where : i32
     halide.yield %newMax, %newWhere : f32, i32
   }
   // CHECK: halide.output @best : tensor<?xf32>, tensor<?xi32>
