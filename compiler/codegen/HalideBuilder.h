@@ -44,6 +44,7 @@ enum class UnaryOp : uint8_t {
   RoundEven, ///< Halide's round: ties to even
   Round,     ///< ties away from zero
   Sqrt,
+  QuickSqrt, ///< without the divider in float32: relative error 2e-7, zero for zero
   ReciprocalSqrt,
   Exp,
   Exp2,
@@ -75,6 +76,7 @@ enum class BinaryOp : uint8_t {
   Sub,
   Mul,
   Div, ///< rounds towards zero
+  QuickDiv, ///< without the divider in float32: relative error 2e-7; a divisor beyond 2^126 counts as that
   Rem, ///< sign of the dividend
   FloorDiv,
   CeilDiv,

@@ -193,6 +193,7 @@ HalideBuilder::Expr HalideBuilder::binary(BinaryOp op, Expr left, Expr right) {
       return impl->add(a >> asUnsigned(b));
     case BinaryOp::UnsignedShiftRight:
       return impl->add(asSigned(asUnsigned(a) >> asUnsigned(b)));
+    case BinaryOp::QuickDiv:
     case BinaryOp::Pow:
     case BinaryOp::Atan2:
     case BinaryOp::CopySign:

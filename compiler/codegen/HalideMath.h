@@ -14,7 +14,7 @@ namespace sylvite {
 /// for what has no vector instruction.
 Halide::Expr expandUnary(UnaryOp op, Halide::Expr value);
 
-/// Pow, Atan2 and CopySign.
+/// Pow, Atan2, CopySign and QuickDiv.
 Halide::Expr expandBinary(BinaryOp op, Halide::Expr lhs, Halide::Expr rhs);
 
 /// A float64 as the float32 from which rounding once more, to a float of half the digits or fewer, gives what one

@@ -69,6 +69,8 @@ Expected<std::string> compileKernelBitcode(StringRef bitcode, CodeGenFileType ty
   if (!machine)
     return machine.takeError();
   (*machine)->setOptLevel(CodeGenOptLevel::Aggressive);
+  // What Halide keeps from being reordered may still be one instruction.
+  (*machine)->Options.AllowFPOpFusion = FPOpFusion::Fast;
   (*module)->setDataLayout((*machine)->createDataLayout());
   std::string code;
   raw_string_ostream out(code);

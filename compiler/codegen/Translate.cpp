@@ -274,7 +274,11 @@ bool Translator::translateScalar(Operation *op) {
       .Case<arith::AddFOp, arith::AddIOp>([&](auto) { return binary(op, BinaryOp::Add); })
       .Case<arith::SubFOp, arith::SubIOp>([&](auto) { return binary(op, BinaryOp::Sub); })
       .Case<arith::MulFOp, arith::MulIOp>([&](auto) { return binary(op, BinaryOp::Mul); })
-      .Case<arith::DivFOp, arith::DivSIOp>([&](auto) { return binary(op, BinaryOp::Div); })
+      .Case<arith::DivFOp>([&](arith::DivFOp quotient) {
+        bool isQuick = bitEnumContainsAll(quotient.getFastmath(), arith::FastMathFlags::arcp);
+        return binary(op, isQuick ? BinaryOp::QuickDiv : BinaryOp::Div);
+      })
+      .Case<arith::DivSIOp>([&](auto) { return binary(op, BinaryOp::Div); })
       .Case<arith::RemFOp, arith::RemSIOp>([&](auto) { return binary(op, BinaryOp::Rem); })
       .Case<arith::FloorDivSIOp>([&](auto) { return binary(op, BinaryOp::FloorDiv); })
       .Case<arith::CeilDivSIOp>([&](arith::CeilDivSIOp op) {
@@ -335,7 +339,10 @@ bool Translator::translateScalar(Operation *op) {
       .Case<math::TruncOp>([&](auto) { return unary(op, UnaryOp::Trunc); })
       .Case<math::RoundEvenOp>([&](auto) { return unary(op, UnaryOp::RoundEven); })
       .Case<math::RoundOp>([&](auto) { return unary(op, UnaryOp::Round); })
-      .Case<math::SqrtOp>([&](auto) { return unary(op, UnaryOp::Sqrt); })
+      .Case<math::SqrtOp>([&](math::SqrtOp root) {
+        bool isQuick = bitEnumContainsAll(root.getFastmath(), arith::FastMathFlags::afn);
+        return unary(op, isQuick ? UnaryOp::QuickSqrt : UnaryOp::Sqrt);
+      })
       .Case<math::RsqrtOp>([&](auto) { return unary(op, UnaryOp::ReciprocalSqrt); })
       .Case<math::ExpOp>([&](auto) { return unary(op, UnaryOp::Exp); })
       .Case<math::Exp2Op>([&](auto) { return unary(op, UnaryOp::Exp2); })

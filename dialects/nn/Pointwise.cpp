@@ -149,6 +149,8 @@ Value ScalarBuilder::add(Value x, Value y) { return arith::AddFOp::create(b, loc
 Value ScalarBuilder::sub(Value x, Value y) { return arith::SubFOp::create(b, loc, x, y); }
 Value ScalarBuilder::mul(Value x, Value y) { return arith::MulFOp::create(b, loc, x, y); }
 Value ScalarBuilder::div(Value x, Value y) { return arith::DivFOp::create(b, loc, x, y); }
+Value ScalarBuilder::quickDiv(Value x, Value y) { return arith::DivFOp::create(b, loc, x, y, arith::FastMathFlags::arcp); }
+Value ScalarBuilder::quickSqrt(Value x) { return math::SqrtOp::create(b, loc, x, arith::FastMathFlags::afn); }
 Value ScalarBuilder::maximum(Value x, Value y) { return arith::MaximumFOp::create(b, loc, x, y); }
 Value ScalarBuilder::minimum(Value x, Value y) { return arith::MinimumFOp::create(b, loc, x, y); }
 Value ScalarBuilder::neg(Value x) { return arith::NegFOp::create(b, loc, x); }

@@ -23,6 +23,10 @@ public:
   mlir::Value sub(mlir::Value x, mlir::Value y);
   mlir::Value mul(mlir::Value x, mlir::Value y);
   mlir::Value div(mlir::Value x, mlir::Value y);
+  /// x / y and the square root of x to 2e-7, without the divider (`fastmath<arcp>` and `<afn>`): y is positive, zero only where
+  /// no number is meant, and all beyond 2^126 alike.
+  mlir::Value quickDiv(mlir::Value x, mlir::Value y);
+  mlir::Value quickSqrt(mlir::Value x);
   mlir::Value maximum(mlir::Value x, mlir::Value y);
   mlir::Value minimum(mlir::Value x, mlir::Value y);
   mlir::Value neg(mlir::Value x);

@@ -7,6 +7,8 @@
 //===----------------------------------------------------------------------===//
 #include "passes/lower/Lowering.h"
 
+#include "dialects/nn/Pointwise.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/IRMapping.h"
@@ -132,7 +134,7 @@ static LogicalResult lowerAttention(nn::AttentionOp op, GroupLowering &lowering)
                            });
   lowering.defineFunc(op, "attention", [&](OpBuilder &b, Location loc, ValueRange point) {
     Value sum = lowering.at(b, loc, total, point.drop_back());
-    Value mean = arith::DivFOp::create(b, loc, lowering.at(b, loc, weighted, point), sum);
+    Value mean = nn::ScalarBuilder(b, loc).quickDiv(lowering.at(b, loc, weighted, point), sum);
     if (op.getZeroUndefinedRows()) {
       Value isDefined = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::ORD, sum, sum);
       mean = arith::SelectOp::create(b, loc, isDefined, mean, lowering.scalar(b, loc, element, 0));

@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "passes/lower/Lowering.h"
 
+#include "dialects/nn/Pointwise.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
@@ -185,7 +187,7 @@ static LogicalResult lowerSoftmax(nn::SoftmaxOp op, GroupLowering &lowering) {
   lowering.defineFunc(op, "softmax", [&, exponential = exponential, sum = sum](OpBuilder &b, Location loc, ValueRange point) {
     Value numerator = lowering.at(b, loc, exponential, point);
     Value denominator = lowering.at(b, loc, sum, keptIndices(point, dims));
-    halide::YieldOp::create(b, loc, Value(arith::DivFOp::create(b, loc, numerator, denominator)));
+    halide::YieldOp::create(b, loc, nn::ScalarBuilder(b, loc).quickDiv(numerator, denominator));
   });
   return success();
 }

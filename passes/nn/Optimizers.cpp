@@ -95,8 +95,8 @@ ArrayRef<Optimizer::Row> Optimizer::rows() {
     if (o.settings.flag("amsgrad"))
       scale = u.slots["velocity_hat"] = b.map(u.slots["velocity_hat"], v, &ScalarBuilder::maximum);
     u.parameter = b.map(ValueRange{u.parameter, m, scale, o.corrections[0]}, [&](ScalarBuilder &s, ValueRange e) {
-      Value deviation = s.add(s.sqrt(e[2]), s.constant(epsilon, e[2]));
-      return s.sub(e[0], s.div(s.mul(e[1], e[3]), deviation));
+      Value deviation = s.add(s.quickSqrt(e[2]), s.constant(epsilon, e[2]));
+      return s.sub(e[0], s.quickDiv(s.mul(e[1], e[3]), deviation));
     });
   };
   // Kingma, Ba, arXiv 1412.6980, section 7.1.
@@ -108,7 +108,7 @@ ArrayRef<Optimizer::Row> Optimizer::rows() {
       return s.maximum(s.mul(s.constant(beta2, n), n), s.abs(g));
     });
     u.parameter = b.map(ValueRange{u.parameter, m, norm, o.corrections[0]}, [&](ScalarBuilder &s, ValueRange e) {
-      return s.sub(e[0], s.div(s.mul(e[3], e[1]), s.add(e[2], s.constant(epsilon, e[2]))));
+      return s.sub(e[0], s.quickDiv(s.mul(e[3], e[1]), s.add(e[2], s.constant(epsilon, e[2]))));
     });
   };
   auto adamaxBegin = [](Optimizer &o, TensorBuilder &b, SmallVectorImpl<Value> &) {
@@ -147,8 +147,8 @@ ArrayRef<Optimizer::Row> Optimizer::rows() {
     operands.append(o.corrections);
     u.parameter = b.map(operands, [&](ScalarBuilder &s, ValueRange e) {
       Value direction = s.add(s.mul(e[5], e[1]), s.mul(e[6], e[3]));
-      Value deviation = s.add(s.sqrt(s.div(e[2], e[7])), s.constant(epsilon, e[2]));
-      return s.sub(e[0], s.div(s.mul(direction, e[4]), deviation));
+      Value deviation = s.add(s.quickSqrt(s.quickDiv(e[2], e[7])), s.constant(epsilon, e[2]));
+      return s.sub(e[0], s.quickDiv(s.mul(direction, e[4]), deviation));
     });
   };
   // Tieleman, Hinton, lecture 6.5 of Neural Networks for Machine Learning, 2012; Graves, arXiv 1308.0850.
@@ -192,7 +192,7 @@ ArrayRef<Optimizer::Row> Optimizer::rows() {
     Value &sum = u.slots["accumulator"];
     sum = b.map(sum, u.gradient, [](ScalarBuilder &s, Value a, Value g) { return s.add(a, s.mul(g, g)); });
     u.parameter = b.map(ValueRange{u.parameter, u.gradient, sum, o.rate}, [&](ScalarBuilder &s, ValueRange e) {
-      return s.sub(e[0], s.div(s.mul(e[3], e[1]), s.sqrt(s.add(e[2], s.constant(epsilon, e[2])))));
+      return s.sub(e[0], s.quickDiv(s.mul(e[3], e[1]), s.quickSqrt(s.add(e[2], s.constant(epsilon, e[2])))));
     });
   };
   auto adagradSlots = [](Settings s) { return Slots{{"accumulator", s.number("initial_accumulator_value", 0.1)}}; };
@@ -203,7 +203,7 @@ ArrayRef<Optimizer::Row> Optimizer::rows() {
     g2 = average(b, g2, u.gradient, rho, /*squared=*/true);
     Value delta = b.map(ValueRange{u.gradient, d2, g2}, [&](ScalarBuilder &s, ValueRange e) {
       Value small = s.constant(epsilon, e[0]);
-      return s.neg(s.div(s.mul(s.sqrt(s.add(e[1], small)), e[0]), s.sqrt(s.add(e[2], small))));
+      return s.neg(s.quickDiv(s.mul(s.quickSqrt(s.add(e[1], small)), e[0]), s.quickSqrt(s.add(e[2], small))));
     });
     d2 = average(b, d2, delta, rho, /*squared=*/true);
     u.parameter = b.map(ValueRange{u.parameter, delta, o.rate}, [](ScalarBuilder &s, ValueRange e) {

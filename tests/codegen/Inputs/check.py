@@ -80,6 +80,27 @@ def math(path):
         sys.exit("\n".join(failures))
 
 
+def quick_math(path):
+    """Relative errors over twelve decades and every place between two powers of two, then the ends."""
+    y = np.concatenate([np.logspace(-30, 30, 100001), np.linspace(1, 4, 100001)]).astype(np.float32)
+    x = np.where(np.arange(len(y)) % 2, -1, 1).astype(np.float32) * (1 + rng.random(len(y), np.float32))
+    results = [np.full(len(y), np.nan, np.float32) for _ in range(2)]
+    Kernel(path)([x, y], results)
+    for name, got, want in zip(("sqrt", "div"), results, (np.sqrt(y.astype(np.float64)), x / y.astype(np.float64))):
+        error = np.max(np.abs(got / want - 1))
+        if not error <= 2e-7:
+            sys.exit(f"{name}: {error:.2e}")
+    y = np.array([0, 1e-45, 1e-39, 1.2e-38, 1e19, 2.0 ** 126, 2.0 ** 127, np.inf, np.nan] * 4, np.float32)
+    results = [np.empty(len(y), np.float32) for _ in range(2)]
+    Kernel(path)([np.ones(len(y), np.float32), y], results)
+    root, inverse = (result[:9] for result in results)
+    expect_close(root[:4], np.sqrt(y[:4]), 0, 1e-18)
+    expect_close(root[4:7], np.sqrt(y[4:7]), 2e-7, 0)
+    expect_close(inverse[3:5], 1 / y[3:5], 2e-7, 0)
+    if root[0] != 0 or root[7] != np.inf or not (np.abs(inverse[5:8]) < 2e-38).all() or not np.isnan([root[8], inverse[8]]).all():
+        sys.exit(f"of {y[:9]}: {root}, {inverse}")
+
+
 def gemm(path):
     kernel = Kernel(path)
     for rows in (1, 3, 4, 9):
