@@ -121,6 +121,7 @@ def export_onnx():
     sys.path.insert(0, str(tests))
     import models
     from fetch_models import fetch
+    from reference import exact_settings
 
     if NAME.endswith(".onnx"):
         file, options, feeds = pathlib.Path(NAME), sys.argv[5:], None
@@ -128,9 +129,7 @@ def export_onnx():
         file, options, sets, _ = models.MODELS[NAME]
         file, feeds = fetch(FOLDER.parent / "onnx") / file, sets[0](np.random.default_rng(0))
     shutil.copy(file, FOLDER / "model.onnx")
-    settings = onnxruntime.SessionOptions()
-    settings.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(file), settings, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(str(file), exact_settings(), providers=["CPUExecutionProvider"])
     if feeds is None:
         feeds = random_inputs(session.get_inputs(), options)
     feeds = {value.name: feeds[value.name] for value in session.get_inputs()}

@@ -130,15 +130,23 @@ class OnnxRuntime(Peer):
     title = "ONNX Runtime"
     steps = ("torch",)
     channels_first = True
-    note = "the ONNX file with its batch fixed, all graph optimizations, inputs and outputs bound"
+    note = "the ONNX file with its batch fixed, all graph optimizations but those that quantize activations, inputs and outputs bound"
 
-    def load(self, inputs):
-        import numpy as np
+    def options(self):
+        """Left alone, it quantizes what is multiplied with weights that DequantizeLinear makes (tests/conformance/onnx/reference.py)."""
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = self.threads, 1
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+        options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "1")
+        return options
+
+    def load(self, inputs):
+        import numpy as np
+        import onnxruntime
+
+        options = self.options()
         options.add_free_dimension_override_by_name("batch", self.batch)
         session = onnxruntime.InferenceSession(str(self.folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
         self.input = onnxruntime.OrtValue.ortvalue_from_numpy(inputs)
@@ -156,10 +164,7 @@ class OnnxRuntime(Peer):
     def load_onnx(self, inputs):
         import onnxruntime
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = self.threads, 1
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-        session = onnxruntime.InferenceSession(str(self.folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(str(self.folder / "model.onnx"), self.options(), providers=["CPUExecutionProvider"])
         binding, info = session.io_binding(), self.info()
         self.inputs = [onnxruntime.OrtValue.ortvalue_from_numpy(value) for value in inputs]
         for name, value in zip(info["inputs"], self.inputs):
@@ -189,7 +194,12 @@ class OpenVino(Peer):
     title = "OpenVINO"
     steps = ("torch",)
     channels_first = True
-    note = "the ONNX file with its batch fixed, latency hint, float32 asked for, input and output tensors bound"
+    note = "the ONNX file with its batch fixed, latency hint, float32 asked for, activations not quantized, input and output tensors bound"
+
+    def options(self):
+        """Left alone, it quantizes the activations before compressed weights: another result than the model's."""
+        return {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": self.threads, "NUM_STREAMS": 1,
+                "INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
 
     def load(self, inputs):
         import openvino
@@ -197,8 +207,7 @@ class OpenVino(Peer):
         core = openvino.Core()
         model = core.read_model(self.folder / "model.onnx")
         model.reshape(list(inputs.shape))
-        compiled = core.compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": self.threads, "NUM_STREAMS": 1,
-                                                     "INFERENCE_PRECISION_HINT": "f32"})
+        compiled = core.compile_model(model, "CPU", self.options())
         request = compiled.create_infer_request()
         request.set_input_tensor(openvino.Tensor(inputs))
         output = request.get_output_tensor(0).data
@@ -218,8 +227,7 @@ class OpenVino(Peer):
         places = {name: port for port in model.inputs for name in port.get_names()}
         names = self.info()["inputs"]
         model.reshape({places[name]: list(value.shape) for name, value in zip(names, inputs)})
-        compiled = core.compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": self.threads, "NUM_STREAMS": 1,
-                                                     "INFERENCE_PRECISION_HINT": "f32"})
+        compiled = core.compile_model(model, "CPU", self.options())
         request = compiled.create_infer_request()
         for name, value in zip(names, inputs):
             request.set_tensor(name, openvino.Tensor(value))

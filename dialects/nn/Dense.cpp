@@ -18,9 +18,10 @@ Type sylvite::nn::productType(Type lhs, Type rhs) {
   return areBytes(lhs, rhs) ? IntegerType::get(lhs.getContext(), 32) : getElementTypeOrSelf(lhs);
 }
 
-/// Whether a product has operands of one element type, or bytes.
+/// Whether a product has operands of one element type, or bytes on the right side.
 static bool haveProduct(Type lhs, Type rhs) {
-  return getElementTypeOrSelf(lhs) == getElementTypeOrSelf(rhs) || areBytes(lhs, rhs);
+  Type left = getElementTypeOrSelf(lhs), right = getElementTypeOrSelf(rhs);
+  return left == right || areBytes(lhs, rhs) || (isa<FloatType>(left) && right.isSignlessInteger(8));
 }
 
 FailureOr<ShapeExpr> MatmulOp::inferShape(Adaptor adaptor, std::optional<Location> loc,
@@ -28,7 +29,7 @@ FailureOr<ShapeExpr> MatmulOp::inferShape(Adaptor adaptor, std::optional<Locatio
   ShapeExpr lhs = shapes[0], rhs = shapes[1];
   if (lhs.size() < 2 || rhs.size() < 2 || !haveProduct(adaptor.getLhs().getType(), adaptor.getRhs().getType()))
     return emitOptionalError(
-        loc, "matmul_c1: expected two operands of rank two or more and one element type, or of ui8 and i8");
+        loc, "matmul_c1: expected two operands of rank two or more and one element type, or of ui8 or a float type and i8");
   if (adaptor.getTransposeLhs())
     std::swap(lhs.back(), lhs[lhs.size() - 2]);
   if (adaptor.getTransposeRhs())
@@ -84,8 +85,8 @@ FailureOr<ShapeExpr> PackedMatmulOp::inferShape(Adaptor adaptor, std::optional<L
       !haveProduct(adaptor.getLhs().getType(), adaptor.getRhs().getType()))
     return emitOptionalError(loc, "packed_matmul_c1: expected a left side of rank two or more and a right side "
                                   "(blocks, K, block) or (blocks, K / n, block, n), or a matrix and "
-                                  "(blocks, K, gates, block), of one element type, or ui8 and i8 "
-                                  "(blocks, K / 4, block, 4)");
+                                  "(blocks, K, gates, block), of one element type or of a float type and i8, or "
+                                  "ui8 and i8 (blocks, K / 4, block, 4)");
   if (lhs.back() != rhs[1])
     return emitOptionalError(loc, "packed_matmul_c2: cannot contract a dimension of ",
                              constantDim(lhs.back()).value_or(-1), " with one of ",

@@ -560,10 +560,12 @@ def NN_MatmulOp : NN_ProductOp<"matmul", [NN_Differentiable]> {
   let description = [{
     `result[..., m, n] = sum over k of lhs[..., m, k] * rhs[..., k, n]`; with `transpose_lhs` or
     `transpose_rhs` the last two dimensions of that operand are swapped. Leading dimensions broadcast
-    as in NumPy. Products of unsigned bytes, `ui8`, with signed ones, `i8`, are summed in `i32`.
+    as in NumPy. Products of unsigned bytes, `ui8`, with signed ones, `i8`, are summed in `i32`. A right side of `i8`
+    with a left one of a float type stands for the numbers that it holds.
 
     Constraints:
-    - (matmul_c1) both operands have rank two or more, and one element type, or `ui8` and `i8`;
+    - (matmul_c1) both operands have rank two or more, and one element type, or the right one is `i8` and the left one
+      `ui8` or of a float type;
     - (matmul_c2) the contracted dimensions agree;
     - (matmul_c3) the leading dimensions broadcast together.
   }];
@@ -582,12 +584,13 @@ def NN_PackedMatmulOp : NN_ProductOp<"packed_matmul"> {
     sides are interleaved: the gates of a recurrent cell meet in one register tile. Bytes, `ui8` times `i8`, are summed in
     `i32`; the right side is `(blocks, K / 4, block, 4)`, so that the four products which one instruction sums stand
     together. A right side `(blocks, K / lanes, block, lanes)` of another type has that order too: columns that
-    would fill a small part of a vector are dot products along K.
+    would fill a small part of a vector are dot products along K. A right side of `i8` with a left one of a float type
+    stands for the numbers that it holds.
 
     Constraints:
     - (packed_matmul_c1) the left side has rank two or more, the right side rank three, or they have rank
-      two and four, and both have one element type; or the right side is `(blocks, K / n, block, n)`, where n
-      is four for `ui8` and `i8`, which have no other form;
+      two and four, and both have one element type, or the left one a float type and the right one `i8`; or the
+      right side is `(blocks, K / n, block, n)`, where n is four for `ui8` and `i8`, which have no other form;
     - (packed_matmul_c2) the contracted dimensions agree;
     - (packed_matmul_c3) the blocks hold `columns` columns.
 

@@ -24,6 +24,8 @@ void sylvite::yieldProductSum(OpBuilder &b, Location loc, Value accumulator, Val
   Type type = accumulator.getType();
   Value next;
   if (isa<FloatType>(type)) {
+    if (isa<IntegerType>(y.getType())) // weights that are stored as bytes
+      y = arith::SIToFPOp::create(b, loc, type, y);
     next = arith::AddFOp::create(b, loc, accumulator, arith::MulFOp::create(b, loc, x, y));
   } else {
     if (x.getType() != type) { // unsigned bytes times signed ones

@@ -132,7 +132,7 @@ struct PackMatmul : PlanPattern<MatmulOp> {
     RankedTensorType lhs = typeOf(op.getLhs()), rhs = typeOf(op.getRhs());
     bool bytes = lhs.getElementType() != op.getType().getElementType();
     if (rhs.getRank() != 2 || op.getTransposeLhs() || !dependsOnParametersOnly(op.getRhs()) ||
-        dependsOnParametersOnly(op.getLhs()) || !(bytes || isa<FloatType>(rhs.getElementType())) ||
+        dependsOnParametersOnly(op.getLhs()) || !(bytes || isa<FloatType>(lhs.getElementType())) ||
         !rhs.hasStaticShape())
       return failure();
     Location loc = op.getLoc();
@@ -517,6 +517,7 @@ struct PlanContractions : sylvite::impl::PlanContractionsBase<PlanContractions> 
     patterns.add<PointwiseConv>(context, machine, /*benefit=*/2);
     if (!exact)
       populateWinograd(patterns, machine);
+    populateNarrowWeights(patterns);
     llvm::StringSet<> updated = updatedParameters(getOperation()->getParentOfType<ModuleOp>());
     patterns.add<PackConv>(context, machine);
     patterns.add<PackMatmul>(context, machine, updated);

@@ -50,6 +50,9 @@ template <typename Op> struct PlanPattern : mlir::OpRewritePattern<Op> {
 /// faster than the definition.
 void populateWinograd(mlir::RewritePatternSet &patterns, const Machine &machine);
 
+/// Constant weights that are bytes times scales stay bytes, in products and in tables that are looked up.
+void populateNarrowWeights(mlir::RewritePatternSet &patterns);
+
 } // namespace sylvite
 
 #endif // SYLVITE_PASSES_NN_PLANCONTRACTIONS_H

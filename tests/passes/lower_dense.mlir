@@ -79,3 +79,19 @@ func.func @few_columns(%x: tensor<5x32xf32>, %w: tensor<1x2x3x16xf32>) -> tensor
   }
   return %0 : tensor<5x3xf32>
 }
+
+// -----
+
+// Weights that are stored as bytes become numbers where they are read.
+// CHECK: halide.pipeline @packed_matmul {
+// CHECK: halide.update @matmul(%n, %c) over (%rk in 0 to 8) {
+// CHECK: %[[W:.*]] = halide.at @in1[%{{.*}}, %rk, %{{.*}}] : i8
+// CHECK: %[[NUMBER:.*]] = arith.sitofp %[[W]] : i8 to f32
+// CHECK: arith.mulf %{{.*}}, %[[NUMBER]] : f32
+func.func @stored_bytes(%x: tensor<?x8xf32>, %w: tensor<2x8x8xi8>) -> tensor<?x16xf32> {
+  %0 = nn.group (%a = %x, %b = %w) : (tensor<?x8xf32>, tensor<2x8x8xi8>) -> tensor<?x16xf32> {
+    %1 = nn.packed_matmul %a, %b {columns = 16 : i64} : (tensor<?x8xf32>, tensor<2x8x8xi8>) -> tensor<?x16xf32>
+    nn.yield %1 : tensor<?x16xf32>
+  }
+  return %0 : tensor<?x16xf32>
+}

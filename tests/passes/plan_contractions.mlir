@@ -276,6 +276,87 @@ func.func @bytes(%x: tensor<?x6xui8>) -> tensor<?x8xi32> {
 
 // -----
 
+// Bytes that stand for numbers stay bytes, transposed or not; scales of columns are those of the result.
+// CHECK-LABEL: func.func @stored
+// CHECK: %[[SCALE:.*]] = nn.reshape %{{.*}} : tensor<1x8xf32> to tensor<8xf32>
+// CHECK: %[[BYTES:.*]] = nn.reshape %{{.*}} : tensor<6x8xi8> to tensor<1x6x8xi8>
+// CHECK: %[[PRODUCT:.*]] = nn.packed_matmul %arg0, %[[BYTES]] {columns = 8 : i64} : (tensor<?x6xf32>, tensor<1x6x8xi8>) -> tensor<?x8xf32>
+// CHECK: %[[SCALED:.*]] = nn.map(%[[PRODUCT]], %[[SCALE]])
+// CHECK: %[[BYTES:.*]] = nn.transpose %{{.*}} [0, 2, 1] : (tensor<1x6x8xi8>) -> tensor<1x8x6xi8>
+// CHECK: nn.packed_matmul %[[SCALED]], %[[BYTES]] {columns = 6 : i64} : (tensor<?x8xf32>, tensor<1x8x6xi8>) -> tensor<?x6xf32>
+nn.parameter @w : tensor<6x8xi8>
+nn.parameter @s : tensor<1x8xf32>
+nn.parameter @t : tensor<f32>
+func.func @stored(%x: tensor<?x6xf32>) -> tensor<?x6xf32> {
+  %w = nn.get @w : tensor<6x8xi8>
+  %s = nn.get @s : tensor<1x8xf32>
+  %t = nn.get @t : tensor<f32>
+  %f = nn.map(%w) : (tensor<6x8xi8>) -> tensor<6x8xf32> {
+  ^bb0(%e: i8):
+    %n = arith.sitofp %e : i8 to f32
+    nn.yield %n : f32
+  }
+  %scaled = nn.map(%f, %s) : (tensor<6x8xf32>, tensor<1x8xf32>) -> tensor<6x8xf32> {
+  ^bb0(%e: f32, %scale: f32):
+    %n = arith.mulf %e, %scale : f32
+    nn.yield %n : f32
+  }
+  %0 = nn.matmul %x, %scaled : (tensor<?x6xf32>, tensor<6x8xf32>) -> tensor<?x8xf32>
+  %whole = nn.map(%w, %t) : (tensor<6x8xi8>, tensor<f32>) -> tensor<6x8xf32> {
+  ^bb0(%e: i8, %scale: f32):
+    %wide = arith.extsi %e : i8 to i32
+    %n = arith.sitofp %wide : i32 to f32
+    %m = arith.mulf %n, %scale : f32
+    nn.yield %m : f32
+  }
+  %1 = nn.matmul %0, %whole {transpose_rhs} : (tensor<?x8xf32>, tensor<6x8xf32>) -> tensor<?x6xf32>
+  return %1 : tensor<?x6xf32>
+}
+
+// -----
+
+// Scales that differ along the sum are multiplied with the bytes before it.
+// CHECK-LABEL: func.func @scaled_rows
+// CHECK: nn.packed_matmul %arg0, %{{.*}} : (tensor<?x6xf32>, tensor<1x6x8xf32>) -> tensor<?x8xf32>
+nn.parameter @w : tensor<6x8xi8>
+nn.parameter @s : tensor<6x1xf32>
+func.func @scaled_rows(%x: tensor<?x6xf32>) -> tensor<?x8xf32> {
+  %w = nn.get @w : tensor<6x8xi8>
+  %s = nn.get @s : tensor<6x1xf32>
+  %scaled = nn.map(%w, %s) : (tensor<6x8xi8>, tensor<6x1xf32>) -> tensor<6x8xf32> {
+  ^bb0(%e: i8, %scale: f32):
+    %n = arith.sitofp %e : i8 to f32
+    %m = arith.mulf %n, %scale : f32
+    nn.yield %m : f32
+  }
+  %0 = nn.matmul %x, %scaled : (tensor<?x6xf32>, tensor<6x8xf32>) -> tensor<?x8xf32>
+  return %0 : tensor<?x8xf32>
+}
+
+// -----
+
+// A table of bytes is looked up before its rows become numbers.
+// CHECK-LABEL: func.func @table
+// CHECK: %[[ROWS:.*]] = nn.gather %{{.*}}, %arg0 dim 0 : (tensor<6x8xi8>, tensor<?xi32>) -> tensor<?x8xi8>
+// CHECK: %[[SCALES:.*]] = nn.gather %{{.*}}, %arg0 dim 0 : (tensor<6x1xf32>, tensor<?xi32>) -> tensor<?x1xf32>
+// CHECK: nn.map(%[[ROWS]], %[[SCALES]])
+nn.parameter @w : tensor<6x8xi8>
+nn.parameter @s : tensor<6x1xf32>
+func.func @table(%ids: tensor<?xi32>) -> tensor<?x8xf32> {
+  %w = nn.get @w : tensor<6x8xi8>
+  %s = nn.get @s : tensor<6x1xf32>
+  %numbers = nn.map(%w, %s) : (tensor<6x8xi8>, tensor<6x1xf32>) -> tensor<6x8xf32> {
+  ^bb0(%e: i8, %scale: f32):
+    %n = arith.sitofp %e : i8 to f32
+    %m = arith.mulf %n, %scale : f32
+    nn.yield %m : f32
+  }
+  %0 = nn.gather %numbers, %ids dim 0 : (tensor<6x8xf32>, tensor<?xi32>) -> tensor<?x8xf32>
+  return %0 : tensor<?x8xf32>
+}
+
+// -----
+
 // Weights that change, read by one free number of rows: their kernel copies their columns. Those of many matrices, and transposed
 // ones, are packed in each step.
 // CHECK-LABEL: func.func @train_step

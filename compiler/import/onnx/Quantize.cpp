@@ -42,8 +42,8 @@ static Operand aligned(NodeBuilder &b, unsigned index, Value x, int64_t axis, in
   return v ? b.slice(v, axis, 0, b.extent(x, axis)) : v;
 }
 
-/// `x`, its scale and, if there is one, its zero point, the latter two aligned with `x`: one for all, one
-/// per index of `axis`, or one per `block` of them. A refused attribute leaves the node failed.
+/// `x`, its scale and its zero point, unless there is none or it is known to be zero; the latter two aligned with `x`: one for
+/// all, one per index of `axis`, or one per `block` of them. A refused attribute leaves the node failed.
 static SmallVector<Operand> scaledOperands(NodeBuilder &b, Value x, int64_t axis, int64_t block) {
   Tensor *scale = b.input(1);
   bool perAxis = scale->rank() > 0 && constantDim(scale->shape[0]) != 1;
@@ -52,7 +52,9 @@ static SmallVector<Operand> scaledOperands(NodeBuilder &b, Value x, int64_t axis
     return {};
   }
   SmallVector<Operand> operands{x, aligned(b, 1, x, axis, block)};
-  if (b.has(2))
+  std::optional<Scalars> zero = b.has(2) ? b.constantElements(2) : std::nullopt;
+  bool isZero = zero && llvm::all_of(*zero, [](const Scalar &element) { return element.constant() == 0; });
+  if (b.has(2) && !isZero)
     operands.push_back(aligned(b, 2, x, axis, block));
   return operands;
 }

@@ -18,6 +18,7 @@ from backend import compile_model  # noqa: E402
 from fetch_models import fetch  # noqa: E402
 from library import Library  # noqa: E402
 from models import MODELS  # noqa: E402
+from reference import exact_settings  # noqa: E402
 from sylvite import compare  # noqa: E402
 
 
@@ -26,8 +27,7 @@ def main(name, models, directory):
     path = fetch(models) / file
     os.makedirs(directory, exist_ok=True)
     library = Library(compile_model(path, directory, *options), "m")
-    settings = onnxruntime.SessionOptions()
-    settings.log_severity_level = 3
+    settings = exact_settings()
     reference = onnxruntime.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
     names = [output.name for output in reference.get_outputs()]
     inputs = [value.name for value in reference.get_inputs()]

@@ -19,6 +19,7 @@ from onnx import helper, numpy_helper
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
 from backend import compile_model  # noqa: E402
 from library import Library  # noqa: E402
+from reference import exact_settings  # noqa: E402
 from sylvite import Failure, compare  # noqa: E402
 
 RANDOM = np.random.default_rng(7)
@@ -280,6 +281,40 @@ for dtype in (np.uint8, np.int8):  # with elements beyond the other's range, and
          node("MaxPool", [("x", dtype, ["N", 3, 9, 8])], ["y"], kernel_shape=[3, 2], strides=[2, 2], pads=[2, 1, 2, 1]),
          {"x": integers(dtype, 2, 3, 9, 8)})
 
+# ---- Weights that are stored as bytes --------------------------------------------------------------------------------------
+
+
+def stored(name, body, columns, w, *feeds, s=None, z=None):
+    """`body` makes `y` from `x`, bytes `w`, scales `s` and zero points `z`."""
+    def literal(kind, name, array):
+        return f"{kind}[{', '.join(map(str, array.shape))}] {name} = {{{', '.join(map(str, array.ravel()))}}}"
+    constants = [literal("int8", "w", w), literal("float", "s", s)] + ([literal("int8", "z", z)] if z is not None else [])
+    x = next(iter(feeds[0].values()))
+    kind = "int64" if x.dtype == np.int64 else "float"
+    dims = ", ".join(["N", *map(str, x.shape[1:])]) if kind == "float" else "N, T"
+    case("weights", name, parse(f"g ({kind}[{dims}] x) => (float[{columns}] y) <{', '.join(constants)}> {{ {body} }}", 19), *feeds)
+
+
+def scales(*shape):
+    return RANDOM.uniform(0.01, 0.03, shape).astype(np.float32)
+
+
+STORED, ROWS = integers(np.int8, 16, 40), [{"x": normal(n, 16)} for n in (1, 13)]
+PRODUCT = "n = DequantizeLinear<axis = 1>(w, s, z) y = MatMul(x, n)"
+stored("columns", PRODUCT, "N, 40", STORED, *ROWS, s=scales(40), z=np.zeros(40, np.int8))
+stored("zero-points", PRODUCT, "N, 40", STORED, *ROWS, s=scales(40), z=integers(np.int8, 40))
+stored("one-scale", "n = DequantizeLinear(w, s) y = MatMul(x, n)", "N, 40", STORED, *ROWS, s=scales(1))
+stored("along-sum", "n = DequantizeLinear<axis = 0>(w, s) y = MatMul(x, n)", "N, 40", STORED, *ROWS, s=scales(16))
+stored("arithmetic", "f = Cast<to = 1>(w) n = Mul(f, s) p = MatMul(x, n) y = Relu(p)", "N, 40", STORED, *ROWS, s=scales(1, 40))
+stored("few-columns", PRODUCT, "N, 3", integers(np.int8, 16, 3), *ROWS, s=scales(3), z=np.zeros(3, np.int8))
+stored("transposed", "n = DequantizeLinear<axis = 0>(w, s) y = Gemm<transB = 1>(x, n)", "N, 40", integers(np.int8, 40, 16), *ROWS, s=scales(40))
+stored("transposed-before", "n = DequantizeLinear<axis = 0>(w, s) t = Transpose(n) y = MatMul(x, t)", "N, 40", integers(np.int8, 40, 16), *ROWS,
+       s=scales(40))
+stored("images", PRODUCT, "N, 3, 40", STORED, {"x": normal(2, 3, 16)}, s=scales(40), z=np.zeros(40, np.int8))
+IDS = {"x": RANDOM.integers(0, 16, (2, 5))}
+for name, count in (("rows", 16), ("columns", 40)):
+    stored(f"table-{name}", f"n = DequantizeLinear<axis = {count == 40:d}>(w, s) y = Gather(n, x)", "N, T, 40", STORED, IDS, s=scales(count))
+
 # ---- ONNX Runtime's own operators ------------------------------------------------------------------------------------------
 
 
@@ -525,8 +560,7 @@ def main(group, directory):
         path = place / "model.onnx"
         path.write_bytes(model.SerializeToString())
         try:
-            settings = onnxruntime.SessionOptions()
-            settings.log_severity_level = 3
+            settings = exact_settings()
             reference = onnxruntime.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
             library = Library(compile_model(path, place), "m")
             names = [output.name for output in reference.get_outputs()]

@@ -82,7 +82,7 @@ func.func @f(%x: tensor<?x4xf32>, %w: tensor<1x4x8xf32>) {
 
 // matmul_c1
 func.func @matmul_c1_bytes(%x: tensor<2x4xi8>, %w: tensor<4x8xui8>) {
-  // expected-error @+2 {{matmul_c1: expected two operands of rank two or more and one element type, or of ui8 and i8}}
+  // expected-error @+2 {{matmul_c1: expected two operands of rank two or more and one element type, or of ui8 or a float type and i8}}
   // expected-error @+1 {{failed to infer returned types}}
   %0 = nn.matmul %x, %w : (tensor<2x4xi8>, tensor<4x8xui8>) -> tensor<2x8xi32>
   return

@@ -43,3 +43,12 @@ func.func @bytes(%x: tensor<?x8xui8>, %w: tensor<8x10xi8>, %p: tensor<2x2x8x4xi8
   %1 = nn.packed_matmul %x, %p {columns = 10 : i64} : (tensor<?x8xui8>, tensor<2x2x8x4xi8>) -> tensor<?x10xi32>
   return
 }
+
+// CHECK-LABEL: func.func @stored_bytes
+// CHECK: nn.matmul %arg0, %arg1 : (tensor<?x8xf32>, tensor<8x10xi8>) -> tensor<?x10xf32>
+// CHECK: nn.packed_matmul %arg0, %arg2 {columns = 10 : i64} : (tensor<?x8xf32>, tensor<2x8x8xi8>) -> tensor<?x10xf32>
+func.func @stored_bytes(%x: tensor<?x8xf32>, %w: tensor<8x10xi8>, %packed: tensor<2x8x8xi8>) {
+  %0 = nn.matmul %x, %w : (tensor<?x8xf32>, tensor<8x10xi8>) -> tensor<?x10xf32>
+  %1 = nn.packed_matmul %x, %packed {columns = 10 : i64} : (tensor<?x8xf32>, tensor<2x8x8xi8>) -> tensor<?x10xf32>
+  return
+}
