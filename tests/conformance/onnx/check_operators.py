@@ -307,13 +307,15 @@ stored("one-scale", "n = DequantizeLinear(w, s) y = MatMul(x, n)", "N, 40", STOR
 stored("along-sum", "n = DequantizeLinear<axis = 0>(w, s) y = MatMul(x, n)", "N, 40", STORED, *ROWS, s=scales(16))
 stored("arithmetic", "f = Cast<to = 1>(w) n = Mul(f, s) p = MatMul(x, n) y = Relu(p)", "N, 40", STORED, *ROWS, s=scales(1, 40))
 stored("few-columns", PRODUCT, "N, 3", integers(np.int8, 16, 3), *ROWS, s=scales(3), z=np.zeros(3, np.int8))
-stored("transposed", "n = DequantizeLinear<axis = 0>(w, s) y = Gemm<transB = 1>(x, n)", "N, 40", integers(np.int8, 40, 16), *ROWS, s=scales(40))
-stored("transposed-before", "n = DequantizeLinear<axis = 0>(w, s) t = Transpose(n) y = MatMul(x, t)", "N, 40", integers(np.int8, 40, 16), *ROWS,
+TRANSPOSED = integers(np.int8, 40, 16)
+stored("transposed", "n = DequantizeLinear<axis = 0>(w, s) y = Gemm<transB = 1>(x, n)", "N, 40", TRANSPOSED, *ROWS, s=scales(40))
+stored("transposed-before", "n = DequantizeLinear<axis = 0>(w, s) t = Transpose(n) y = MatMul(x, t)", "N, 40", TRANSPOSED, *ROWS,
        s=scales(40))
 stored("images", PRODUCT, "N, 3, 40", STORED, {"x": normal(2, 3, 16)}, s=scales(40), z=np.zeros(40, np.int8))
 IDS = {"x": RANDOM.integers(0, 16, (2, 5))}
 for name, count in (("rows", 16), ("columns", 40)):
-    stored(f"table-{name}", f"n = DequantizeLinear<axis = {count == 40:d}>(w, s) y = Gather(n, x)", "N, T, 40", STORED, IDS, s=scales(count))
+    stored(f"table-{name}", f"n = DequantizeLinear<axis = {count == 40:d}>(w, s) y = Gather(n, x)", "N, T, 40", STORED, IDS,
+           s=scales(count))
 
 # ---- ONNX Runtime's own operators ------------------------------------------------------------------------------------------
 
