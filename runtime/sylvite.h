@@ -76,7 +76,7 @@ typedef struct sylvite_parameter {
 
 /* A compiled kernel, which runs one fused group of layers. Each time that it runs, it does
  * `flops + batch * flops_per_item` floating-point operations and moves `bytes + batch * bytes_per_item`
- * bytes of inputs, weights and outputs. */
+ * bytes of inputs, weights and outputs, where free dimensions other than the batch are one. */
 typedef struct sylvite_kernel {
   const char *name;
   const char *layers; /* names of the model's layers, separated by "; " */

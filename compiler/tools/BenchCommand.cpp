@@ -42,6 +42,8 @@ struct Result {
   size_t runs = 0;
   Times times;
   double flops = 0, peak = 0;
+  /// Whether operations and bytes are known: a library has them for any batch, with other free dimensions of one.
+  bool hasWork = true;
   std::vector<KernelTime> kernels;
 };
 
@@ -159,6 +161,7 @@ static Expected<Result> measure(LoadedLibrary &library, int32_t index, const Ben
     }
   }
   double batch = dims->empty() ? 1 : (*dims)[0];
+  result.hasWork = dims->empty() || llvm::all_of(ArrayRef<int64_t>(*dims).drop_front(), [](int64_t size) { return size == 1; });
   for (int32_t i = 0; i < entry.kernel_count; ++i) {
     KernelTime time;
     time.kernel = &library.info().kernels[entry.first_kernel + i];
@@ -187,6 +190,8 @@ static void printJSON(const sylvite_info &info, const sylvite_entry &entry, cons
     auto writeTimes = [&](const Times &times, double flops) {
       json.attribute("median_seconds", times.median);
       json.attribute("min_seconds", times.minimum);
+      if (!result.hasWork)
+        return;
       json.attribute("flops", flops);
       json.attribute("gflops_per_second", times.getRate(flops) * 1e-9);
       json.attribute("percent_of_peak", 100 * times.getRate(flops) / result.peak);
@@ -199,7 +204,8 @@ static void printJSON(const sylvite_info &info, const sylvite_entry &entry, cons
           json.attribute("layers", time.kernel->layers);
           json.attribute("calls", time.calls);
           writeTimes(time.times, time.flops);
-          json.attribute("bytes", time.bytes);
+          if (result.hasWork)
+            json.attribute("bytes", time.bytes);
         });
     });
   });
@@ -211,25 +217,32 @@ static void printTable(const sylvite_info &info, const sylvite_entry &entry, con
   for (int32_t k = 0; k < entry.dim_count; ++k)
     outs() << entry.dims[k] << " " << result.dims[k] << ", ";
   outs() << result.threads << (result.threads == 1 ? " thread, " : " threads, ") << result.runs << " runs\n"
-         << format("median %.4f ms, min %.4f ms, %.2f GFLOP/s, %.1f %% of the %.1f GFLOP/s that multiply-adds reach here\n\n",
-                   result.times.median * 1e3, result.times.minimum * 1e3, result.times.getRate(result.flops) * 1e-9,
-                   100 * result.times.getRate(result.flops) / result.peak, result.peak * 1e-9);
+         << format("median %.4f ms, min %.4f ms", result.times.median * 1e3, result.times.minimum * 1e3);
+  if (result.hasWork)
+    outs() << format(", %.2f GFLOP/s, %.1f %% of the %.1f GFLOP/s that multiply-adds reach here",
+                     result.times.getRate(result.flops) * 1e-9, 100 * result.times.getRate(result.flops) / result.peak,
+                     result.peak * 1e-9);
+  outs() << "\n\n";
   double total = 0;
   size_t width = 6;
   for (const KernelTime &time : result.kernels) {
     total += time.times.minimum;
     width = std::max(width, StringRef(time.kernel->name).size());
   }
-  outs() << left_justify("kernel", width) << " median ms    min ms  % time   GFLOP/s  % peak    GB/s  layers\n";
+  outs() << left_justify("kernel", width) << " median ms    min ms  % time" << (result.hasWork ? "   GFLOP/s  % peak    GB/s" : "")
+         << "  layers\n";
   std::vector<KernelTime> sorted = result.kernels;
   std::stable_sort(sorted.begin(), sorted.end(),
                    [](const KernelTime &left, const KernelTime &right) { return left.times.minimum > right.times.minimum; });
-  for (const auto &[kernel, times, calls, flops, bytes] : sorted)
+  for (const auto &[kernel, times, calls, flops, bytes] : sorted) {
     outs() << left_justify(kernel->name, width)
-           << format("%10.4f%10.4f  %6.1f  %8.2f  %6.1f  %6.2f  ", times.median * 1e3, times.minimum * 1e3,
-                     100 * times.minimum / std::max(total, 1e-12), times.getRate(flops) * 1e-9,
-                     100 * times.getRate(flops) / result.peak, times.getRate(bytes) * 1e-9)
-           << kernel->layers << "\n";
+           << format("%10.4f%10.4f  %6.1f", times.median * 1e3, times.minimum * 1e3,
+                     100 * times.minimum / std::max(total, 1e-12));
+    if (result.hasWork)
+      outs() << format("  %8.2f  %6.1f  %6.2f", times.getRate(flops) * 1e-9, 100 * times.getRate(flops) / result.peak,
+                       times.getRate(bytes) * 1e-9);
+    outs() << "  " << kernel->layers << "\n";
+  }
 }
 
 Error benchLibrary(const BenchOptions &options) {

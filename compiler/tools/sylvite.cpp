@@ -185,7 +185,7 @@ static int runCommandLine(int argc, char **argv) {
   CLI::App *benchCommand = addCommand(
       app, "bench", "Measure a library: latency, GFLOP/s, % of peak, per kernel.",
       "The peak is measured on the spot: multiply-adds in registers, on as many threads. Rates and the parts of the\n"
-      "time are of the fastest runs.\n\n"
+      "time are of the fastest runs. There are no rates where free dimensions other than the batch are not one.\n\n"
       "Example:\n  sylvite bench build/libdigits.so --threads 2 --batch 32",
       chosen, [&] { return benchLibrary(bench); });
   benchCommand->add_option("library", bench.library, "Shared library made by sylvite compile")->type_name("LIB")->required();
