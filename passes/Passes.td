@@ -201,7 +201,8 @@ def PlanMemory : Pass<"plan-memory", "::mlir::ModuleOp"> {
     Rewrites functions on tensors into host functions on memrefs: arguments and results are buffers
     that the caller passes, parameters are buffers of the library, and every other tensor has an
     offset in an arena, chosen by liveness. An `nn.scan` becomes an `scf.for`: its stacked results are
-    written where they stay, and what it carries is read from one buffer and written to another.
+    written where they stay, and what it carries is read from one buffer and written to another. An
+    `nn.if` becomes an `scf.if` on its condition, whose branches write the results to one place.
   }];
   let dependentDialects = ["::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect",
                            "::mlir::scf::SCFDialect", "::sylvite::halide::HalideDialect"];

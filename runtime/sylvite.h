@@ -85,14 +85,17 @@ typedef struct sylvite_kernel {
   int32_t read_count, write_count; /* tensors that it reads, and writes */
 } sylvite_kernel;
 
-/* Which way a loop goes through its sequences. */
+/* Which way a loop goes through its sequences, or which branch of a choice it is. */
 enum sylvite_direction {
   SYLVITE_FORWARD = 0,
   SYLVITE_BACKWARD = 1,
-  SYLVITE_MIXED = 2 /* through some of them forward, through others backward */
+  SYLVITE_MIXED = 2, /* through some of them forward, through others backward */
+  SYLVITE_IF_TRUE = 3,
+  SYLVITE_IF_FALSE = 4
 };
 
-/* A loop over steps, as of a recurrent layer: a call of its entry runs each of its kernels `steps` times. */
+/* A loop over steps, as of a recurrent layer: a call of its entry runs each of its kernels `steps` times. Or a branch,
+ * of one step, which runs where the condition that it stands under is so. */
 typedef struct sylvite_loop {
   const char *layers;   /* as a kernel's */
   int64_t steps;        /* a size, as in a tensor's shape */

@@ -82,9 +82,9 @@ struct KernelInfo {
 };
 
 /// Which way a loop goes through its sequences, numbered as enum sylvite_direction of the C API.
-enum class Direction : int32_t { Forward = 0, Backward = 1, Mixed = 2 };
+enum class Direction : int32_t { Forward = 0, Backward = 1, Mixed = 2, IfTrue = 3, IfFalse = 4 };
 
-/// A loop of the host program over steps.
+/// A loop of the host program over steps, or a branch of it, of one step.
 struct LoopInfo {
   std::string layers; // as a kernel's
   int64_t steps = 0;  // a size, freeDim(k), or derivedDim

@@ -95,6 +95,8 @@ static LoopInfo describeLoop(Attribute attribute, unsigned firstKernel) {
   info.direction = llvm::StringSwitch<Direction>(fields.getAs<StringAttr>("direction"))
                        .Case("forward", Direction::Forward)
                        .Case("backward", Direction::Backward)
+                       .Case("if_true", Direction::IfTrue)
+                       .Case("if_false", Direction::IfFalse)
                        .Default(Direction::Mixed);
   info.firstKernel = firstKernel + integer("first_kernel");
   info.kernelCount = integer("kernels");

@@ -105,6 +105,10 @@ static StringRef directionName(Direction direction) {
     return "backward";
   case Direction::Mixed:
     return "mixed";
+  case Direction::IfTrue:
+    return "if_true";
+  case Direction::IfFalse:
+    return "if_false";
   }
   llvm_unreachable("every direction has a name");
 }
@@ -237,7 +241,7 @@ static void printKernels(const LibraryDescription &description, const EntryInfo 
   row("total", flops, bytes, "");
 }
 
-/// How many loops over steps an entry has, if any, and a table of them.
+/// How many loops over steps and branches an entry has, if any, and a table of them.
 static void printLoops(const LibraryDescription &description, const EntryInfo &entry) {
   if (entry.loops.empty())
     return;

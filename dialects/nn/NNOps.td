@@ -137,7 +137,7 @@ def NN_GetOp : NN_Op<"get", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterfa
 //===----------------------------------------------------------------------===//
 
 def NN_YieldOp : NN_Op<"yield", [Pure, Terminator, ReturnLike,
-    ParentOneOf<["AttentionOp", "MapOp", "GroupOp", "ScanOp", "LSTMOp", "GRUOp", "SimpleRNNOp"]>]> {
+    ParentOneOf<["AttentionOp", "MapOp", "GroupOp", "IfOp", "ScanOp", "LSTMOp", "GRUOp", "SimpleRNNOp"]>]> {
   let summary = "ends the region of an op";
   let arguments = (ins Variadic<AnyType>:$values);
   let assemblyFormat = "attr-dict $values `:` type($values)";
@@ -224,6 +224,46 @@ def NN_ScanOp : NN_Op<"scan", [
     bool isStackedReversed(unsigned stacked) {
       return getReversed()[getSequences().size() + stacked];
     }
+  }];
+}
+
+def NN_IfOp : NN_Op<"if", [Pure, SingleBlock, NoRegionArguments]> {
+  let summary = "one of two branches, chosen by data";
+  let description = [{
+    The host program reads the condition, runs the branch that it chooses, and no kernel of the other one. The results are
+    what that branch yields; values from above may be used in both. Free dimensions of a result have one size in both.
+    ONNX's If.
+
+    Constraints:
+    - (if_c1) the condition is one bool;
+    - (if_c2) both branches yield the results' types.
+
+    ```mlir
+    %y = nn.if %c : (tensor<i1>) -> tensor<?x8xf32> {
+      %0 = nn.matmul %x, %w : (tensor<?x8xf32>, tensor<8x8xf32>) -> tensor<?x8xf32>
+      nn.yield %0 : tensor<?x8xf32>
+    } else {
+      nn.yield %x : tensor<?x8xf32>
+    }
+    ```
+  }];
+  let arguments = (ins NN_Tensor:$condition);
+  let results = (outs Variadic<NN_Tensor>:$results);
+  let regions = (region SizedRegion<1>:$thenRegion, SizedRegion<1>:$elseRegion);
+  let assemblyFormat = [{
+    $condition attr-dict `:` functional-type($condition, $results) $thenRegion `else` $elseRegion
+  }];
+  let hasCanonicalizer = 1;
+  let hasVerifier = 1;
+  let skipDefaultBuilders = 1;
+  let builders = [
+    /// What each branch yields, next to which `thenBody` and `elseBody` build it.
+    OpBuilder<(ins "::mlir::Value":$condition,
+                   "::llvm::function_ref<::llvm::SmallVector<::mlir::Value>(::mlir::OpBuilder &)>":$thenBody,
+                   "::llvm::function_ref<::llvm::SmallVector<::mlir::Value>(::mlir::OpBuilder &)>":$elseBody)>
+  ];
+  let extraClassDeclaration = [{
+    ::mlir::OperandRange getYielded(::mlir::Region &branch) { return branch.front().getTerminator()->getOperands(); }
   }];
 }
 

@@ -57,6 +57,7 @@ private:
   LogicalResult emitBlock(Block &block);
   LogicalResult emitOp(Operation &op);
   LogicalResult emitLoop(scf::ForOp loop);
+  LogicalResult emitChoice(scf::IfOp choice);
   LogicalResult emitScalar(Operation &op);
   void emitCopy(memref::CopyOp copy);
   LogicalResult emitLaunch(halide::LaunchOp launch);
@@ -287,6 +288,27 @@ LogicalResult HostEmitter::emitLoop(scf::ForOp loop) {
   return success();
 }
 
+/// A choice as blocks: two branches, exit. The status of the last launch goes with it.
+LogicalResult HostEmitter::emitChoice(scf::IfOp choice) {
+  Block *before = b.getInsertionBlock();
+  Region *region = before->getParent();
+  Block *branches[] = {b.createBlock(region, region->end()), b.createBlock(region, region->end())};
+  Block *exit = b.createBlock(region, region->end(), ArrayRef<Type>(i32), loc);
+  b.setInsertionPointToEnd(before);
+  LLVM::CondBrOp::create(b, loc, values.lookup(choice.getCondition()), branches[0], branches[1]);
+  Value first = status;
+  for (auto [branch, body] : llvm::zip_equal(branches, choice.getRegions())) {
+    status = first;
+    b.setInsertionPointToEnd(branch);
+    if (failed(emitBlock(body->front())))
+      return failure();
+    LLVM::BrOp::create(b, loc, status, exit);
+  }
+  status = exit->getArgument(0);
+  b.setInsertionPointToEnd(exit);
+  return success();
+}
+
 LogicalResult HostEmitter::emitBlock(Block &block) {
   for (Operation &op : block.without_terminator()) {
     loc = op.getLoc();
@@ -328,6 +350,11 @@ LogicalResult HostEmitter::emitOp(Operation &op) {
     return emitLaunch(launch);
   } else if (auto loop = dyn_cast<scf::ForOp>(op)) {
     return emitLoop(loop);
+  } else if (auto load = dyn_cast<memref::LoadOp>(op)) { // a bool
+    Value byte = LLVM::LoadOp::create(b, loc, b.getI8Type(), memories[load.getMemref()].pointer);
+    values[load] = LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::ne, byte, constant(b.getI8Type(), 0));
+  } else if (auto choice = dyn_cast<scf::IfOp>(op)) {
+    return emitChoice(choice);
   } else if (auto copy = dyn_cast<memref::CopyOp>(op)) {
     emitCopy(copy);
   } else {
@@ -407,18 +434,23 @@ LogicalResult HostEmitter::emitEntry(func::FuncOp function) {
       emitted->setAttr(attribute, value);
   // The kernels in the order of their indices, which follow those of the functions before.
   SmallVector<Attribute> kernels, loops;
-  auto describeLoop = [&](scf::ForOp loop) {
+  auto describeLoop = [&](Region &body, Attribute steps, Attribute direction, int64_t first) {
     int64_t count = 0;
     SetVector<Attribute> layers;
-    loop.walk([&](halide::LaunchOp launch) {
+    body.walk([&](halide::LaunchOp launch) {
       ++count;
       layers.insert_range(launch->getAttrOfType<ArrayAttr>("layers"));
     });
     loops.push_back(b.getDictionaryAttr({b.getNamedAttr("layers", b.getArrayAttr(layers.getArrayRef())),
-                                         b.getNamedAttr("steps", loop->getAttr("steps")),
-                                         b.getNamedAttr("direction", loop->getAttr("direction")),
-                                         b.getNamedAttr("first_kernel", b.getI64IntegerAttr(kernels.size())),
+                                         b.getNamedAttr("steps", steps), b.getNamedAttr("direction", direction),
+                                         b.getNamedAttr("first_kernel", b.getI64IntegerAttr(first)),
                                          b.getNamedAttr("kernels", b.getI64IntegerAttr(count))}));
+    return first + count;
+  };
+  auto describeChoice = [&](scf::IfOp choice) {
+    Attribute once = b.getI64IntegerAttr(1);
+    int64_t next = describeLoop(choice.getThenRegion(), once, b.getStringAttr("if_true"), kernels.size());
+    describeLoop(choice.getElseRegion(), once, b.getStringAttr("if_false"), next);
   };
   auto describeKernel = [&](halide::LaunchOp launch) {
     kernels.push_back(b.getDictionaryAttr(
@@ -431,7 +463,9 @@ LogicalResult HostEmitter::emitEntry(func::FuncOp function) {
   };
   function.walk<WalkOrder::PreOrder>([&](Operation *op) {
     if (auto loop = dyn_cast<scf::ForOp>(op))
-      describeLoop(loop);
+      describeLoop(loop.getRegion(), loop->getAttr("steps"), loop->getAttr("direction"), kernels.size());
+    else if (auto choice = dyn_cast<scf::IfOp>(op))
+      describeChoice(choice);
     else if (auto launch = dyn_cast<halide::LaunchOp>(op))
       describeKernel(launch);
   });

@@ -8,7 +8,7 @@
 //
 // In a loop (nn.scan) a step writes its slice of a stacked result where it stays. What is carried needs no copy either: a
 // step reads one buffer and writes another, and they change places; a carried value that is stacked too is read from the
-// slice of the step before.
+// slice of the step before. A branch (nn.if) writes its results where both branches do.
 //
 // A kernel that may write over the old value of a parameter which it updates does.
 //
@@ -62,6 +62,11 @@ LogicalResult MemoryPlan::computeShapes(Block &block) {
       if (failed(computeShapes(scan.getBody().front())))
         return failure();
       inferScanResults(scan, shapes);
+    } else if (auto branches = dyn_cast<nn::IfOp>(op)) {
+      for (Region *branch : branches.getRegions())
+        if (failed(computeShapes(branch->front())))
+          return failure();
+      inferIfResults(branches, shapes);
     } else {
       return op.emitError("internal error: '") << op.getName() << "' in a host function";
     }
@@ -125,26 +130,36 @@ LogicalResult MemoryPlan::checkUpdates() {
   return success();
 }
 
+/// Whether kernels of `block` compute `value`, which then may be written anywhere.
+static bool isComputedIn(Block *block, Value value) {
+  return isa_and_nonnull<halide::CallOp, nn::IfOp>(value.getDefiningOp()) && value.getParentBlock() == block;
+}
+
 /// Decides which values of the loop's body need no memory of their own.
 void MemoryPlan::placeResults(nn::ScanOp scan) {
   Block *body = &scan.getBody().front();
   unsigned numCarried = scan.getInitial().size();
-  auto computedInBody = [&](Value value) {
-    return value.getDefiningOp<halide::CallOp>() && value.getParentBlock() == body;
-  };
   auto sliceOf = [&](Value stacked) {
     return scan.getYielded()[cast<OpResult>(stacked).getResultNumber()];
   };
   for (auto [yielded, result] : llvm::zip(scan.getYielded().drop_front(numCarried), scan.getStacked()))
-    if (Value value = viewed(yielded); computedInBody(value))
+    if (Value value = viewed(yielded); isComputedIn(body, value))
       stackedAs.try_emplace(value, result);
   for (auto [yielded, result] : llvm::zip(scan.getYielded(), scan.getResults().take_front(numCarried))) {
     Value value = viewed(yielded), stacked = stackedAs.lookup(value);
     if (stacked && sliceOf(stacked).getType() == yielded.getType())
       lastSliceOf[result] = stacked;
-    else if (!stacked && computedInBody(value))
+    else if (!stacked && isComputedIn(body, value))
       carriedAs.try_emplace(value, result);
   }
+}
+
+/// The same for the values of the branches.
+void MemoryPlan::placeResults(nn::IfOp branches) {
+  for (Region *branch : branches.getRegions())
+    for (auto [yielded, result] : llvm::zip_equal(branches.getYielded(*branch), branches.getResults()))
+      if (Value value = viewed(yielded); isComputedIn(&branch->front(), value))
+        carriedAs.try_emplace(value, result);
 }
 
 /// Numbers all ops and finds the last use of each owner of memory. What is used in a loop, but defined
@@ -154,8 +169,9 @@ void MemoryPlan::computeLives() {
   auto number = [&](auto &&self, Block &block) -> void {
     for (Operation &op : block) {
       position[&op] = next++;
-      if (auto scan = dyn_cast<nn::ScanOp>(op))
-        self(self, scan.getBody().front());
+      if (isa<nn::IfOp, nn::ScanOp>(op))
+        for (Region &region : op.getRegions())
+          self(self, region.front());
       end[&op] = next - 1;
     }
   };
@@ -305,17 +321,18 @@ void MemoryPlan::planUpdates() {
 
 void MemoryPlan::planArena() {
   function.walk([&](nn::ScanOp scan) { placeResults(scan); });
+  function.walk([&](nn::IfOp branches) { placeResults(branches); });
   computeLives();
-  // A result that a kernel or a loop's steps compute is written where the caller wants it.
+  // A result that a kernel, a branch or a loop's steps compute is written where the caller wants it.
   for (auto [i, operand] : llvm::enumerate(
            function.getBody().front().getTerminator()->getOperands().take_front(numOutputs))) {
     Value value = viewed(operand);
-    if (isa_and_nonnull<halide::CallOp, nn::ScanOp>(value.getDefiningOp()) && !isCarried(value))
+    if (isa_and_nonnull<halide::CallOp, nn::IfOp, nn::ScanOp>(value.getDefiningOp()) && !isCarried(value))
       outputs.try_emplace(value, i);
   }
   planUpdates();
   function.walk<WalkOrder::PreOrder>([&](Operation *op) {
-    if (isa<halide::CallOp, nn::ScanOp>(op))
+    if (isa<halide::CallOp, nn::IfOp, nn::ScanOp>(op))
       for (Value value : op->getResults())
         if (!outputs.count(value) && !inPlace.count(value) && !stackedAs.count(value) && !carriedAs.count(value) &&
             !lastSliceOf.count(value))

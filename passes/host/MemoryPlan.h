@@ -83,7 +83,7 @@ public:
   /// Values that are written over the parameter which they update: its index.
   llvm::DenseMap<mlir::Value, unsigned> inPlace;
   /// Values of a loop's body that are written into a slice of a stacked result of the loop, or into the
-  /// buffer of the next carried value: that result.
+  /// buffer of the next carried value, and values of a branch that are written where its result is: that result.
   llvm::DenseMap<mlir::Value, mlir::Value> stackedAs, carriedAs;
   /// Carried results that are the last slice of a stacked one.
   llvm::DenseMap<mlir::Value, mlir::Value> lastSliceOf;
@@ -97,6 +97,7 @@ private:
   void planUpdates();
   void planArena();
   void placeResults(nn::ScanOp scan);
+  void placeResults(nn::IfOp branches);
   void computeLives();
   void place(mlir::Value value);
   mlir::Value findOverwritten(mlir::OpResult result);

@@ -4,7 +4,7 @@
 // a view of the arena, of a parameter, or of what the caller passes.
 //
 // A loop (nn.scan) becomes scf.for, which carries buffers: of a carried value the one that a step reads, that which it
-// writes, and that which the next one will write.
+// writes, and that which the next one will write. A choice (nn.if) becomes scf.if on the condition, which it reads from memory.
 //
 // A function may change what the model keeps: a parameter (a result with `nn.update`), or a state (`nn.state`). New values
 // that no kernel writes over the old ones are copied there when everything else is done, because all reads see the old one.
@@ -40,9 +40,15 @@ private:
   void writeConstraints(OpBuilder &b, func::FuncOp host, ArrayAttr constraints);
   void describeTensors(func::FuncOp host);
   void writeUpdates(OpBuilder &b);
-  void writeBlock(OpBuilder &b, Block &block);
+  /// Where what a block yields goes, and whether its kernels write it there; else it is copied at the end.
+  struct Target {
+    Value yielded, memory;
+    bool isWrittenThere;
+  };
+  void writeBlock(OpBuilder &b, Block &block, ArrayRef<Target> targets = {});
   void writeCall(OpBuilder &b, halide::CallOp call);
   void writeScan(OpBuilder &b, nn::ScanOp scan);
+  void writeIf(OpBuilder &b, nn::IfOp branches);
 
   /// Bytes from the start of the arena.
   Value offsetOf(MemoryPlan::Place place, unsigned copy = 0) {
@@ -194,7 +200,10 @@ Value HostWriter::sliceView(OpBuilder &b, Location loc, Value memory, Value inde
   return memref::SubViewOp::create(b, loc, type, memory, starts, sizes, strides);
 }
 
-void HostWriter::writeBlock(OpBuilder &b, Block &block) {
+void HostWriter::writeBlock(OpBuilder &b, Block &block, ArrayRef<Target> targets) {
+  for (const Target &target : targets)
+    if (target.isWrittenThere)
+      memories.map(viewed(target.yielded), target.memory);
   for (Operation &op : block.without_terminator()) {
     if (auto reshape = dyn_cast<nn::ReshapeOp>(op))
       memories.map(reshape.getResult(), viewAs(b, op.getLoc(), reshape.getResult()));
@@ -202,7 +211,12 @@ void HostWriter::writeBlock(OpBuilder &b, Block &block) {
       writeCall(b, call);
     else if (auto scan = dyn_cast<nn::ScanOp>(op))
       writeScan(b, scan);
+    else if (auto branches = dyn_cast<nn::IfOp>(op))
+      writeIf(b, branches);
   }
+  for (const Target &target : targets)
+    if (!target.isWrittenThere)
+      memref::CopyOp::create(b, block.getParentOp()->getLoc(), memories.lookup(target.yielded), target.memory);
 }
 
 void HostWriter::writeCall(OpBuilder &b, halide::CallOp call) {
@@ -311,23 +325,15 @@ void HostWriter::writeScan(OpBuilder &b, nn::ScanOp scan) {
     for (auto [j, stacked] : llvm::enumerate(scan.getStacked()))
       slices.push_back(sliceView(b, loc, memories.lookup(stacked), indexOf(scan.isStackedReversed(j)),
                                  scan.getYielded()[numCarried + j]));
-    // Kernels of the body write what is yielded where it goes; the rest is copied there at the end.
-    SmallVector<std::pair<Value, Value>> copies;
-    auto place = [&](Value yielded, Value result, const DenseMap<Value, Value> &writtenAs, Value memory) {
-      Value value = viewed(yielded);
-      if (writtenAs.lookup(value) == result)
-        memories.map(value, memory);
-      else
-        copies.push_back({yielded, memory});
-    };
-    for (auto [j, stacked] : llvm::enumerate(scan.getStacked()))
-      place(scan.getYielded()[numCarried + j], stacked, plan.stackedAs, slices[j]);
+    SmallVector<Target> targets;
+    for (auto [j, stacked] : llvm::enumerate(scan.getStacked())) {
+      Value yielded = scan.getYielded()[numCarried + j];
+      targets.push_back({yielded, slices[j], plan.stackedAs.lookup(viewed(yielded)) == stacked});
+    }
     for (unsigned i = 0; i < numCarried; ++i)
-      if (!isLastSlice(i))
-        place(scan.getYielded()[i], scan.getResult(i), plan.carriedAs, target[i]);
-    writeBlock(b, scan.getBody().front());
-    for (auto [yielded, memory] : copies)
-      memref::CopyOp::create(b, loc, memories.lookup(yielded), memory);
+      if (Value yielded = scan.getYielded()[i]; !isLastSlice(i))
+        targets.push_back({yielded, target[i], plan.carriedAs.lookup(viewed(yielded)) == scan.getResult(i)});
+    writeBlock(b, scan.getBody().front(), targets);
     SmallVector<Value> next;
     for (unsigned i = 0, k = 0; i < numCarried; ++i) {
       if (isLastSlice(i)) {
@@ -349,6 +355,24 @@ void HostWriter::writeScan(OpBuilder &b, nn::ScanOp scan) {
   for (unsigned i = 0, k = 0; i < numCarried; ++i) {
     memories.map(scan.getResult(i), loop.getResult(k));
     k += isLastSlice(i) ? 1 : 3;
+  }
+}
+
+void HostWriter::writeIf(OpBuilder &b, nn::IfOp branches) {
+  Location loc = branches.getLoc();
+  for (Value result : branches.getResults()) {
+    if (auto output = plan.outputs.find(result); output != plan.outputs.end())
+      memories.map(result, results[output->second]);
+    memories.map(result, viewAs(b, loc, result));
+  }
+  Value condition = memref::LoadOp::create(b, loc, memories.lookup(branches.getCondition()));
+  auto choice = scf::IfOp::create(b, loc, condition, /*withElseRegion=*/true);
+  for (auto [branch, region] : llvm::zip_equal(branches.getRegions(), choice.getRegions())) {
+    SmallVector<Target> targets;
+    for (auto [yielded, result] : llvm::zip_equal(branches.getYielded(*branch), branches.getResults()))
+      targets.push_back({yielded, memories.lookup(result), plan.carriedAs.lookup(viewed(yielded)) == result});
+    OpBuilder inner(region->front().getTerminator());
+    writeBlock(inner, branch->front(), targets);
   }
 }
 

@@ -38,6 +38,7 @@ public:
 private:
   LogicalResult visit(Block &block);
   LogicalResult visitScan(nn::ScanOp scan);
+  LogicalResult visitIf(nn::IfOp branches);
   void checkOperands(Operation &op);
   void requireElements(Operation &op, ArrayRef<AffineExpr> result);
   ShapeExpr &shapeOf(Value value) { return shapes[value]; }
@@ -318,11 +319,28 @@ LogicalResult SizeChecker::visitScan(nn::ScanOp scan) {
   return success();
 }
 
+LogicalResult SizeChecker::visitIf(nn::IfOp branches) {
+  for (Region *branch : branches.getRegions())
+    if (failed(visit(branch->front())))
+      return failure();
+  for (auto [yes, no] : llvm::zip_equal(branches.getYielded(branches.getThenRegion()),
+                                        branches.getYielded(branches.getElseRegion())))
+    for (auto [left, right] : llvm::zip_equal(shapeOf(yes), shapeOf(no)))
+      requireEqual(left, right);
+  inferIfResults(branches, shapes);
+  return success();
+}
+
 LogicalResult SizeChecker::visit(Block &block) {
   for (Operation &op : block.without_terminator()) {
     loc = op.getLoc();
     if (auto scan = dyn_cast<nn::ScanOp>(op)) {
       if (failed(visitScan(scan)))
+        return failure();
+      continue;
+    }
+    if (auto branches = dyn_cast<nn::IfOp>(op)) {
+      if (failed(visitIf(branches)))
         return failure();
       continue;
     }

@@ -39,7 +39,10 @@ public:
 private:
   void add(Value value, Value gradient);
   LogicalResult visit(Operation &op);
+  LogicalResult visit(IfOp branches);
   LogicalResult visit(ScanOp scan);
+  /// The active values from above that the regions of `op` read, as gradients may flow to them.
+  llvm::SetVector<Value> capturedBy(Operation *op);
   /// Whether `op` depends on what is wanted.
   bool isActive(Operation &op);
 
@@ -101,6 +104,8 @@ LogicalResult BackwardPass::visit(Operation &op) {
     given.push_back(gradients.lookup(result));
   if (llvm::none_of(given, [](Value gradient) { return bool(gradient); }))
     return success();
+  if (auto branches = dyn_cast<IfOp>(op))
+    return visit(branches);
   if (auto scan = dyn_cast<ScanOp>(op))
     return visit(scan);
   auto differentiable = dyn_cast<DifferentiableOpInterface>(op);
@@ -175,17 +180,59 @@ static void keepDear(ScanOp forward, ScanOp &backward) {
   backward = reading;
 }
 
+llvm::SetVector<Value> BackwardPass::capturedBy(Operation *op) {
+  llvm::SetVector<Value> captured; // active values are all from above
+  for (Region &region : op->getRegions())
+    for (Operation &inner : region.front())
+      forEachRead(inner, [&](Value value) {
+        if (active.contains(value) && isSmooth(value))
+          captured.insert(value);
+      });
+  return captured;
+}
+
+/// The backward pass chooses as the forward pass did. A branch of it computes what it needs of the other's again.
+LogicalResult BackwardPass::visit(IfOp branches) {
+  Location loc = branches.getLoc();
+  llvm::SetVector<Value> captured = capturedBy(branches);
+  if (captured.empty())
+    return success();
+  LogicalResult status = success();
+  auto body = [&](Region &branch) {
+    return [&](OpBuilder &inner) {
+      IRMapping mapping;
+      for (Operation &op : branch.front().without_terminator())
+        inner.clone(op, mapping);
+      SmallVector<Seed> seeds;
+      for (auto [yielded, result] : llvm::zip_equal(branches.getYielded(branch), branches.getResults()))
+        if (Value gradient = gradients.lookup(result))
+          seeds.push_back({mapping.lookupOrDefault(yielded), gradient});
+      auto found = differentiate(inner, seeds, captured.getArrayRef());
+      if (failed(found)) {
+        status = failure();
+        found = SmallVector<Value>(captured.size());
+      }
+      TensorBuilder t(loc, inner);
+      for (auto [value, gradient] : llvm::zip_equal(captured, *found))
+        if (!gradient)
+          gradient = t.fullLike(0, value);
+      return *found;
+    };
+  };
+  auto backward = IfOp::create(builder, loc, branches.getCondition(), body(branches.getThenRegion()),
+                               body(branches.getElseRegion()));
+  if (failed(status))
+    return failure();
+  for (auto [value, gradient] : llvm::zip_equal(captured, backward.getResults()))
+    add(value, gradient);
+  return success();
+}
+
 LogicalResult BackwardPass::visit(ScanOp scan) {
   Location loc = scan.getLoc();
   TensorBuilder b(loc, builder);
   unsigned numCarried = scan.getInitial().size(), numSequences = scan.getSequences().size();
-  llvm::SetVector<Value> captured; // active values are all from above
-  for (Operation &op : scan.getBody().front())
-    forEachRead(op, [&](Value value) {
-      if (active.contains(value) && isSmooth(value))
-        captured.insert(value);
-    });
-
+  llvm::SetVector<Value> captured = capturedBy(scan);
   SmallVector<unsigned> recorded, smoothCarried, wantedSequences;
   for (unsigned i = 0; i < numCarried; ++i) {
     if (!scan.getCarriedArguments()[i].use_empty())

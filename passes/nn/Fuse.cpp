@@ -132,7 +132,7 @@ ConvOp windowOf(Operation *op) {
 }
 
 /// Ops that stand outside kernels: they compute nothing, or hold kernels.
-bool isView(Operation *op) { return isa<ReshapeOp, GetOp, GroupOp, ScanOp>(op); }
+bool isView(Operation *op) { return isa<ReshapeOp, GetOp, GroupOp, IfOp, ScanOp>(op); }
 
 /// The only user of `op`, if it runs as often: what a loop reads stays before it.
 Operation *onlyUserBeside(Operation *op) {
@@ -367,13 +367,17 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
       return signalPassFailure();
 
     SmallVector<Block *> blocks{&getOperation().getBody().front()};
-    getOperation().walk([&](ScanOp scan) { blocks.push_back(&scan.getBody().front()); });
+    getOperation().walk([&](Operation *op) {
+      if (isa<IfOp, ScanOp>(op))
+        for (Region &region : op->getRegions())
+          blocks.push_back(&region.front());
+    });
     for (Block *block : blocks)
       if (failed(fuse(*block)))
         return signalPassFailure();
   }
 
-  /// Groups the ops of one block: a model, or the body of a loop.
+  /// Groups the ops of one block: a model, the body of a loop, or a branch.
   LogicalResult fuse(Block &body) {
     SmallVector<SmallVector<Operation *>> groups;
     SmallPtrSet<Operation *, 32> taken;

@@ -58,9 +58,11 @@ private:
     // Ops that run once, and those of their results that the rest of the model reads.
     SmallVector<Operation *> constant;
     SmallVector<Value> results;
-    for (Operation &op : function.getBody().front().without_terminator())
-      if (!isa<GetOp>(op) && isConstant(op.getResult(0), updated))
-        constant.push_back(&op);
+    function.walk<WalkOrder::PreOrder>([&](Operation *op) { // in loops and branches too
+      if (!isa<GetOp>(op) && op->getNumResults() > 0 && isConstant(op->getResult(0), updated))
+        constant.push_back(op);
+      return isa<GroupOp>(op) ? WalkResult::skip() : WalkResult::advance();
+    });
     SmallPtrSet<Operation *, 16> inside(constant.begin(), constant.end());
     for (Operation *op : constant)
       for (Value result : op->getResults())
@@ -104,9 +106,10 @@ private:
     keys.clear(); // of ops that go
     for (Operation *op : llvm::reverse(constant))
       op->erase();
-    for (GetOp get : llvm::make_early_inc_range(function.getOps<GetOp>()))
+    function.walk([](GetOp get) {
       if (get.use_empty())
         get.erase();
+    });
   }
 
   llvm::StringSet<> updated; ///< parameters that are not constant

@@ -287,6 +287,7 @@ struct Simplify : sylvite::impl::SimplifyBase<Simplify> {
     MapOp::getCanonicalizationPatterns(patterns, context);
     FullOp::getCanonicalizationPatterns(patterns, context);
     ReshapeOp::getCanonicalizationPatterns(patterns, context);
+    IfOp::getCanonicalizationPatterns(patterns, context);
     ScanOp::getCanonicalizationPatterns(patterns, context);
     TransposeOp::getCanonicalizationPatterns(patterns, context);
     if (failed(applyPatterns(getOperation(), std::move(patterns))))

@@ -41,6 +41,8 @@ static StringRef symbolOf(func::FuncOp function, Value value, unsigned dim) {
         return symbolOf(function, scan.getInitial()[i], dim - 1);
     return "";
   }
+  if (auto branches = dyn_cast<IfOp>(op))
+    return symbolOf(function, branches.getYielded(branches.getThenRegion())[cast<OpResult>(value).getResultNumber()], dim);
   auto shaped = dyn_cast<ShapeOpInterface>(op);
   if (!shaped)
     return "";

@@ -82,14 +82,19 @@ void sylvite::inferScanResults(ScanOp scan, DenseMap<Value, ShapeExpr> &shapes) 
   }
 }
 
+void sylvite::inferIfResults(IfOp branches, DenseMap<Value, ShapeExpr> &shapes) {
+  for (auto [yielded, result] : llvm::zip_equal(branches.getYielded(branches.getThenRegion()), branches.getResults()))
+    copyShape(shapes, yielded, result);
+}
+
 /// Whether all that `value` is computed from are parameters that `accepts`.
 static bool dependsOnlyOn(Value value, function_ref<bool(GetOp)> accepts) {
   SmallVector<Value> worklist{value};
   SmallPtrSet<Operation *, 16> seen;
   while (!worklist.empty()) {
     Operation *op = worklist.pop_back_val().getDefiningOp();
-    // A loop reads values that are not its operands.
-    if (!op || !isa_and_nonnull<NNDialect>(op->getDialect()) || isa<ScanOp>(op))
+    // A loop or a branch reads values that are not its operands.
+    if (!op || !isa_and_nonnull<NNDialect>(op->getDialect()) || isa<IfOp, ScanOp>(op))
       return false;
     if (auto get = dyn_cast<GetOp>(op)) {
       if (!accepts(get))

@@ -44,6 +44,8 @@ llvm::LogicalResult inferArguments(mlir::func::FuncOp function, llvm::SmallVecto
 /// Gives what the body of a loop gets its shapes, and when those of the body are known, the loop's results.
 void inferScanArguments(nn::ScanOp scan, llvm::DenseMap<mlir::Value, nn::ShapeExpr> &shapes);
 void inferScanResults(nn::ScanOp scan, llvm::DenseMap<mlir::Value, nn::ShapeExpr> &shapes);
+/// The same for the results of branches: those of what the first yields.
+void inferIfResults(nn::IfOp branches, llvm::DenseMap<mlir::Value, nn::ShapeExpr> &shapes);
 
 /// What `op` computes from its operands, regions included, as text without locations and names: equal text, equal
 /// computation.

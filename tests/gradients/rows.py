@@ -115,6 +115,20 @@ class Row:
         return self.op("nn.map (" + ", ".join("{}" for _ in operands) + ")", *operands, shape=shape, element=element,
                        region=region)
 
+    def branch(self, condition, bodies, shapes):
+        """nn.if. Each of the two `bodies` adds ops and returns what it yields; `shapes` are those of the results."""
+        results = [Tensor(self.fresh(), shape, "f64") for shape in shapes]
+        types = ", ".join(result.type for result in results)
+        branches = []
+        for body in bodies:
+            outer, self.lines = self.lines, []
+            yielded = body()
+            branches.append("\n".join([*self.lines, f"nn.yield {', '.join(map(str, yielded))} : {types}"]))
+            self.lines = outer
+        self.lines.append(f"{', '.join(map(str, results))} = nn.if {condition} : ({condition.type}) -> ({types}) {{\n{branches[0]}\n}} "
+                          f"else {{\n{branches[1]}\n}}")
+        return results
+
     def scan(self, carried, sequences, body, stacked=(), reversed=None, shapes=None):
         """nn.scan. `body(carried, slices)` adds ops and returns what it yields; `stacked` has the shapes of the stacked
         slices; `reversed` is as in the op."""

@@ -548,7 +548,7 @@ for name, (mode, coordinates, size, sizes) in {
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Loops
+# Branches and loops
 # ---------------------------------------------------------------------------------------------------------------------
 
 STEPS = 4
@@ -558,6 +558,28 @@ def cell(c, h, x, w):
     """tanh(h w + x)"""
     product = c.op("nn.matmul {}, {}", h, w, shape=h.shape)
     return c.map((product, x), ["arith.addf {0}, {1}", "math.tanh {2}"])
+
+
+for holds in (True, False):
+    @row("branch", f"captured_{holds}")
+    def _(c, holds=holds):
+        condition, x, y, w = c.input(values=holds, element="i1"), c.input(BATCH, 3), c.input(BATCH, 3), c.input(3, 3)
+        return c.branch(condition, [lambda: [cell(c, x, y, w), y], lambda: [x, square(c, cell(c, y, x, w))]],
+                        [(BATCH, 3), (BATCH, 3)])
+
+    @row("branch", f"in_loop_{holds}")
+    def _(c, holds=holds):
+        condition, h0, xs, w = c.input(values=holds, element="i1"), c.input(BATCH, 3), c.input(STEPS, BATCH, 3), c.input(3, 3)
+        return c.scan([h0], [xs], lambda h, x: c.branch(condition, [lambda: [cell(c, h[0], x[0], w)],
+                                                                    lambda: [c.map((h[0], x[0]), ["arith.mulf {0}, {1}"])]],
+                                                        [h0.shape]))
+
+
+@row("branch", "loop_in_it")
+def _(c):
+    condition, h0, xs, w = c.input(values=True, element="i1"), c.input(BATCH, 3), c.input(STEPS, BATCH, 3), c.input(3, 3)
+    return c.branch(condition, [lambda: c.scan([h0], [xs], lambda h, x: [cell(c, h[0], x[0], w)]), lambda: [square(c, h0)]],
+                    [h0.shape])
 
 
 @row("scan", "carried_and_captured")

@@ -120,3 +120,17 @@ func.func @others_ask(%h: tensor<4xf32>, %x: tensor<?x4xf32> {nn.dims = ["steps"
   %1 = nn.conv %y, %f {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 1, 1>, padding_high = array<i64: 1, 1>} : (tensor<?x?x8x3xf32>, tensor<3x3x3x4xf32>) -> tensor<?x?x8x4xf32>
   return %0 : tensor<4xf32>
 }
+
+// -----
+
+// Both branches give a result one size.
+// CHECK-LABEL: func.func @branches
+// CHECK-SAME: text = "the model needs n = m"
+func.func @branches(%c: tensor<i1>, %x: tensor<?xf32> {nn.dims = ["n"]}, %y: tensor<?xf32> {nn.dims = ["m"]}) -> tensor<?xf32> {
+  %0 = nn.if %c : (tensor<i1>) -> tensor<?xf32> {
+    nn.yield %x : tensor<?xf32>
+  } else {
+    nn.yield %y : tensor<?xf32>
+  }
+  return %0 : tensor<?xf32>
+}

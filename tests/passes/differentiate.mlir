@@ -76,6 +76,31 @@ func.func @forward(%h0: tensor<2x4xf32> {nn.name = "h"}, %xs: tensor<5x2x4xf32> 
 
 // -----
 
+// A choice: the backward one is made as the forward one was, and gives zeros where a branch does not read what the other does.
+// CHECK-LABEL: func.func @pullback
+// CHECK: %[[B:.*]]:2 = nn.if %arg0 : (tensor<i1>) -> (tensor<2x4xf32>, tensor<4x4xf32>) {
+// CHECK: %[[WT:.*]] = nn.transpose %{{.*}} [1, 0]
+// CHECK: %[[DX:.*]] = nn.matmul %arg2, %[[WT]]
+// CHECK: %[[DW:.*]] = nn.matmul %arg1, %arg2 {transpose_lhs}
+// CHECK: nn.yield %[[DX]], %[[DW]]
+// CHECK: } else {
+// CHECK: %[[ZEROS:.*]] = nn.full 0.0{{.*}} to tensor<4x4xf32>
+// CHECK: nn.yield %arg2, %[[ZEROS]]
+// CHECK: return %[[B]]#0, %[[B]]#1
+nn.parameter trainable @w : tensor<4x4xf32>
+func.func @forward(%c: tensor<i1> {nn.name = "c"}, %x: tensor<2x4xf32> {nn.name = "x"}) -> tensor<2x4xf32> {
+  %w = nn.get @w : tensor<4x4xf32>
+  %0 = nn.if %c : (tensor<i1>) -> tensor<2x4xf32> {
+    %1 = nn.matmul %x, %w : (tensor<2x4xf32>, tensor<4x4xf32>) -> tensor<2x4xf32>
+    nn.yield %1 : tensor<2x4xf32>
+  } else {
+    nn.yield %x : tensor<2x4xf32>
+  }
+  return %0 : tensor<2x4xf32>
+}
+
+// -----
+
 // The gradient of relu is seen from its result: what it was computed from need not be kept.
 // CHECK-LABEL: func.func @pullback
 // CHECK: %[[Y:.*]] = nn.map(%arg0)

@@ -80,3 +80,26 @@ func.func @forward(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
   }
   return %3 : tensor<4x8xf32>
 }
+
+// -----
+
+// So does what a branch computes of parameters only.
+// CHECK: func.func @prepare() -> (tensor<8x4xf32> {nn.name = "prepared/0"}) {
+// CHECK: nn.transpose
+// CHECK: func.func @forward
+// CHECK-NOT: nn.transpose
+// CHECK: nn.if
+// CHECK-NEXT: %[[P:.*]] = nn.get @"prepared/0"
+// CHECK-NEXT: nn.matmul %arg1, %[[P]]
+nn.parameter trainable @w : tensor<4x8xf32>
+func.func @forward(%c: tensor<i1>, %x: tensor<?x8xf32>, %y: tensor<?x4xf32>) -> tensor<?x4xf32> {
+  %w = nn.get @w : tensor<4x8xf32>
+  %0 = nn.if %c : (tensor<i1>) -> tensor<?x4xf32> {
+    %1 = nn.transpose %w [1, 0] : (tensor<4x8xf32>) -> tensor<8x4xf32>
+    %2 = nn.matmul %x, %1 : (tensor<?x8xf32>, tensor<8x4xf32>) -> tensor<?x4xf32>
+    nn.yield %2 : tensor<?x4xf32>
+  } else {
+    nn.yield %y : tensor<?x4xf32>
+  }
+  return %0 : tensor<?x4xf32>
+}

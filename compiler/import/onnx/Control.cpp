@@ -1,7 +1,7 @@
 //===- Control.cpp - control flow and sequences ---------------------------===//
 //
-// Rows for If, Loop, Scan and for sequences and optionals. A known condition chooses its branch, and both branches of a
-// condition that depends on the input are computed. Short loops are unrolled, so that what is known of a step's sizes and
+// Rows for If, Loop, Scan and for sequences and optionals. A known condition chooses its branch while the model is imported,
+// one that depends on the input when it runs. Short loops are unrolled, so that what is known of a step's sizes and
 // conditions stays known; long ones, and those as long as a free dimension, become loops of the dialect. Sequences are
 // lists of tensors while the model is imported.
 //
@@ -37,36 +37,10 @@ static void conditional(NodeBuilder &b) {
       b.result(tensor);
     return;
   }
-  // A branch may be one for other shapes than those at hand, and then is no choice.
-  std::string whyNotThen, whyNotElse;
-  auto whenTrue = b.trySubgraph(*then, whyNotThen), whenFalse = b.trySubgraph(*otherwise, whyNotElse);
-  if (!whenTrue && !whenFalse)
-    return void(b.error() << "both of its branches fail: " << whyNotThen);
-  if (!whenTrue || !whenFalse) {
-    emitWarning(UnknownLoc::get(b.state.context))
-        << describe(b.node) << ": its condition is taken to be " << (whenTrue ? "true" : "false")
-        << ", for the other branch is not possible: " << (whenTrue ? whyNotElse : whyNotThen);
-    for (Tensor *tensor : whenTrue ? *whenTrue : *whenFalse)
-      b.result(tensor);
-    return;
-  }
-  SmallVector<Tensor *> &yes = *whenTrue, &no = *whenFalse;
-  if (yes.size() != no.size())
-    return void(b.error() << "its branches have " << yes.size() << " and " << no.size() << " results");
-  if (condition->rank() != 0)
-    condition = b.tensorOf(b.reshape(b.materialize(condition), ArrayRef<int64_t>{}));
-  for (auto [x, y] : zip(yes, no)) {
-    if (x->isSequence || y->isSequence || x->type != y->type || x->shape != y->shape)
-      return void(b.error() << "its condition depends on the model's input, and its branches give "
-                            << (x->isSequence || y->isSequence
-                                    ? std::string("sequences")
-                                    : b.text(x->shape) + " and " + b.text(y->shape))
-                            << "; supported: tensors of one shape and type");
-    b.result(b.map({condition, b.materialize(x), b.materialize(y)}, x->type,
-                   [&](OpBuilder &builder, Location at, ValueRange v) -> Value {
-                     return arith::SelectOp::create(builder, at, v[0], v[1], v[2]);
-                   }));
-  }
+  if (!condition->type.isInteger(1))
+    return void(b.error() << "its condition, tensor '" << condition->name << "', is no bool");
+  for (Tensor *tensor : b.branch(b.reshape(b.materialize(condition), ArrayRef<int64_t>{}), *then, *otherwise))
+    b.result(tensor);
 }
 
 /// The parts of a scanned result joined along a new dimension `axis`.

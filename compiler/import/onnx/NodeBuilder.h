@@ -52,7 +52,7 @@ struct ModelState {
   llvm::StringSet<> taken; // names of parameters
   int64_t numOps = 0;      // made so far; bounded, for loops unroll
   int64_t generatedBytes = 0; // of constants that operators made; bounded too
-  /// While the body of a loop is made: where its constants go, before the outermost one.
+  /// While the body of a loop or a branch is made: where its constants go, before the outermost one.
   std::optional<mlir::OpBuilder::InsertPoint> beforeLoop;
 
   Tensor *newTensor() { return &tensors.emplace_back(); }
@@ -231,6 +231,9 @@ public:
   llvm::SmallVector<Value> scan(llvm::ArrayRef<Value> carried, llvm::ArrayRef<Value> sequences,
                                 llvm::ArrayRef<bool> reversed,
                                 llvm::function_ref<llvm::SmallVector<Value>(mlir::ValueRange, mlir::ValueRange)> step);
+  /// The results of `then` where `condition`, one bool, holds, else those of `otherwise`. A branch may be one for other shapes
+  /// than those at hand, and then is no choice.
+  llvm::SmallVector<Tensor *> branch(Value condition, const Graph &then, const Graph &otherwise);
   /// Inserts a dimension of size one before dimension `dim`.
   Value unsqueeze(Value x, int64_t dim);
   /// Removes dimension `dim`, of size one.
@@ -267,8 +270,6 @@ public:
   llvm::SmallVector<Tensor *> results;
 
   llvm::SmallVector<Tensor *> importSubgraph(const Graph &graph, llvm::ArrayRef<Tensor *> inputs);
-  /// The same for a graph without inputs that may be impossible for the shapes at hand: nothing, and `reason` says why.
-  std::optional<llvm::SmallVector<Tensor *>> trySubgraph(const Graph &graph, std::string &reason);
 
 private:
   /// Ops that add up elements or products. They do so in single precision where these are halves, float16 or bfloat16, as
@@ -292,6 +293,8 @@ private:
   Value infer(mlir::Operation *op);
   Value check(Value x, ShapeExpr shape);
   bool countOp();
+  /// The results of a graph without inputs that may be impossible for the shapes at hand: nothing, and `reason` says why.
+  std::optional<llvm::SmallVector<Tensor *>> trySubgraph(const Graph &graph, std::string &reason);
   Value gatherReshaped(Value x, llvm::ArrayRef<AffineExpr> shape);
 
   llvm::SmallVector<Tensor *> inputs;

@@ -251,6 +251,64 @@ SmallVector<Value> NodeBuilder::scan(ArrayRef<Value> carried, ArrayRef<Value> se
   return SmallVector<Value>(loop.getResults());
 }
 
+SmallVector<Tensor *> NodeBuilder::branch(Value condition, const Graph &then, const Graph &otherwise) {
+  if (hasFailed || !condition || !countOp())
+    return {};
+  bool isOutermost = !state.beforeLoop;
+  if (isOutermost)
+    state.beforeLoop = state.body.saveInsertionPoint();
+  std::optional<SmallVector<Tensor *>> results[2];
+  std::string reasons[2];
+  auto body = [&](unsigned i) {
+    return [&, i](OpBuilder &) {
+      SmallVector<Value> yielded;
+      if ((results[i] = trySubgraph(i ? otherwise : then, reasons[i])))
+        for (Tensor *tensor : *results[i])
+          yielded.push_back(tensor->isSequence ? Value() : materialize(tensor));
+      if (isNull(yielded))
+        yielded.clear();
+      return yielded;
+    };
+  };
+  auto choice = nn::IfOp::create(state.body, loc, condition, body(0), body(1));
+  if (isOutermost)
+    state.beforeLoop.reset();
+  if (results[0] && results[1]) {
+    if (results[0]->size() != results[1]->size())
+      error() << "its branches have " << results[0]->size() << " and " << results[1]->size() << " results";
+    for (auto [yes, no] : zip(*results[0], *results[1]))
+      if (yes->isSequence || no->isSequence || yes->type != no->type || !equal(yes->shape, no->shape, areEqual))
+        error() << "its condition depends on the model's input, and its branches give "
+                << (yes->isSequence || no->isSequence ? std::string("sequences")
+                                                      : text(yes->shape) + " and " + text(no->shape))
+                << "; supported: tensors of one shape and type";
+    if (hasFailed) { // it may have no proper branches
+      choice.erase();
+      return {};
+    }
+    SmallVector<Tensor *> chosen;
+    for (auto [result, yes] : zip_equal(choice.getResults(), *results[0])) {
+      state.shapes[result] = yes->shape;
+      chosen.push_back(tensorOf(result));
+    }
+    return chosen;
+  }
+  if (!results[0] && !results[1]) {
+    choice.erase();
+    error() << "both of its branches fail: " << reasons[0];
+    return {};
+  }
+  unsigned possible = results[0] ? 0 : 1;
+  emitWarning(UnknownLoc::get(state.context))
+      << describe(node) << ": its condition is taken to be " << (possible ? "false" : "true")
+      << ", for the other branch is not possible: " << reasons[1 - possible];
+  Block &ops = choice->getRegion(possible).front();
+  ops.getTerminator()->erase();
+  choice->getBlock()->getOperations().splice(choice->getIterator(), ops.getOperations());
+  choice.erase();
+  return *results[possible];
+}
+
 Value NodeBuilder::reduce(nn::ReduceKind kind, Value x, ArrayRef<int64_t> dims, bool keepDims) {
   return make<nn::ReduceOp>(x, kind, dims, keepDims);
 }

@@ -232,6 +232,55 @@ for name, order in (("tokens-first", [0, 1, 2]), ("cache-first", [1, 2, 0])):
     case("empty-sizes", f"decoder-{name}", model, *({"x": normal(n, s, 32), "pk": normal(n, 4, p, 8), "pv": normal(n, 4, p, 8)}
                                                     for n, s, p in ((1, 5, 0), (2, 1, 0), (2, 1, 5), (1, 3, 40))))
 
+# Branches that data choose.
+BRANCH = """g (SIGNATURE)
+  <float[4,4] w = {1, -2, 3, 4, 5, 6, -7, 8, 9, 1, -1, 2, 3, 5, 7, 1},
+   float[4,4] v = {2, 1, 0, -1, 3, 3, 1, 2, -2, 1, 5, 4, 1, 1, 2, 2}, float zero = {0},
+   int64[1] i1 = {1}> { BODY }"""
+
+
+def branches(name, signature, body, *feeds):
+    case("branches", name, parse(BRANCH.replace("SIGNATURE", signature).replace("BODY", body), opset=16), *feeds)
+
+
+HOLDS = [np.array(True), np.array(False)]
+branches("products", "bool c, float[N,4] x) => (float[N,4] y, float[N,4] z", """
+  a, b = If (c) <then_branch = t () => (float[N,4] p, float[N,4] q) { p = MatMul (x, w)  q = Relu (p) },
+                 else_branch = e () => (float[N,4] r, float[N,4] s) { r0 = MatMul (x, v)  r = Tanh (r0)  s = Identity (x) }>
+  y = Add (a, x)  z = Neg (b)""", *({"c": c, "x": normal(n, 4)} for c in HOLDS for n in (1, 5)))
+branches("on-what-is-computed", "float[N,4] x) => (float[N,4] y", """
+  s = ReduceSum <keepdims = 0> (x)  c = Greater (s, zero)
+  y = If (c) <then_branch = t () => (float[N,4] p) { p = MatMul (x, w) }, else_branch = e () => (float[N,4] q) { q = Identity (x) }>
+""", {"x": np.abs(normal(3, 4))}, {"x": -np.abs(normal(2, 4))})
+branches("of-one-element", "bool[1] c, float[2,3] x) => (float[6] y", """
+  y = If (c) <then_branch = t () => (float[6] p) { m = Constant <value_ints = [-1]> ()  p = Reshape (x, m) },
+              else_branch = e () => (float[6] q) { n = Constant <value_ints = [6]> ()  a = Exp (x)  q = Reshape (a, n) }>
+""", *({"c": c.reshape(1), "x": normal(2, 3)} for c in HOLDS))
+branches("nested", "bool c, bool d, float[N,4] x) => (float[N,4] y", """
+  e0 = Exp (x)
+  y0 = If (c) <then_branch = t () => (float[N,4] p) {
+                 p = If (d) <then_branch = tt () => (float[N,4] pp) { pp = MatMul (e0, w) },
+                             else_branch = te () => (float[N,4] pq) { pq = MatMul (e0, v) }> },
+               else_branch = e () => (float[N,4] q) { q = If (d) <then_branch = et () => (float[N,4] qp) { qp = Neg (e0) },
+                             else_branch = ee () => (float[N,4] qq) { qq = Identity (e0) }> }>
+  y = Add (y0, e0)""", *({"c": c, "d": d, "x": normal(3, 4)} for c in HOLDS for d in HOLDS))
+branches("in-a-loop", "float[T,N,4] xs, float[N,4] h) => (float[N,4] last, float[T,N,4] all", """
+  last, all = Scan <num_scan_inputs = 1, body = b (float[N,4] s, float[N,4] x) => (float[N,4] next, float[N,4] out) {
+    m = ReduceSum <keepdims = 0> (x)  c = Greater (m, zero)
+    next = If (c) <then_branch = t () => (float[N,4] p) { p0 = MatMul (s, w)  p1 = Add (p0, x)  p = Tanh (p1) },
+                   else_branch = e () => (float[N,4] q) { q = Identity (s) }>
+    out = Identity (next) }> (h, xs)""", *({"xs": normal(t, n, 4), "h": normal(n, 4)} for t, n in ((20, 2), (40, 1))))
+branches("with-a-loop", "bool c, float[T,4] xs, float[4] h) => (float[4] y", """
+  y = If (c) <then_branch = t () => (float[4] p) { p = Scan <num_scan_inputs = 1, body = b (float[4] s, float[4] x) => (float[4] n) {
+                n0 = Add (s, x)  n = Tanh (n0) }> (h, xs) },
+              else_branch = e () => (float[4] q) { q = Identity (h) }>
+""", *({"c": c, "xs": normal(20, 4), "h": normal(4)} for c in HOLDS))
+branches("sizes-and-constants", "bool c, float[N,T] x) => (float[N,T] y, int64[1] n, float[4,4] m", """
+  y0, n, m = If (c) <then_branch = t () => (float[N,T] p, int64[1] k, float[4,4] o) { s = Shape (x)  k = Gather <axis = 0> (s, i1)
+                 f = Cast <to = 1> (k)  p = Div (x, f)  o = Identity (w) },
+               else_branch = e () => (float[N,T] q, int64[1] l, float[4,4] r) { q = Softmax (x)  l = Identity (i1)  r = Identity (v) }>
+  y = Add (y0, x)""", *({"c": c, "x": normal(n, t)} for c in HOLDS for n, t in ((2, 3), (1, 40))))
+
 RESIZE = """g (float[N,2,H,W] x, float[M,3,A,B] like) => (float[N,2,A,B] y) {
   n = Shape <start = 0, end = 2> (x)  s = Shape <start = 2> (like)  t = Concat <axis = 0> (n, s)
   y = Resize <ATTRIBUTES> (x, , , t) }"""
