@@ -252,6 +252,11 @@ branches("on-what-is-computed", "float[N,4] x) => (float[N,4] y", """
   s = ReduceSum <keepdims = 0> (x)  c = Greater (s, zero)
   y = If (c) <then_branch = t () => (float[N,4] p) { p = MatMul (x, w) }, else_branch = e () => (float[N,4] q) { q = Identity (x) }>
 """, {"x": np.abs(normal(3, 4))}, {"x": -np.abs(normal(2, 4))})
+branches("arithmetic", "bool c, float[N,4] x) => (float[N,4] y, int64[1] n", """
+  a = Mul (x, x)
+  b, n = If (c) <then_branch = t () => (float[N,4] p, int64[1] k) { p = Add (a, zero)  k = Neg (i1) },
+                 else_branch = e () => (float[N,4] q, int64[1] l) { q = Sub (zero, x)  l = Add (i1, i1) }>
+  y = Exp (b)""", *({"c": c, "x": normal(3, 4)} for c in HOLDS))
 branches("of-one-element", "bool[1] c, float[2,3] x) => (float[6] y", """
   y = If (c) <then_branch = t () => (float[6] p) { m = Constant <value_ints = [-1]> ()  p = Reshape (x, m) },
               else_branch = e () => (float[6] q) { n = Constant <value_ints = [6]> ()  a = Exp (x)  q = Reshape (a, n) }>

@@ -44,3 +44,39 @@ func.func @unread(%c: tensor<i1>, %x: tensor<4x4xf32>) -> tensor<4x4xf32> {
   }
   return %0#1 : tensor<4x4xf32>
 }
+
+// Arithmetic on elements is computed in both branches, and what holds is selected.
+// CANON-LABEL: func.func @elements
+// CANON-NOT: nn.if
+// CANON: %[[A:.*]] = nn.map(%arg1)
+// CANON: nn.map(%arg0, %[[A]], %arg1) : (tensor<i1>, tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+// CANON-NEXT: ^bb0(%[[C:[a-z0-9]+]]: i1, %[[Y:[a-z0-9]+]]: f32, %[[N:[a-z0-9]+]]: f32):
+// CANON-NEXT: arith.select %[[C]], %[[Y]], %[[N]] : f32
+// CANON-LABEL: func.func @functions
+// CANON: nn.if
+func.func @elements(%c: tensor<i1>, %x: tensor<?x4xf32>) -> tensor<?x4xf32> {
+  %0 = nn.if %c : (tensor<i1>) -> tensor<?x4xf32> {
+    %1 = nn.map (%x) : (tensor<?x4xf32>) -> tensor<?x4xf32> {
+    ^bb0(%e: f32):
+      %s = arith.mulf %e, %e : f32
+      nn.yield %s : f32
+    }
+    nn.yield %1 : tensor<?x4xf32>
+  } else {
+    nn.yield %x : tensor<?x4xf32>
+  }
+  return %0 : tensor<?x4xf32>
+}
+func.func @functions(%c: tensor<i1>, %x: tensor<?x4xf32>) -> tensor<?x4xf32> {
+  %0 = nn.if %c : (tensor<i1>) -> tensor<?x4xf32> {
+    %1 = nn.map (%x) : (tensor<?x4xf32>) -> tensor<?x4xf32> {
+    ^bb0(%e: f32):
+      %s = math.exp %e : f32
+      nn.yield %s : f32
+    }
+    nn.yield %1 : tensor<?x4xf32>
+  } else {
+    nn.yield %x : tensor<?x4xf32>
+  }
+  return %0 : tensor<?x4xf32>
+}
