@@ -177,10 +177,6 @@ case("free-sizes", "slice-from-the-end", parse("""g (float[N,T] x, float[N,K] y)
   s = Shape (y)  n = Gather <axis = 0> (s, i1)  m = Neg (n)
   last = Slice (x, m, most, one)  rest = Slice (x, zero, m, one) }"""),
      {"x": normal(2, 9), "y": normal(2, 4)}, {"x": normal(1, 3), "y": normal(1, 2)})
-case("free-sizes", "slice-to-a-multiple", parse("""g (float[N,T] x) => (float[N,K] y)
-  <int64[1] four = {4}, int64[1] i1 = {1}, int64[1] i0 = {0}> {
-  s = Shape (x)  t = Gather <axis = 0> (s, i1)  m = Mod (t, four)  d = Sub (four, m)  rest = Mod (d, four)
-  end = Neg (rest)  y = Slice (x, i0, end, i1) }"""), {"x": normal(2, 9)}, {"x": normal(1, 15)})
 PAD = """g (float[2,N] x) => (float[2,M] y)
   <int64[1] one = {1}, int64[1] zero = {0}, int64[1] two = {2}, float value = {0.5}> {
   s = Shape (x)  n = Gather <axis = 0> (s, one)  half = Div (n, two)
@@ -192,99 +188,6 @@ case("free-sizes", "pad-to-a-length", parse("""g (float[N] x) => (float[16] y) <
      {"x": normal(6)}, {"x": normal(16)}, {"x": normal(20)})
 case("free-sizes", "stft", parse("""g (float[N,L] x) => (float[N,F,9,2] y) <int64 step = {5}, int64 length = {16}> {
   w = HannWindow (length)  y = STFT <onesided = 1> (x, step, w) }"""), {"x": normal(2, 16)}, {"x": normal(1, 83)})
-
-# Sizes of zero: what joins nothing, adds up nothing, attends to no keys but those that are new.
-case("empty-sizes", "pointwise", parse("""g (float[N,T] x, float[1,T] y) => (float[N,T] z) { e = Exp (x)  z = Add (e, y) }"""),
-     {"x": normal(0, 3), "y": normal(1, 3)}, {"x": normal(2, 0), "y": normal(1, 0)}, {"x": normal(2, 20), "y": normal(1, 20)})
-for axis, shapes in ((0, ("P,6", "S,6")), (1, ("N,P,6", "N,S,6")), (2, ("N,4,P", "N,4,S")), (-1, ("P", "S"))):
-    feeds = [{key: normal(*(int(s.get(d, d)) for d in shape.split(","))) for key, shape in zip("xy", shapes)}
-             for s in ({"N": 2, "P": 0, "S": 3}, {"N": 1, "P": 0, "S": 40}, {"N": 2, "P": 7, "S": 0}, {"N": 2, "P": 3, "S": 2})]
-    joined = shapes[0].replace("P", "Q")
-    case("empty-sizes", f"concat-{axis}", parse(f"""g (float[{shapes[0]}] x, float[{shapes[1]}] y) => (float[{joined}] z) {{
-      a = Exp (x)  b = Tanh (y)  z = Concat <axis = {axis}> (a, b, x) }}"""), *feeds)
-for kind in ("ReduceSum", "ReduceProd", "ReduceSumSquare", "ReduceL1", "ReduceL2"):
-    case("empty-sizes", kind, node(kind, [("x", np.float32, ["N", "T", 20]), np.array([1])], ["y"], keepdims=0),
-         {"x": normal(2, 0, 20)}, {"x": normal(2, 5, 20)}, {"x": normal(0, 5, 20)})
-case("empty-sizes", "matmul", parse("""g (float[N,K] x, float[K,20] y) => (float[N,20] z) { z = MatMul (x, y) }"""),
-     {"x": normal(3, 0), "y": normal(0, 20)}, {"x": normal(0, 5), "y": normal(5, 20)}, {"x": normal(3, 5), "y": normal(5, 20)})
-case("empty-sizes", "rows", parse("""g (float[N,T,4] x) => (float[N,T,4] y, float[T,N,2] z)
-  <float[4] g = {1, 2, 3, 4}, int64[1] i2 = {2}, int64[1] low = {1}, int64[1] high = {3}> {
-  n = LayerNormalization (x, g)  y = Softmax (n)  s = Slice (n, low, high, i2)  z = Transpose <perm = [1, 0, 2]> (s) }"""),
-     {"x": normal(2, 0, 4)}, {"x": normal(0, 3, 4)}, {"x": normal(2, 3, 4)})
-# A decoder's step: positions go on after the past, and each query sees the keys up to its own.
-DECODER = """g (INPUTS) => (float[N,S,32] y, float[N,4,Q,8] key, float[N,4,Q,8] value)
-  <int64[4] heads = {0, 0, 4, 8}, int64[3] rows = {0, 0, 32}, int64 i0 = {0}, int64 i1 = {1}, int64 i2 = {2}, int64[1] a1 = {1},
-   float scale = {0.35}, float barred = {-1e9}> {
-  q0 = MatMul (x, wq)  k0 = MatMul (x, wk)  v0 = MatMul (x, wv)
-  q1 = Reshape (q0, heads)  q = Transpose <perm = [0, 2, 1, 3]> (q1)
-  k1 = Reshape (k0, heads)  k2 = Transpose <perm = [0, 2, 1, 3]> (k1)  key = Concat <axis = 2> (pk, k2)
-  v1 = Reshape (v0, heads)  v2 = Transpose <perm = [0, 2, 1, 3]> (v1)  value = Concat <axis = 2> (pv, v2)
-  ps = Shape (pk)  p = Gather (ps, i2)  xs = Shape (x)  s = Gather (xs, i1)  all = Add (p, s)
-  at = Range (p, all, i1)  keys = Range (i0, all, i1)  column = Unsqueeze (at, a1)  late = Greater (keys, column)
-  w0 = Gather (positions, at)  q2 = Add (q, w0)
-  kt = Transpose <perm = [0, 1, 3, 2]> (key)  s0 = MatMul (q2, kt)  s1 = Mul (s0, scale)  s2 = Where (late, barred, s1)
-  w = Softmax (s2)  y0 = MatMul (w, value)  y1 = Transpose <perm = [0, 2, 1, 3]> (y0)  y = Reshape (y1, rows) }"""
-DECODER_INPUTS = ["float[N,S,32] x", "float[N,4,P,8] pk", "float[N,4,P,8] pv"]
-for name, order in (("tokens-first", [0, 1, 2]), ("cache-first", [1, 2, 0])):
-    model = parse(DECODER.replace("INPUTS", ", ".join(DECODER_INPUTS[i] for i in order)))
-    model.graph.initializer.extend(numpy_helper.from_array(array, key) for key, array in
-                                   [("wq", normal(32, 32)), ("wk", normal(32, 32)), ("wv", normal(32, 32)), ("positions", normal(64, 8))])
-    case("empty-sizes", f"decoder-{name}", model, *({"x": normal(n, s, 32), "pk": normal(n, 4, p, 8), "pv": normal(n, 4, p, 8)}
-                                                    for n, s, p in ((1, 5, 0), (2, 1, 0), (2, 1, 5), (1, 3, 40))))
-
-# Branches that data choose.
-BRANCH = """g (SIGNATURE)
-  <float[4,4] w = {1, -2, 3, 4, 5, 6, -7, 8, 9, 1, -1, 2, 3, 5, 7, 1},
-   float[4,4] v = {2, 1, 0, -1, 3, 3, 1, 2, -2, 1, 5, 4, 1, 1, 2, 2}, float zero = {0},
-   int64[1] i1 = {1}> { BODY }"""
-
-
-def branches(name, signature, body, *feeds):
-    case("branches", name, parse(BRANCH.replace("SIGNATURE", signature).replace("BODY", body), opset=16), *feeds)
-
-
-HOLDS = [np.array(True), np.array(False)]
-branches("products", "bool c, float[N,4] x) => (float[N,4] y, float[N,4] z", """
-  a, b = If (c) <then_branch = t () => (float[N,4] p, float[N,4] q) { p = MatMul (x, w)  q = Relu (p) },
-                 else_branch = e () => (float[N,4] r, float[N,4] s) { r0 = MatMul (x, v)  r = Tanh (r0)  s = Identity (x) }>
-  y = Add (a, x)  z = Neg (b)""", *({"c": c, "x": normal(n, 4)} for c in HOLDS for n in (1, 5)))
-branches("on-what-is-computed", "float[N,4] x) => (float[N,4] y", """
-  s = ReduceSum <keepdims = 0> (x)  c = Greater (s, zero)
-  y = If (c) <then_branch = t () => (float[N,4] p) { p = MatMul (x, w) }, else_branch = e () => (float[N,4] q) { q = Identity (x) }>
-""", {"x": np.abs(normal(3, 4))}, {"x": -np.abs(normal(2, 4))})
-branches("arithmetic", "bool c, float[N,4] x) => (float[N,4] y, int64[1] n", """
-  a = Mul (x, x)
-  b, n = If (c) <then_branch = t () => (float[N,4] p, int64[1] k) { p = Add (a, zero)  k = Neg (i1) },
-                 else_branch = e () => (float[N,4] q, int64[1] l) { q = Sub (zero, x)  l = Add (i1, i1) }>
-  y = Exp (b)""", *({"c": c, "x": normal(3, 4)} for c in HOLDS))
-branches("of-one-element", "bool[1] c, float[2,3] x) => (float[6] y", """
-  y = If (c) <then_branch = t () => (float[6] p) { m = Constant <value_ints = [-1]> ()  p = Reshape (x, m) },
-              else_branch = e () => (float[6] q) { n = Constant <value_ints = [6]> ()  a = Exp (x)  q = Reshape (a, n) }>
-""", *({"c": c.reshape(1), "x": normal(2, 3)} for c in HOLDS))
-branches("nested", "bool c, bool d, float[N,4] x) => (float[N,4] y", """
-  e0 = Exp (x)
-  y0 = If (c) <then_branch = t () => (float[N,4] p) {
-                 p = If (d) <then_branch = tt () => (float[N,4] pp) { pp = MatMul (e0, w) },
-                             else_branch = te () => (float[N,4] pq) { pq = MatMul (e0, v) }> },
-               else_branch = e () => (float[N,4] q) { q = If (d) <then_branch = et () => (float[N,4] qp) { qp = Neg (e0) },
-                             else_branch = ee () => (float[N,4] qq) { qq = Identity (e0) }> }>
-  y = Add (y0, e0)""", *({"c": c, "d": d, "x": normal(3, 4)} for c in HOLDS for d in HOLDS))
-branches("in-a-loop", "float[T,N,4] xs, float[N,4] h) => (float[N,4] last, float[T,N,4] all", """
-  last, all = Scan <num_scan_inputs = 1, body = b (float[N,4] s, float[N,4] x) => (float[N,4] next, float[N,4] out) {
-    m = ReduceSum <keepdims = 0> (x)  c = Greater (m, zero)
-    next = If (c) <then_branch = t () => (float[N,4] p) { p0 = MatMul (s, w)  p1 = Add (p0, x)  p = Tanh (p1) },
-                   else_branch = e () => (float[N,4] q) { q = Identity (s) }>
-    out = Identity (next) }> (h, xs)""", *({"xs": normal(t, n, 4), "h": normal(n, 4)} for t, n in ((20, 2), (40, 1))))
-branches("with-a-loop", "bool c, float[T,4] xs, float[4] h) => (float[4] y", """
-  y = If (c) <then_branch = t () => (float[4] p) { p = Scan <num_scan_inputs = 1, body = b (float[4] s, float[4] x) => (float[4] n) {
-                n0 = Add (s, x)  n = Tanh (n0) }> (h, xs) },
-              else_branch = e () => (float[4] q) { q = Identity (h) }>
-""", *({"c": c, "xs": normal(20, 4), "h": normal(4)} for c in HOLDS))
-branches("sizes-and-constants", "bool c, float[N,T] x) => (float[N,T] y, int64[1] n, float[4,4] m", """
-  y0, n, m = If (c) <then_branch = t () => (float[N,T] p, int64[1] k, float[4,4] o) { s = Shape (x)  k = Gather <axis = 0> (s, i1)
-                 f = Cast <to = 1> (k)  p = Div (x, f)  o = Identity (w) },
-               else_branch = e () => (float[N,T] q, int64[1] l, float[4,4] r) { q = Softmax (x)  l = Identity (i1)  r = Identity (v) }>
-  y = Add (y0, x)""", *({"c": c, "x": normal(n, t)} for c in HOLDS for n, t in ((2, 3), (1, 40))))
 
 RESIZE = """g (float[N,2,H,W] x, float[M,3,A,B] like) => (float[N,2,A,B] y) {
   n = Shape <start = 0, end = 2> (x)  s = Shape <start = 2> (like)  t = Concat <axis = 0> (n, s)
@@ -606,6 +509,107 @@ for size, filters in ((14, 512), (13, 500)):
     case("convolutions", f"large-filter-{size}",
          node("Conv", [("x", np.float32, ["N", 512, size, size]), normal(filters, 512, 3, 3)], ["y"], pads=[1, 1, 1, 1]),
          {"x": normal(1, 512, size, size)}, {"x": normal(2, 512, size, size)})
+
+case("free-sizes", "slice-to-a-multiple", parse("""g (float[N,T] x) => (float[N,K] y)
+  <int64[1] four = {4}, int64[1] i1 = {1}, int64[1] i0 = {0}> {
+  s = Shape (x)  t = Gather <axis = 0> (s, i1)  m = Mod (t, four)  d = Sub (four, m)  rest = Mod (d, four)
+  end = Neg (rest)  y = Slice (x, i0, end, i1) }"""), {"x": normal(2, 9)}, {"x": normal(1, 15)})
+
+# ---- Empty sizes -------------------------------------------------------------------------------------------------------------
+
+# What joins nothing, adds up nothing, attends to no keys but those that are new.
+case("empty-sizes", "pointwise", parse("""g (float[N,T] x, float[1,T] y) => (float[N,T] z) { e = Exp (x)  z = Add (e, y) }"""),
+     {"x": normal(0, 3), "y": normal(1, 3)}, {"x": normal(2, 0), "y": normal(1, 0)}, {"x": normal(2, 20), "y": normal(1, 20)})
+for axis, shapes in ((0, ("P,6", "S,6")), (1, ("N,P,6", "N,S,6")), (2, ("N,4,P", "N,4,S")), (-1, ("P", "S"))):
+    feeds = [{key: normal(*(int(s.get(d, d)) for d in shape.split(","))) for key, shape in zip("xy", shapes)}
+             for s in ({"N": 2, "P": 0, "S": 3}, {"N": 1, "P": 0, "S": 40}, {"N": 2, "P": 7, "S": 0}, {"N": 2, "P": 3, "S": 2})]
+    joined = shapes[0].replace("P", "Q")
+    case("empty-sizes", f"concat-{axis}", parse(f"""g (float[{shapes[0]}] x, float[{shapes[1]}] y) => (float[{joined}] z) {{
+      a = Exp (x)  b = Tanh (y)  z = Concat <axis = {axis}> (a, b, x) }}"""), *feeds)
+for kind in ("ReduceSum", "ReduceProd", "ReduceSumSquare", "ReduceL1", "ReduceL2"):
+    case("empty-sizes", kind, node(kind, [("x", np.float32, ["N", "T", 20]), np.array([1])], ["y"], keepdims=0),
+         {"x": normal(2, 0, 20)}, {"x": normal(2, 5, 20)}, {"x": normal(0, 5, 20)})
+case("empty-sizes", "matmul", parse("""g (float[N,K] x, float[K,20] y) => (float[N,20] z) { z = MatMul (x, y) }"""),
+     {"x": normal(3, 0), "y": normal(0, 20)}, {"x": normal(0, 5), "y": normal(5, 20)}, {"x": normal(3, 5), "y": normal(5, 20)})
+case("empty-sizes", "rows", parse("""g (float[N,T,4] x) => (float[N,T,4] y, float[T,N,2] z)
+  <float[4] g = {1, 2, 3, 4}, int64[1] i2 = {2}, int64[1] low = {1}, int64[1] high = {3}> {
+  n = LayerNormalization (x, g)  y = Softmax (n)  s = Slice (n, low, high, i2)  z = Transpose <perm = [1, 0, 2]> (s) }"""),
+     {"x": normal(2, 0, 4)}, {"x": normal(0, 3, 4)}, {"x": normal(2, 3, 4)})
+# A decoder's step: positions go on after the past, and each query sees the keys up to its own.
+DECODER = """g (INPUTS) => (float[N,S,32] y, float[N,4,Q,8] key, float[N,4,Q,8] value)
+  <int64[4] heads = {0, 0, 4, 8}, int64[3] rows = {0, 0, 32}, int64 i0 = {0}, int64 i1 = {1}, int64 i2 = {2}, int64[1] a1 = {1},
+   float scale = {0.35}, float barred = {-1e9}> {
+  q0 = MatMul (x, wq)  k0 = MatMul (x, wk)  v0 = MatMul (x, wv)
+  q1 = Reshape (q0, heads)  q = Transpose <perm = [0, 2, 1, 3]> (q1)
+  k1 = Reshape (k0, heads)  k2 = Transpose <perm = [0, 2, 1, 3]> (k1)  key = Concat <axis = 2> (pk, k2)
+  v1 = Reshape (v0, heads)  v2 = Transpose <perm = [0, 2, 1, 3]> (v1)  value = Concat <axis = 2> (pv, v2)
+  ps = Shape (pk)  p = Gather (ps, i2)  xs = Shape (x)  s = Gather (xs, i1)  all = Add (p, s)
+  at = Range (p, all, i1)  keys = Range (i0, all, i1)  column = Unsqueeze (at, a1)  late = Greater (keys, column)
+  w0 = Gather (positions, at)  q2 = Add (q, w0)
+  kt = Transpose <perm = [0, 1, 3, 2]> (key)  s0 = MatMul (q2, kt)  s1 = Mul (s0, scale)  s2 = Where (late, barred, s1)
+  w = Softmax (s2)  y0 = MatMul (w, value)  y1 = Transpose <perm = [0, 2, 1, 3]> (y0)  y = Reshape (y1, rows) }"""
+DECODER_INPUTS = ["float[N,S,32] x", "float[N,4,P,8] pk", "float[N,4,P,8] pv"]
+for name, order in (("tokens-first", [0, 1, 2]), ("cache-first", [1, 2, 0])):
+    model = parse(DECODER.replace("INPUTS", ", ".join(DECODER_INPUTS[i] for i in order)))
+    model.graph.initializer.extend(numpy_helper.from_array(array, key) for key, array in
+                                   [("wq", normal(32, 32)), ("wk", normal(32, 32)), ("wv", normal(32, 32)), ("positions", normal(64, 8))])
+    case("empty-sizes", f"decoder-{name}", model, *({"x": normal(n, s, 32), "pk": normal(n, 4, p, 8), "pv": normal(n, 4, p, 8)}
+                                                    for n, s, p in ((1, 5, 0), (2, 1, 0), (2, 1, 5), (1, 3, 40))))
+
+# ---- Branches that data choose -----------------------------------------------------------------------------------------------
+
+BRANCH = """g (SIGNATURE)
+  <float[4,4] w = {1, -2, 3, 4, 5, 6, -7, 8, 9, 1, -1, 2, 3, 5, 7, 1},
+   float[4,4] v = {2, 1, 0, -1, 3, 3, 1, 2, -2, 1, 5, 4, 1, 1, 2, 2}, float zero = {0},
+   int64[1] i1 = {1}> { BODY }"""
+
+
+def branches(name, signature, body, *feeds):
+    case("branches", name, parse(BRANCH.replace("SIGNATURE", signature).replace("BODY", body), opset=16), *feeds)
+
+
+HOLDS = [np.array(True), np.array(False)]
+branches("products", "bool c, float[N,4] x) => (float[N,4] y, float[N,4] z", """
+  a, b = If (c) <then_branch = t () => (float[N,4] p, float[N,4] q) { p = MatMul (x, w)  q = Relu (p) },
+                 else_branch = e () => (float[N,4] r, float[N,4] s) { r0 = MatMul (x, v)  r = Tanh (r0)  s = Identity (x) }>
+  y = Add (a, x)  z = Neg (b)""", *({"c": c, "x": normal(n, 4)} for c in HOLDS for n in (1, 5)))
+branches("on-what-is-computed", "float[N,4] x) => (float[N,4] y", """
+  s = ReduceSum <keepdims = 0> (x)  c = Greater (s, zero)
+  y = If (c) <then_branch = t () => (float[N,4] p) { p = MatMul (x, w) }, else_branch = e () => (float[N,4] q) { q = Identity (x) }>
+""", {"x": np.abs(normal(3, 4))}, {"x": -np.abs(normal(2, 4))})
+branches("arithmetic", "bool c, float[N,4] x) => (float[N,4] y, int64[1] n", """
+  a = Mul (x, x)
+  b, n = If (c) <then_branch = t () => (float[N,4] p, int64[1] k) { p = Add (a, zero)  k = Neg (i1) },
+                 else_branch = e () => (float[N,4] q, int64[1] l) { q = Sub (zero, x)  l = Add (i1, i1) }>
+  y = Exp (b)""", *({"c": c, "x": normal(3, 4)} for c in HOLDS))
+branches("of-one-element", "bool[1] c, float[2,3] x) => (float[6] y", """
+  y = If (c) <then_branch = t () => (float[6] p) { m = Constant <value_ints = [-1]> ()  p = Reshape (x, m) },
+              else_branch = e () => (float[6] q) { n = Constant <value_ints = [6]> ()  a = Exp (x)  q = Reshape (a, n) }>
+""", *({"c": c.reshape(1), "x": normal(2, 3)} for c in HOLDS))
+branches("nested", "bool c, bool d, float[N,4] x) => (float[N,4] y", """
+  e0 = Exp (x)
+  y0 = If (c) <then_branch = t () => (float[N,4] p) {
+                 p = If (d) <then_branch = tt () => (float[N,4] pp) { pp = MatMul (e0, w) },
+                             else_branch = te () => (float[N,4] pq) { pq = MatMul (e0, v) }> },
+               else_branch = e () => (float[N,4] q) { q = If (d) <then_branch = et () => (float[N,4] qp) { qp = Neg (e0) },
+                             else_branch = ee () => (float[N,4] qq) { qq = Identity (e0) }> }>
+  y = Add (y0, e0)""", *({"c": c, "d": d, "x": normal(3, 4)} for c in HOLDS for d in HOLDS))
+branches("in-a-loop", "float[T,N,4] xs, float[N,4] h) => (float[N,4] last, float[T,N,4] all", """
+  last, all = Scan <num_scan_inputs = 1, body = b (float[N,4] s, float[N,4] x) => (float[N,4] next, float[N,4] out) {
+    m = ReduceSum <keepdims = 0> (x)  c = Greater (m, zero)
+    next = If (c) <then_branch = t () => (float[N,4] p) { p0 = MatMul (s, w)  p1 = Add (p0, x)  p = Tanh (p1) },
+                   else_branch = e () => (float[N,4] q) { q = Identity (s) }>
+    out = Identity (next) }> (h, xs)""", *({"xs": normal(t, n, 4), "h": normal(n, 4)} for t, n in ((20, 2), (40, 1))))
+branches("with-a-loop", "bool c, float[T,4] xs, float[4] h) => (float[4] y", """
+  y = If (c) <then_branch = t () => (float[4] p) { p = Scan <num_scan_inputs = 1, body = b (float[4] s, float[4] x) => (float[4] n) {
+                n0 = Add (s, x)  n = Tanh (n0) }> (h, xs) },
+              else_branch = e () => (float[4] q) { q = Identity (h) }>
+""", *({"c": c, "xs": normal(20, 4), "h": normal(4)} for c in HOLDS))
+branches("sizes-and-constants", "bool c, float[N,T] x) => (float[N,T] y, int64[1] n, float[4,4] m", """
+  y0, n, m = If (c) <then_branch = t () => (float[N,T] p, int64[1] k, float[4,4] o) { s = Shape (x)  k = Gather <axis = 0> (s, i1)
+                 f = Cast <to = 1> (k)  p = Div (x, f)  o = Identity (w) },
+               else_branch = e () => (float[N,T] q, int64[1] l, float[4,4] r) { q = Softmax (x)  l = Identity (i1)  r = Identity (v) }>
+  y = Add (y0, x)""", *({"c": c, "x": normal(n, t)} for c in HOLDS for n, t in ((2, 3), (1, 40))))
 
 
 def main(group, directory):

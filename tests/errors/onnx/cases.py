@@ -159,6 +159,14 @@ case("loop_ends_by_itself", parse("""g (float[N] x) => (float[N] y) <int64 z = {
        s = Shape (x)  n = Gather (s, z)
        y = Loop (n, , x) <body = b (int64 i, bool p, float[N] v) => (bool q, float[N] w) <int64 l = {3}> {
          q = Less (i, l)  w = Exp (v) }> }"""), "node 'y' (Loop): its condition changes from step to step")
+IF = """g (TYPE c, float[4] x) => (float[N] y) {
+       y = If (c) <then_branch = t () => (float[4] p) { p = Exp (x) }, else_branch = e () => (float[M] q) { q = ELSE }> }"""
+case("if_of_a_number", parse(IF.replace("TYPE", "float").replace("ELSE", "Neg (x)")),
+     "node 'y' (If): its condition, tensor 'c', is no bool")
+case("if_of_several", parse(IF.replace("TYPE", "bool[2]").replace("ELSE", "Neg (x)")),
+     "node 'y' (If): its input has shape (2), which cannot be reshaped to ()")
+case("if_of_two_shapes", parse(IF.replace("TYPE", "bool").replace("ELSE", "Concat <axis = 0> (x, x)")),
+     "node 'y' (If): its condition depends on the model's input, and its branches give (4) and (8)")
 
 # ---- Tensors --------------------------------------------------------------------------------------------------------------
 
