@@ -46,6 +46,7 @@ private:
     bool isWrittenThere;
   };
   void writeBlock(OpBuilder &b, Block &block, ArrayRef<Target> targets = {});
+  void placeResult(OpBuilder &b, Location loc, Value result);
   void writeCall(OpBuilder &b, halide::CallOp call);
   void writeScan(OpBuilder &b, nn::ScanOp scan);
   void writeIf(OpBuilder &b, nn::IfOp branches);
@@ -219,6 +220,16 @@ void HostWriter::writeBlock(OpBuilder &b, Block &block, ArrayRef<Target> targets
       memref::CopyOp::create(b, block.getParentOp()->getLoc(), memories.lookup(target.yielded), target.memory);
 }
 
+/// Gives `result` the memory that the plan has for it, which may be seen elsewhere through a reshape; in a loop or a branch it may
+/// have its place already.
+void HostWriter::placeResult(OpBuilder &b, Location loc, Value result) {
+  if (auto output = plan.outputs.find(result); output != plan.outputs.end())
+    memories.map(result, results[output->second]);
+  else if (auto parameter = plan.inPlace.find(result); parameter != plan.inPlace.end())
+    memories.map(result, weights[parameter->second]);
+  memories.map(result, viewAs(b, loc, result));
+}
+
 void HostWriter::writeCall(OpBuilder &b, halide::CallOp call) {
   Location loc = function.getLoc();
   SmallVector<Value> ins, outs;
@@ -228,12 +239,7 @@ void HostWriter::writeCall(OpBuilder &b, halide::CallOp call) {
     bytes = bytes + free * constant;
   };
   for (Value value : call.getResults()) {
-    // What is written elsewhere may be seen there through a reshape; in a loop it has its place already.
-    if (auto output = plan.outputs.find(value); output != plan.outputs.end())
-      memories.map(value, results[output->second]);
-    else if (auto parameter = plan.inPlace.find(value); parameter != plan.inPlace.end())
-      memories.map(value, weights[parameter->second]);
-    memories.map(value, viewAs(b, loc, value));
+    placeResult(b, loc, value);
     outs.push_back(memories.lookup(value));
   }
   for (Value input : call.getInputs()) {
@@ -277,11 +283,8 @@ static int64_t describeSize(AffineExpr size) {
 
 void HostWriter::writeScan(OpBuilder &b, nn::ScanOp scan) {
   Location loc = scan.getLoc();
-  for (Value stacked : scan.getStacked()) {
-    if (auto output = plan.outputs.find(stacked); output != plan.outputs.end())
-      memories.map(stacked, results[output->second]);
-    memories.map(stacked, viewAs(b, loc, stacked));
-  }
+  for (Value stacked : scan.getStacked())
+    placeResult(b, loc, stacked);
   unsigned numCarried = scan.getInitial().size();
   auto isLastSlice = [&](unsigned i) { return plan.lastSliceOf.count(scan.getResult(i)); };
   // Per carried value what a step reads and, unless it is a slice, what it writes and what the next one
@@ -360,11 +363,8 @@ void HostWriter::writeScan(OpBuilder &b, nn::ScanOp scan) {
 
 void HostWriter::writeIf(OpBuilder &b, nn::IfOp branches) {
   Location loc = branches.getLoc();
-  for (Value result : branches.getResults()) {
-    if (auto output = plan.outputs.find(result); output != plan.outputs.end())
-      memories.map(result, results[output->second]);
-    memories.map(result, viewAs(b, loc, result));
-  }
+  for (Value result : branches.getResults())
+    placeResult(b, loc, result);
   Value condition = memref::LoadOp::create(b, loc, memories.lookup(branches.getCondition()));
   auto choice = scf::IfOp::create(b, loc, condition, /*withElseRegion=*/true);
   for (auto [branch, region] : llvm::zip_equal(branches.getRegions(), choice.getRegions())) {

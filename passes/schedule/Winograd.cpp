@@ -1,8 +1,8 @@
 //===- Winograd.cpp - the schedule of Winograd's convolution ---------------===//
 //
 // A group of tiles at a time, whole rows or part of one: its input is transformed, zeros around it by a choice for each
-// value that may lie outside, and stays in the second cache; then a block of filters at a time, whose products with all tiles of the
-// group are register tiles, and whose outputs are transformed back and meet the epilogue. Each transformed
+// value that may lie outside, and stays in the second cache; then a block of filters at a time, whose products with all
+// tiles of the group are register tiles, and whose outputs are transformed back and meet the epilogue. Each transformed
 // filter is read once per group, or its taps, which are then transformed a part of their channels at a time.
 //
 // The gradient of a filter goes by blocks of its channels and filters, and for each by groups of items: both images are
