@@ -199,18 +199,7 @@ bool sylvite::scheduleAttention(PipelineView &view, const Machine &machine) {
     int64_t parts = 4 * keyLanes;
     while (keys % parts)
       parts /= 2;
-    std::string partial = (name + "_lanes").str();
-    write.split(name, 1, update.getReductionNames().front(), "ro", "ri", parts);
-    write.rfactor(name, 1, {"ri"}, {"lane"}, partial);
-    write.computeAt(partial, name, names(reduction).back());
-    for (int64_t stage : {0, 1}) {
-      if (stage == 1)
-        write.reorder(partial, 1, {"lane", "ro"});
-      write.vectorize(partial, stage, "lane", keyLanes);
-      write.unroll(partial, stage, "lane");
-    }
-    write.atomic(name, 1);
-    write.vectorize(name, 1, "ri");
+    write.computeAt(write.reduceInLanes(update, parts, keyLanes), name, names(reduction).back());
   }
   return true;
 }

@@ -178,18 +178,13 @@ bool sylvite::scheduleRowReduction(PipelineView &view, const Machine &machine) {
     }
     if (func != output)
       place(name);
-    auto extent = innermostExtent(update);
-    StringRef r = update.getReductionNames().back();
-    if (!extent || *extent % lanes || *extent < 2 * lanes)
+    std::optional<int64_t> extent = innermostExtent(update);
+    if (extent && *extent < 2 * lanes)
       continue;
-    std::string partial = (name + "_lanes").str();
-    write.split(name, 1, r, "ro", "ri", lanes);
-    write.rfactor(name, 1, {"ri"}, {"lane"}, partial);
-    place(partial);
-    write.vectorize(partial, 0, "lane");
-    write.vectorize(partial, 1, "lane");
-    write.atomic(name, 1);
-    write.vectorize(name, 1, "ri");
+    // A vector waits for the one before: in long rows there are more at a time.
+    constexpr int64_t longRow = 16, together = 4;
+    int64_t parts = extent && *extent >= longRow * lanes ? together * lanes : lanes;
+    place(write.reduceInLanes(update, parts, lanes));
   }
   return true;
 }

@@ -228,6 +228,26 @@ void ScheduleWriter::registerTile(StringRef func, StringRef c, StringRef x, int6
   }
 }
 
+std::string ScheduleWriter::reduceInLanes(halide::UpdateOp update, int64_t parts, int64_t lanes) {
+  StringRef name = update.getFunc();
+  std::string partial = (name + "_lanes").str();
+  SmallVector<StringRef> rvars = update.getReductionNames();
+  split(name, 1, rvars.back(), "ro", "ri", parts);
+  rfactor(name, 1, {"ri"}, {"lane"}, partial);
+  rvars.back() = "ro";
+  SmallVector<StringRef> loops{"lane"};
+  loops.append(rvars.rbegin(), rvars.rend());
+  for (int64_t stage : {0, 1}) {
+    if (stage == 1)
+      reorder(partial, 1, loops);
+    vectorize(partial, stage, "lane", lanes);
+    unroll(partial, stage, "lane");
+  }
+  atomic(name, 1);
+  vectorize(name, 1, "ri");
+  return partial;
+}
+
 void ScheduleWriter::unrollShort(halide::UpdateOp update, int64_t most) {
   SmallVector<StringRef> vars = update.getReductionNames();
   int64_t written = 1;

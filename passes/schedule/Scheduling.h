@@ -89,6 +89,9 @@ public:
   /// loops `reductions` of the update, innermost first.
   void registerTile(llvm::StringRef func, llvm::StringRef c, llvm::StringRef x, int64_t lanes,
                     llvm::ArrayRef<llvm::StringRef> reductions);
+  /// Keeps the values that `update` reduces to in `parts` partial ones, vectors of `lanes`, which meet at the end: each takes one
+  /// element in `parts` along the innermost reduction. Returns the name of the func that has them, which the caller places.
+  std::string reduceInLanes(halide::UpdateOp update, int64_t parts, int64_t lanes);
   /// Writes the innermost reductions of `update` out, as long as they are not more than `most` terms together.
   void unrollShort(halide::UpdateOp update, int64_t most);
 

@@ -112,11 +112,12 @@ func.func @global_pool_in_parts(%x: tensor<?x56x56x64xf32>) -> tensor<?x64xf32> 
 // CHECK-NEXT: halide.compute_at @row_max, @softmax, "n"
 // CHECK-NEXT: halide.split @row_max stage 1, "r0" into ("ro", "ri") by 8
 // CHECK-NEXT: halide.rfactor @row_max stage 1, ["ri"] to ["lane"] into @row_max_lanes
-// CHECK-NEXT: halide.compute_at @row_max_lanes, @softmax, "n"
-// CHECK-NEXT: halide.vectorize @row_max_lanes, "lane"
-// CHECK-NEXT: halide.vectorize @row_max_lanes stage 1, "lane"
-// CHECK-NEXT: halide.atomic @row_max stage 1
+// CHECK-NEXT: halide.vectorize @row_max_lanes, "lane" by 8
+// CHECK: halide.reorder @row_max_lanes stage 1, ["lane", "ro"]
+// CHECK-NEXT: halide.vectorize @row_max_lanes stage 1, "lane" by 8
+// CHECK: halide.atomic @row_max stage 1
 // CHECK-NEXT: halide.vectorize @row_max stage 1, "ri"
+// CHECK-NEXT: halide.compute_at @row_max_lanes, @softmax, "n"
 // CHECK: halide.compute_at @exp, @softmax, "n"
 func.func @rows(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
   %0 = nn.group (%a = %x) : (tensor<?x64xf32>) -> tensor<?x64xf32> {
@@ -124,6 +125,25 @@ func.func @rows(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
     nn.yield %1 : tensor<?x64xf32>
   }
   return %0 : tensor<?x64xf32>
+}
+
+// So where no vectors fill a row, or its length is free; of a long one there are four vectors at a time.
+// CHECK-LABEL: halide.pipeline @softmax_{{[0-9]+}} {
+// CHECK: halide.split @row_sum stage 1, "r0" into ("ro", "ri") by 8
+// CHECK-LABEL: halide.pipeline @softmax_{{[0-9]+}} {
+// CHECK: halide.split @row_sum stage 1, "r0" into ("ro", "ri") by 32
+// CHECK: halide.vectorize @row_sum_lanes stage 1, "lane" by 8
+// CHECK-NEXT: halide.unroll @row_sum_lanes stage 1, "lane"
+func.func @rows_of_any_length(%x: tensor<?x?xf32>, %y: tensor<?x129xf32>) -> (tensor<?x?xf32>, tensor<?x129xf32>) {
+  %0 = nn.group (%a = %x) : (tensor<?x?xf32>) -> tensor<?x?xf32> {
+    %2 = nn.softmax %a dims [1] : (tensor<?x?xf32>) -> tensor<?x?xf32>
+    nn.yield %2 : tensor<?x?xf32>
+  }
+  %1 = nn.group (%a = %y) : (tensor<?x129xf32>) -> tensor<?x129xf32> {
+    %2 = nn.softmax %a dims [1] : (tensor<?x129xf32>) -> tensor<?x129xf32>
+    nn.yield %2 : tensor<?x129xf32>
+  }
+  return %0, %1 : tensor<?x?xf32>, tensor<?x129xf32>
 }
 
 // Each input is copied in vectors.
