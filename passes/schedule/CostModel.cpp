@@ -50,6 +50,14 @@ int64_t sylvite::heldSteps(int64_t steps, int64_t stepBytes) {
   return part;
 }
 
+int64_t sylvite::partOf(int64_t steps, int64_t most) {
+  most = std::min(most, steps);
+  int64_t divisor = most;
+  while (steps % divisor)
+    --divisor;
+  return 4 * divisor < most ? most : divisor;
+}
+
 /// Lines that a set of the first cache holds. Addresses a page apart share a set.
 static constexpr int64_t cacheWays = 8;
 

@@ -65,6 +65,9 @@ constexpr int64_t heldBytes = 16 << 10;
 /// The largest part of `steps` of a reduction, a divisor, whose weights of `stepBytes` each are held; one at least.
 int64_t heldSteps(int64_t steps, int64_t stepBytes);
 
+/// How many of `steps` of a reduction a part of up to `most` takes: a divisor, unless that is much less. The last part is shorter then.
+int64_t partOf(int64_t steps, int64_t most);
+
 /// Positions of a row that a depthwise convolution takes in one or two tiles: which of them see padding is then known.
 constexpr int64_t shortRow = 16;
 

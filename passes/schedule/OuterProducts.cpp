@@ -140,8 +140,8 @@ bool sylvite::scheduleOuterProducts(PipelineView &view, const Machine &machine) 
       continue;
     }
     factor = std::max<int64_t>(block / positions, 1);
-    while (extent && *extent % *factor)
-      --*factor;
+    if (extent)
+      factor = partOf(*extent, *factor);
   }
   if (!factor)
     return false; // few positions: one block

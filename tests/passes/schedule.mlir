@@ -325,7 +325,7 @@ func.func @packed_changing(%x: tensor<?x56x512xf32>, %w: tensor<512x16x32xf32>) 
 // AVX512: halide.compute_at @conv, @out, "task"
 // AVX512: halide.split @conv stage 1, "rc" into ("ro", "ri") by 4
 // AVX512-NEXT: halide.split @conv stage 1, "ro" into ("rb", "ro") by 32
-// AVX512: halide.reorder @conv stage 1, ["c", "xi", "ri", "ro", "xo", "y", "n", "rb", "rx", "ry"]
+// AVX512: halide.reorder @conv stage 1, ["ci", "xi", "ri", "ro", "xo", "co", "y", "n", "rb", "rx", "ry"]
 // AVX512: halide.prefetch @conv stage 1, @in1 at "ro" offset 32
 func.func @packed_parts(%x: tensor<?x9x9x512xf32>, %w: tensor<1x16x3x3x512x32xf32>) -> tensor<?x7x7x512xf32> {
   %0 = nn.group (%a = %x, %f = %w) : (tensor<?x9x9x512xf32>, tensor<1x16x3x3x512x32xf32>) -> tensor<?x7x7x512xf32> {
@@ -346,6 +346,24 @@ func.func @odd_blocks(%x: tensor<?x17x23x160xf32>, %w: tensor<1x5x1x7x160x32xf32
     nn.yield %1 : tensor<?x17x17x160xf32>
   }
   return %0 : tensor<?x17x17x160xf32>
+}
+
+// A matrix larger than the second cache holds beside other data: the tiles of a task's columns take a part of its rows each before
+// the next part, here one that does not divide them.
+// AVX512-LABEL: halide.pipeline @matmul_{{[0-9]+}} {
+// AVX512: halide.split @out, "co" into ("task", "co") by 4
+// AVX512: halide.reorder @out, ["ci", "xi", "xo", "co", "task"]
+// AVX512: halide.compute_at @matmul, @out, "task"
+// AVX512-NEXT: halide.bound_extent @matmul, "c" to 128
+// AVX512-NEXT: halide.split @matmul stage 1, "rk" into ("ro", "ri") by 4
+// AVX512-NEXT: halide.split @matmul stage 1, "ro" into ("rb", "ro") by 32
+// AVX512: halide.reorder @matmul stage 1, ["ci", "xi", "ri", "ro", "xo", "co", "rb"]
+func.func @streamed_dense(%x: tensor<?x1004xf32>, %w: tensor<1004x512xf32>) -> tensor<?x512xf32> {
+  %0 = nn.group (%a = %x, %f = %w) : (tensor<?x1004xf32>, tensor<1004x512xf32>) -> tensor<?x512xf32> {
+    %1 = nn.matmul %a, %f : (tensor<?x1004xf32>, tensor<1004x512xf32>) -> tensor<?x512xf32>
+    nn.yield %1 : tensor<?x512xf32>
+  }
+  return %0 : tensor<?x512xf32>
 }
 
 // A depthwise convolution: whole lines of channels, strips of rows.
