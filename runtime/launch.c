@@ -5,6 +5,16 @@
 #include <string.h>
 #include <time.h>
 
+static void fail_size(sylvite_context *context) {
+  sylvite_context_fail(context, SYLVITE_INVALID_ARGUMENT,
+                       "the batch is too large: an intermediate tensor would have 2^31 elements or more");
+}
+
+/* Multiplies a stride; false where kernels cannot have the product. */
+static bool grow(int64_t *stride, int64_t elements) {
+  return !__builtin_mul_overflow(*stride, elements, stride) && *stride <= INT32_MAX;
+}
+
 void sylvite_buffer_init(sylvite_context *context, struct halide_buffer_t *buffer,
                          struct halide_dimension_t *dims, void *data, int32_t type, int32_t rank,
                          const int64_t *extents) {
@@ -16,12 +26,10 @@ void sylvite_buffer_init(sylvite_context *context, struct halide_buffer_t *buffe
     dims[i].extent = (int32_t)extent;
     dims[i].stride = (int32_t)stride;
     dims[i].flags = 0;
-    fits = fits && extent >= 0 && extent <= INT32_MAX && !__builtin_mul_overflow(stride, extent, &stride) &&
-           stride <= INT32_MAX;
+    fits = fits && extent >= 0 && extent <= INT32_MAX && grow(&stride, extent);
   }
   if (!fits)
-    sylvite_context_fail(context, SYLVITE_INVALID_ARGUMENT,
-                         "the batch is too large: an intermediate tensor would have 2^31 elements or more");
+    fail_size(context);
   memset(buffer, 0, sizeof *buffer);
   buffer->host = data;
   buffer->type.code = (uint8_t)type;
@@ -31,23 +39,40 @@ void sylvite_buffer_init(sylvite_context *context, struct halide_buffer_t *buffe
   buffer->dim = dims;
 }
 
+void sylvite_buffer_set_pitch(sylvite_context *context, struct halide_buffer_t *buffer, int64_t pitch) {
+  int64_t stride = pitch;
+  bool fits = pitch <= INT32_MAX;
+  for (int32_t i = 1; i < buffer->dimensions && fits; ++i) {
+    buffer->dim[i].stride = (int32_t)stride;
+    fits = grow(&stride, buffer->dim[i].extent);
+  }
+  if (!fits)
+    fail_size(context);
+}
+
 static double now_seconds(void) {
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
   return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-/* Whether a dense tensor of floats has a NaN. Written so that the compiler vectorizes it. */
+/* Whether a tensor of floats has a NaN. Written so that the compiler vectorizes it. */
 static bool has_nan(const struct halide_buffer_t *buffer) {
   if (buffer->type.code != 2 || buffer->type.bits != 32)
     return false;
   int64_t count = 1;
   for (int32_t d = 0; d < buffer->dimensions; ++d)
     count *= buffer->dim[d].extent;
+  int64_t run = count, pitch = 0; /* elements that are side by side, and from the first of them to the first of the next */
+  if (buffer->dimensions > 1 && buffer->dim[1].stride != buffer->dim[0].extent) {
+    run = buffer->dim[0].extent;
+    pitch = buffer->dim[1].stride;
+  }
   const float *values = (const float *)(const void *)buffer->host;
   int found = 0;
-  for (int64_t i = 0; i < count; ++i)
-    found |= values[i] != values[i];
+  for (int64_t done = 0; done < count; done += run, values += pitch)
+    for (int64_t i = 0; i < run; ++i)
+      found |= values[i] != values[i];
   return found != 0;
 }
 

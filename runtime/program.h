@@ -120,6 +120,10 @@ void sylvite_buffer_init(sylvite_context *context, struct halide_buffer_t *buffe
                          struct halide_dimension_t *dims, void *data, int32_t type, int32_t rank,
                          const int64_t *extents);
 
+/* Makes `buffer`, of two dimensions or more, a slice of a tensor whose innermost dimension has `pitch` elements. The same limit
+ * holds for that tensor. */
+void sylvite_buffer_set_pitch(sylvite_context *context, struct halide_buffer_t *buffer, int64_t pitch);
+
 /* Runs kernel `kernel_index` of info.kernels: argv_function(args), Halide's NAME_argv, whose args point to
  * halide_buffer_t for buffers and to the value for scalars. Profiles it when asked to. A kernel whose results
  * have no elements does not run. Returns 0 or a status; after a failure in a call it runs nothing and returns

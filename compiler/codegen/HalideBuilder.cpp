@@ -145,14 +145,14 @@ const std::vector<std::string> &HalideBuilder::warnings() const { return impl->w
 //===----------------------------------------------------------------------===//
 
 void HalideBuilder::input(const std::string &name, ElementType type,
-                          const std::vector<int64_t> &shape) {
+                          const std::vector<int64_t> &shape, int64_t pitch) {
   impl->guard([&] {
-    Impl::checkSize(name, shape);
+    Impl::checkSize(name, shape, pitch);
     BufferState state;
     state.shape = shape;
     state.param =
         Halide::ImageParam(toHalide(type), static_cast<int>(shape.size()), impl->prefix + name);
-    impl->constrain(state.param, shape);
+    Impl::constrain(state.param, shape, pitch);
     impl->buffers[name] = state;
     impl->inputs.push_back(name);
   });
@@ -254,10 +254,12 @@ void HalideBuilder::update(const std::vector<Expr> &coordinates, const std::vect
   });
 }
 
-void HalideBuilder::output(const std::string &name, const std::vector<int64_t> &shape) {
+void HalideBuilder::output(const std::string &name, const std::vector<int64_t> &shape, const std::vector<int64_t> &pitches) {
   impl->guard([&] {
-    Impl::checkSize(name, shape);
+    for (int64_t pitch : pitches)
+      Impl::checkSize(name, shape, pitch);
     impl->outputFunc = name;
+    impl->outputPitches = pitches;
     impl->buffers[name].shape = shape;
   });
 }
@@ -267,11 +269,13 @@ void HalideBuilder::endAlgorithm() {
     FuncState &state = impl->func(impl->outputFunc);
     const std::vector<int64_t> &shape = impl->buffers.at(impl->outputFunc).shape;
     std::vector<Halide::OutputImageParam> params = state.func.output_buffers();
-    std::vector<Halide::Expr> strides = impl->constrain(params.front(), shape);
+    Impl::constrain(params.front(), shape, impl->outputPitches.front());
     // Halide takes bounds on the first buffer of a Tuple only; the others have its extents.
-    for (size_t k = 1; k < params.size(); ++k)
+    for (size_t k = 1; k < params.size(); ++k) {
+      std::vector<Halide::Expr> strides = Impl::stridesOf(params.front(), shape, impl->outputPitches[k]);
       for (size_t i = 0; i < shape.size(); ++i)
         params[k].dim(static_cast<int>(i)).set_stride(strides[i]);
+    }
   });
 }
 

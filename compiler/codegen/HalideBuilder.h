@@ -160,8 +160,9 @@ public:
 
   //===--- Algorithm ------------------------------------------------------===//
 
-  /// An input buffer, dense and row-major; -1 is an extent known at run time.
-  void input(const std::string &name, ElementType type, const std::vector<int64_t> &shape);
+  /// An input buffer, row-major; -1 is an extent known at run time. So many elements as `pitch` are from one run of the innermost
+  /// dimension to the next; as many as it has in a dense buffer.
+  void input(const std::string &name, ElementType type, const std::vector<int64_t> &shape, int64_t pitch);
   /// A func of `vars`, and the expressions that stand for them.
   std::vector<Expr> func(const std::string &name, const std::vector<std::string> &vars);
   void define(const std::string &func, const std::vector<ElementType> &types,
@@ -172,8 +173,8 @@ public:
   void where(Expr predicate);
   /// Completes it. `coordinates` is empty for the point itself.
   void update(const std::vector<Expr> &coordinates, const std::vector<Expr> &values);
-  /// Says which func will be the output, and the shape of its buffers.
-  void output(const std::string &func, const std::vector<int64_t> &shape);
+  /// Says which func will be the output, and the shape and the pitches of its buffers.
+  void output(const std::string &func, const std::vector<int64_t> &shape, const std::vector<int64_t> &pitches);
   /// Follows the last func and update; the schedule comes after it.
   void endAlgorithm();
 

@@ -57,6 +57,7 @@ struct HalideBuilder::Impl {
   std::map<std::string, BufferState> buffers;
   std::vector<std::string> inputs;
   std::string outputFunc;
+  std::vector<int64_t> outputPitches;
 
   // The update under construction.
   std::string updateFunc;
@@ -169,30 +170,38 @@ struct HalideBuilder::Impl {
                                  : func(buffer).func.output_buffer().dim(dim);
   }
 
-  /// Tells Halide that a buffer starts at 0, and is dense and row-major.
+  /// The strides of a row-major buffer, innermost first.
   template <typename Param>
-  std::vector<Halide::Expr> constrain(Param &&param, const std::vector<int64_t> &shape) {
+  static std::vector<Halide::Expr> stridesOf(Param &&param, const std::vector<int64_t> &shape, int64_t pitch) {
     std::vector<Halide::Expr> strides;
     Halide::Expr stride = 1;
     for (size_t i = 0; i < shape.size(); ++i) {
-      int64_t extent = shape[shape.size() - 1 - i];
-      auto dim = param.dim(static_cast<int>(i));
-      dim.set_min(0);
-      dim.set_stride(stride);
+      int64_t elements = i == 0 ? pitch : shape[shape.size() - 1 - i];
       strides.push_back(stride);
-      if (extent >= 0) {
-        dim.set_extent(static_cast<int32_t>(extent));
-        stride = Halide::Internal::simplify(stride * static_cast<int32_t>(extent));
-      } else {
-        stride = stride * dim.extent();
-      }
+      stride = elements >= 0 ? Halide::Internal::simplify(stride * static_cast<int32_t>(elements))
+                             : stride * param.dim(static_cast<int>(i)).extent();
     }
     return strides;
   }
 
-  static void checkSize(const std::string &name, const std::vector<int64_t> &shape) {
+  /// Tells Halide that a buffer starts at 0, and is row-major.
+  template <typename Param>
+  static void constrain(Param &&param, const std::vector<int64_t> &shape, int64_t pitch) {
+    std::vector<Halide::Expr> strides = stridesOf(param, shape, pitch);
+    for (size_t i = 0; i < shape.size(); ++i) {
+      int64_t extent = shape[shape.size() - 1 - i];
+      auto dim = param.dim(static_cast<int>(i));
+      dim.set_min(0);
+      dim.set_stride(strides[i]);
+      if (extent >= 0)
+        dim.set_extent(static_cast<int32_t>(extent));
+    }
+  }
+
+  static void checkSize(const std::string &name, const std::vector<int64_t> &shape, int64_t pitch) {
     int64_t size = 1;
-    for (int64_t extent : shape) {
+    for (size_t i = 0; i < shape.size(); ++i) {
+      int64_t extent = i + 1 == shape.size() ? pitch : shape[i];
       if (extent < 0)
         continue;
       if (extent > INT32_MAX || size > INT32_MAX / std::max<int64_t>(extent, 1))

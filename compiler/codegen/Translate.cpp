@@ -61,6 +61,11 @@ std::vector<int64_t> toShape(RankedTensorType type) {
   return shape;
 }
 
+int64_t toPitch(RankedTensorType type) {
+  int64_t pitch = getPitch(type);
+  return ShapedType::isDynamic(pitch) ? -1 : pitch;
+}
+
 std::vector<std::string> toStrings(ArrayAttr names) {
   std::vector<std::string> result;
   for (StringRef name : names.getAsValueRange<StringAttr>())
@@ -543,7 +548,11 @@ bool Translator::translateDirective(Operation *op) {
 
 std::optional<TranslationError> Translator::run() {
   OutputOp output = pipeline.getOutput();
-  builder.output(output.getFunc().str(), toShape(output.getBufferTypes().front()));
+  SmallVector<RankedTensorType> types = output.getBufferTypes();
+  std::vector<int64_t> pitches;
+  for (RankedTensorType type : types)
+    pitches.push_back(toPitch(type));
+  builder.output(output.getFunc().str(), toShape(types.front()), pitches);
   if (!check(output))
     return error;
   for (Operation &op : *pipeline.getBody()) {
@@ -551,7 +560,7 @@ std::optional<TranslationError> Translator::run() {
                           .Case<InputOp>([&](InputOp input) {
                             RankedTensorType type = input.getBufferType();
                             builder.input(input.getSymName().str(),
-                                          toElementType(type.getElementType()), toShape(type));
+                                          toElementType(type.getElementType()), toShape(type), toPitch(type));
                             return check(input);
                           })
                           .Case<FuncOp>([&](FuncOp func) { return translateFunc(func); })

@@ -35,6 +35,19 @@ Attribute ReductionBound::toAttribute(Builder &builder) const {
                          value);
 }
 
+LogicalResult PitchAttr::verifyEncoding(ArrayRef<int64_t> shape, Type,
+                                        llvm::function_ref<InFlightDiagnostic()> emitError) const {
+  if (shape.size() < 2 || ShapedType::isDynamic(shape.back()) || shape.back() > getElements())
+    return emitError() << "pitch_c1: a pitch of " << getElements()
+                       << " elements wants two dimensions or more, of which the innermost is no longer";
+  return success();
+}
+
+int64_t sylvite::halide::getPitch(RankedTensorType type) {
+  auto pitch = llvm::dyn_cast_or_null<PitchAttr>(type.getEncoding());
+  return pitch ? pitch.getElements() : type.getRank() ? type.getShape().back() : 1;
+}
+
 Type sylvite::halide::getScalarType(Type type) {
   if (type.isUnsignedInteger())
     return IntegerType::get(type.getContext(), type.getIntOrFloatBitWidth());

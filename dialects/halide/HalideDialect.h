@@ -12,6 +12,7 @@
 #include "mlir/IR/OpDefinition.h"
 #include "mlir/IR/OpImplementation.h"
 #include "mlir/IR/SymbolTable.h"
+#include "mlir/IR/TensorEncoding.h"
 #include "mlir/Interfaces/ControlFlowInterfaces.h"
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
@@ -60,6 +61,10 @@ struct ReductionVariable {
 /// The type of a scalar that is read from or written to storage of `type`: unsigned integers become
 /// signless, other types are themselves.
 mlir::Type getScalarType(mlir::Type type);
+
+/// Elements from a run of the innermost dimension of a buffer of `type` to the next: its pitch, or the size of that dimension
+/// where it has none.
+int64_t getPitch(mlir::RankedTensorType type);
 
 } // namespace sylvite::halide
 

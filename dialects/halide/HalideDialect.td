@@ -7,6 +7,7 @@ include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/BuiltinAttributeInterfaces.td"
 include "mlir/IR/EnumAttr.td"
 include "mlir/IR/OpBase.td"
+include "mlir/IR/TensorEncoding.td"
 
 def Halide_Dialect : Dialect {
   let name = "halide";
@@ -48,6 +49,24 @@ def Halide_ExtentAttr : AttrDef<Halide_Dialect, "Extent"> {
   let summary = "the extent of a dimension of an input or of the output, known at run time";
   let parameters = (ins "::mlir::FlatSymbolRefAttr":$buffer, "int64_t":$dim);
   let assemblyFormat = "`<` $buffer `,` $dim `>`";
+}
+
+def Halide_PitchAttr : AttrDef<Halide_Dialect, "Pitch", [DeclareAttrInterfaceMethods<VerifiableTensorEncoding>]> {
+  let mnemonic = "pitch";
+  let summary = "the layout of a buffer that is a slice of a wider one along the innermost dimension";
+  let description = [{
+    The encoding of the type of an input or output: so many elements are from one run of the innermost dimension to the
+    next. Other dimensions lie as in a dense buffer that has these elements in its runs.
+
+    ```mlir
+    halide.input @x : tensor<?x28x28x32xf32, #halide.pitch<96>>
+    ```
+
+    Constraints:
+    - pitch_c1: the buffer has two dimensions or more, and its runs are no longer than the pitch.
+  }];
+  let parameters = (ins "int64_t":$elements);
+  let assemblyFormat = "`<` $elements `>`";
 }
 
 class Halide_Enum<string name, string summary, list<I32EnumAttrCase> cases>

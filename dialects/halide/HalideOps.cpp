@@ -673,7 +673,24 @@ LogicalResult CallOp::verifySymbolUses(SymbolTableCollection &symbolTable) {
 }
 
 LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbolTable) {
-  return verifyRuns(*this, "launch", getIns().getTypes(), getOuts().getTypes(), symbolTable);
+  if (failed(verifyRuns(*this, "launch", getIns().getTypes(), getOuts().getTypes(), symbolTable)))
+    return failure();
+  for (FlatSymbolRefAttr name : {getPipelineAttr(), getFewAttr()}) {
+    auto pipeline = name ? symbolTable.lookupNearestSymbolFrom<PipelineOp>(*this, name) : nullptr;
+    if (!pipeline)
+      continue;
+    SmallVector<RankedTensorType> buffers = pipeline.getInputTypes();
+    buffers.append(pipeline.getOutputTypes());
+    for (auto [operand, buffer] : llvm::zip_equal(getOperands(), buffers)) {
+      auto type = cast<MemRefType>(operand.getType());
+      if (type.getRank() < 2)
+        continue;
+      int64_t pitch = type.getStridesAndOffset().first[type.getRank() - 2], wanted = getPitch(buffer);
+      if (!ShapedType::isDynamic(pitch) && !ShapedType::isDynamic(wanted) && pitch != wanted)
+        return emitOpError("launch_c5: a buffer of @") << name.getValue() << " has a pitch of " << wanted << " elements, not " << pitch;
+    }
+  }
+  return success();
 }
 
 void LaunchOp::getEffects(

@@ -236,7 +236,7 @@ def Halide_PipelineOp : Halide_Op<"pipeline", [
   let summary = "one kernel: inputs, funcs, an output and a schedule";
   let description = [{
     Its arguments are the `halide.input`s in order, then the buffers of the `halide.output`. All are
-    dense and row-major. Funcs are defined before they are used.
+    row-major, and dense unless their type has a `#halide.pitch`. Funcs are defined before they are used.
 
     ```mlir
     halide.pipeline @relu {
@@ -334,6 +334,7 @@ def Halide_LaunchOp : Halide_Op<"launch", [
     - launch_c2: there is one `ins` buffer per input and one `outs` buffer per output.
     - launch_c3: types are compatible with those of the pipeline's buffers.
     - launch_c4: with `few`, a buffer has a free size.
+    - launch_c5: a buffer has the pitch that the pipeline's has.
 
     `few` is that of `halide.call`.
   }];

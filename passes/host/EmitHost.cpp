@@ -176,6 +176,14 @@ LogicalResult HostEmitter::emitScalar(Operation &op) {
   return op.emitError("internal error: '") << op.getName() << "' in a host program";
 }
 
+/// Elements from a run of the innermost dimension of `type` to the next; zero where runs follow each other.
+static int64_t pitchOf(MemRefType type) {
+  if (type.getRank() < 2)
+    return 0;
+  int64_t pitch = type.getStridesAndOffset().first[type.getRank() - 2];
+  return ShapedType::isDynamic(pitch) || pitch == type.getShape().back() ? 0 : pitch;
+}
+
 LogicalResult HostEmitter::emitLaunch(halide::LaunchOp launch) {
   SmallVector<Value> buffersOfLaunch(launch.getIns());
   buffersOfLaunch.append(launch.getOuts().begin(), launch.getOuts().end());
@@ -201,6 +209,10 @@ LogicalResult HostEmitter::emitLaunch(halide::LaunchOp launch) {
                                     memory.pointer,
                                     constant(i32, halideTypeOf(type.getElementType())),
                                     constant(i32, type.getRank()), sizes});
+    if (int64_t pitch = pitchOf(type))
+      LLVM::CallOp::create(
+          b, loc, declare("sylvite_buffer_set_pitch", LLVM::LLVMVoidType::get(b.getContext()), {pointer, pointer, i64}),
+          ValueRange{context, buffer, constant(i64, pitch)});
     LLVM::StoreOp::create(b, loc, buffer, offsetBy(arguments, int64_t(i) * 8));
     dimensionOffset += type.getRank() * dimensionBytes;
   }
@@ -330,8 +342,8 @@ LogicalResult HostEmitter::emitOp(Operation &op) {
     memories[view] = {offsetBy(memories[view.getSource()].pointer, values.lookup(view.getByteShift())),
                       freeSizes(view.getSizes())};
   } else if (auto cast = dyn_cast<memref::ReinterpretCastOp>(op)) {
-    Value source = memories[cast.getSource()].pointer;
-    memories[cast] = {source, freeSizes(cast.getSizes())};
+    int64_t bytes = llvm::divideCeil(cast.getType().getElementTypeBitWidth(), 8) * cast.getStaticOffset(0);
+    memories[cast] = {offsetBy(memories[cast.getSource()].pointer, bytes), freeSizes(cast.getSizes())};
   } else if (auto cast = dyn_cast<memref::CastOp>(op)) {
     Memory source = memories[cast.getSource()];
     memories[cast] = source;

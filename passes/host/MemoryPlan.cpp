@@ -10,6 +10,8 @@
 // step reads one buffer and writes another, and they change places; a carried value that is stacked too is read from the
 // slice of the step before. A branch (nn.if) writes its results where both branches do.
 //
+// What a concatenation joins is written where its result is, which lives from the first part of it on.
+//
 // A kernel that may write over the old value of a parameter which it updates does.
 //
 //===----------------------------------------------------------------------===//
@@ -47,6 +49,12 @@ LogicalResult MemoryPlan::computeShapes(Block &block) {
       if (failed(shape))
         return failure();
       shapes[reshape] = *shape;
+    } else if (auto concat = dyn_cast<nn::ConcatOp>(op)) {
+      auto operands = llvm::map_to_vector(concat.getInputs(), [&](Value input) { return shapes.lookup(input); });
+      auto shape = cast<nn::ShapeOpInterface>(op).resultShape(op.getLoc(), operands);
+      if (failed(shape))
+        return failure();
+      shapes[concat] = *shape;
     } else if (auto call = dyn_cast<halide::CallOp>(op)) {
       SmallVector<AffineExpr> free = freeDims(call, shapes);
       auto map = call->getAttrOfType<AffineMapAttr>("shape");
@@ -86,9 +94,44 @@ std::pair<int64_t, AffineExpr> MemoryPlan::sizeOf(Value value) const {
   return {constant, free};
 }
 
+/// Finds what is written where a concatenation joins it to others.
+LogicalResult MemoryPlan::planJoins() {
+  WalkResult walked = function.walk([&](nn::ConcatOp concat) {
+    RankedTensorType type = concat.getType();
+    int64_t offset = 0;
+    for (Value input : concat.getInputs()) {
+      Value value = viewed(input);
+      int64_t run = cast<RankedTensorType>(input.getType()).getShape().back();
+      if (int64_t(concat.getDim()) != type.getRank() - 1 || ShapedType::isDynamic(run) ||
+          cast<RankedTensorType>(value.getType()).getShape().back() != run ||
+          !isa_and_nonnull<halide::CallOp, nn::ConcatOp>(value.getDefiningOp()) ||
+          value.getParentBlock() != concat->getBlock() || !partOf.try_emplace(value, Part{concat.getResult(), offset}).second) {
+        concat.emitError("internal error: a concatenation whose operands are not written where its result is");
+        return WalkResult::interrupt();
+      }
+      offset += run;
+    }
+    return WalkResult::advance();
+  });
+  return failure(walked.wasInterrupted());
+}
+
+int64_t MemoryPlan::firstWrite(Value value) const {
+  auto concat = value.getDefiningOp<nn::ConcatOp>();
+  int64_t first = position.lookup(value.getDefiningOp());
+  if (concat)
+    for (Value input : concat.getInputs())
+      first = std::min(first, firstWrite(viewed(input)));
+  return first;
+}
+
 Value MemoryPlan::ownerOf(Value value) {
   while (true) {
     value = viewed(value);
+    if (auto part = partOf.find(value); part != partOf.end()) {
+      value = part->second.joined;
+      continue;
+    }
     auto argument = dyn_cast<BlockArgument>(value);
     auto scan = argument ? dyn_cast<nn::ScanOp>(argument.getOwner()->getParentOp()) : nullptr;
     if (!scan)
@@ -271,7 +314,7 @@ Value MemoryPlan::findOverwritten(OpResult result) {
   auto call = cast<halide::CallOp>(result.getOwner());
   for (Value input : call.getInputs()) {
     Value owner = viewed(input);
-    auto isOwner = [&](Value other) { return viewed(other) == owner; };
+    auto isOwner = [&](Value other) { return viewed(other) == owner || ownerOf(other) == owner; };
     if (inArena.contains(owner) && owner.getParentBlock() == call->getBlock() && lastUse[owner] == position[call] &&
         shapes.lookup(input) == shapes.lookup(result) && !overwritten.contains(owner) && mayWriteOver(result, isOwner))
       return owner;
@@ -291,7 +334,7 @@ void MemoryPlan::place(Value value) {
     inArena[value] = at;
     return;
   }
-  inArena[value] = allocate(constant, free, position[op], last);
+  inArena[value] = allocate(constant, free, firstWrite(value), last);
   if (isCarried(value))
     allocate(constant, free, position[op], last);
 }
@@ -327,14 +370,15 @@ void MemoryPlan::planArena() {
   for (auto [i, operand] : llvm::enumerate(
            function.getBody().front().getTerminator()->getOperands().take_front(numOutputs))) {
     Value value = viewed(operand);
-    if (isa_and_nonnull<halide::CallOp, nn::IfOp, nn::ScanOp>(value.getDefiningOp()) && !isCarried(value))
+    if (isa_and_nonnull<halide::CallOp, nn::ConcatOp, nn::IfOp, nn::ScanOp>(value.getDefiningOp()) && !isCarried(value) &&
+        !partOf.contains(value))
       outputs.try_emplace(value, i);
   }
   planUpdates();
   function.walk<WalkOrder::PreOrder>([&](Operation *op) {
-    if (isa<halide::CallOp, nn::IfOp, nn::ScanOp>(op))
+    if (isa<halide::CallOp, nn::ConcatOp, nn::IfOp, nn::ScanOp>(op))
       for (Value value : op->getResults())
-        if (!outputs.count(value) && !inPlace.count(value) && !stackedAs.count(value) && !carriedAs.count(value) &&
+        if (!outputs.count(value) && !partOf.contains(value) && !inPlace.count(value) && !stackedAs.count(value) && !carriedAs.count(value) &&
             !lastSliceOf.count(value))
           place(value);
   });
@@ -372,7 +416,7 @@ LogicalResult MemoryPlan::make() {
   while (numOutputs < function.getNumResults() && !isKept(numOutputs))
     ++numOutputs;
   if (failed(checkUpdates()) || failed(inferArguments(function, symbols, shapes)) ||
-      failed(computeShapes(function.getBody().front())))
+      failed(computeShapes(function.getBody().front())) || failed(planJoins()))
     return failure();
   planArena();
   return success();

@@ -88,12 +88,20 @@ public:
   /// Carried results that are the last slice of a stacked one.
   llvm::DenseMap<mlir::Value, mlir::Value> lastSliceOf;
 
+  /// Where a value is written into what a concatenation joins it to: elements into each run of that.
+  struct Part {
+    mlir::Value joined;
+    int64_t offset;
+  };
+  llvm::DenseMap<mlir::Value, Part> partOf;
+
   /// Places of ops, those in loops included, in the order in which they run; `end` is that of an op's last op.
   llvm::DenseMap<mlir::Operation *, int64_t> position, end;
 
 private:
   llvm::LogicalResult computeShapes(mlir::Block &block);
   llvm::LogicalResult checkUpdates();
+  llvm::LogicalResult planJoins();
   void planUpdates();
   void planArena();
   void placeResults(nn::ScanOp scan);
@@ -102,7 +110,9 @@ private:
   void place(mlir::Value value);
   mlir::Value findOverwritten(mlir::OpResult result);
   Place allocate(int64_t bytes, mlir::AffineExpr free, int64_t begin, int64_t end);
-  /// The value that owns the memory of `value`: follows reshapes, slices of sequences, and what a loop
+  /// The place of the op that writes `value`, or the first part of it.
+  int64_t firstWrite(mlir::Value value) const;
+  /// The value that owns the memory of `value`: follows reshapes, concatenations, slices of sequences, and what a loop
   /// carries to the loop's result.
   mlir::Value ownerOf(mlir::Value value);
 

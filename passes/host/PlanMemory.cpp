@@ -46,7 +46,7 @@ private:
     bool isWrittenThere;
   };
   void writeBlock(OpBuilder &b, Block &block, ArrayRef<Target> targets = {});
-  void placeResult(OpBuilder &b, Location loc, Value result);
+  Value placeResult(OpBuilder &b, Location loc, Value result);
   void writeCall(OpBuilder &b, halide::CallOp call);
   void writeScan(OpBuilder &b, nn::ScanOp scan);
   void writeIf(OpBuilder &b, nn::IfOp branches);
@@ -59,7 +59,7 @@ private:
   Value materialize(OpBuilder &b, Location loc, AffineExpr expr, ValueRange symbols);
   /// The free dimensions of `value`, as index values.
   SmallVector<Value> freeSizes(OpBuilder &b, Location loc, Value value);
-  /// The memory of the value that `value` is a view of, seen as `value`.
+  /// The memory of the value that `value` is a view of, or into which it is joined, seen as `value`.
   Value viewAs(OpBuilder &b, Location loc, Value value);
   /// Slice `index` of the leading dimension of `memory`, which is `slice`.
   Value sliceView(OpBuilder &b, Location loc, Value memory, Value index, Value slice);
@@ -140,9 +140,11 @@ func::FuncOp HostWriter::createFunction(OpBuilder &b, const llvm::Twine &name, T
   return created;
 }
 
-/// The strides of a dense row-major array of `sizes`.
-static SmallVector<OpFoldResult> denseStrides(OpBuilder &b, Location loc,
-                                              ArrayRef<OpFoldResult> sizes) {
+/// The strides of a row-major array of `sizes`, whose innermost is `pitch` in memory.
+static SmallVector<OpFoldResult> rowMajorStrides(OpBuilder &b, Location loc, SmallVector<OpFoldResult> sizes,
+                                                 std::optional<int64_t> pitch) {
+  if (pitch)
+    sizes.back() = b.getIndexAttr(*pitch);
   SmallVector<OpFoldResult> strides(sizes.size());
   OpFoldResult stride = b.getIndexAttr(1);
   auto valueOf = [&](OpFoldResult folded) -> Value {
@@ -178,6 +180,24 @@ Value HostWriter::viewAs(OpBuilder &b, Location loc, Value value) {
   Value owner = viewed(value);
   MemRefType type = memrefOf(value.getType());
   SmallVector<Value> sizes = freeSizes(b, loc, value);
+  // From a part to what it is joined to, and so on.
+  int64_t offset = 0;
+  std::optional<int64_t> pitch;
+  for (auto part = plan.partOf.find(owner); part != plan.partOf.end(); part = plan.partOf.find(owner)) {
+    owner = part->second.joined;
+    offset += part->second.offset;
+    pitch = cast<RankedTensorType>(owner.getType()).getShape().back();
+  }
+  if (pitch) {
+    Value memory = memories.contains(owner) ? memories.lookup(owner) : placeResult(b, loc, owner);
+    SmallVector<OpFoldResult> mixedSizes = mixSizes(b, type.getShape(), sizes),
+                              strides = rowMajorStrides(b, loc, mixedSizes, pitch);
+    auto layout = StridedLayoutAttr::get(b.getContext(), offset, llvm::map_to_vector(strides, [](OpFoldResult stride) {
+      return getConstantIntValue(stride).value_or(ShapedType::kDynamic);
+    }));
+    return memref::ReinterpretCastOp::create(b, loc, MemRefType::get(type.getShape(), type.getElementType(), layout), memory,
+                                             b.getIndexAttr(offset), mixedSizes, strides);
+  }
   if (auto at = plan.inArena.find(owner); at != plan.inArena.end() && !MemoryPlan::isCarried(owner))
     return memref::ViewOp::create(b, loc, type, arena, offsetOf(at->second), sizes);
   Value memory = memories.lookup(owner);
@@ -185,7 +205,7 @@ Value HostWriter::viewAs(OpBuilder &b, Location loc, Value value) {
     return memory;
   SmallVector<OpFoldResult> mixedSizes = mixSizes(b, type.getShape(), sizes);
   return memref::ReinterpretCastOp::create(b, loc, type, memory, b.getIndexAttr(0), mixedSizes,
-                                           denseStrides(b, loc, mixedSizes));
+                                           rowMajorStrides(b, loc, mixedSizes, std::nullopt));
 }
 
 Value HostWriter::sliceView(OpBuilder &b, Location loc, Value memory, Value index, Value slice) {
@@ -208,6 +228,8 @@ void HostWriter::writeBlock(OpBuilder &b, Block &block, ArrayRef<Target> targets
   for (Operation &op : block.without_terminator()) {
     if (auto reshape = dyn_cast<nn::ReshapeOp>(op))
       memories.map(reshape.getResult(), viewAs(b, op.getLoc(), reshape.getResult()));
+    else if (auto concat = dyn_cast<nn::ConcatOp>(op))
+      placeResult(b, op.getLoc(), concat.getResult());
     else if (auto call = dyn_cast<halide::CallOp>(op))
       writeCall(b, call);
     else if (auto scan = dyn_cast<nn::ScanOp>(op))
@@ -221,13 +243,15 @@ void HostWriter::writeBlock(OpBuilder &b, Block &block, ArrayRef<Target> targets
 }
 
 /// Gives `result` the memory that the plan has for it, which may be seen elsewhere through a reshape; in a loop or a branch it may
-/// have its place already.
-void HostWriter::placeResult(OpBuilder &b, Location loc, Value result) {
+/// have its place already. Returns that memory.
+Value HostWriter::placeResult(OpBuilder &b, Location loc, Value result) {
   if (auto output = plan.outputs.find(result); output != plan.outputs.end())
     memories.map(result, results[output->second]);
   else if (auto parameter = plan.inPlace.find(result); parameter != plan.inPlace.end())
     memories.map(result, weights[parameter->second]);
-  memories.map(result, viewAs(b, loc, result));
+  Value memory = viewAs(b, loc, result);
+  memories.map(result, memory);
+  return memory;
 }
 
 void HostWriter::writeCall(OpBuilder &b, halide::CallOp call) {

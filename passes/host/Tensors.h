@@ -1,6 +1,6 @@
 //===- Tensors.h - tensors of a host function -------------------*- C++ -*-===//
 //
-// What the passes over host functions, whose ops are halide.call, nn.reshape, nn.if and nn.scan, ask of a tensor.
+// What the passes over host functions, whose ops are halide.call, nn.reshape, nn.concat, nn.if and nn.scan, ask of a tensor.
 //
 //===----------------------------------------------------------------------===//
 #ifndef SYLVITE_PASSES_HOST_TENSORS_H

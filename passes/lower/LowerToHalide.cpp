@@ -392,6 +392,34 @@ static FailureOr<AffineMap> resultShapeMap(nn::GroupOp group) {
   return AffineMap::get(0, numSymbols, shapes.lookup(result), group.getContext());
 }
 
+/// Elements from a run of the innermost dimension of `value` to the next where it is written into that of a concatenation; zero
+/// where it is dense.
+static int64_t pitchOf(Value value) {
+  int64_t pitch = 0;
+  while (nn::ConcatOp join = joinOf(value)) {
+    value = join.getResult();
+    pitch = join.getType().getShape().back();
+  }
+  return pitch;
+}
+
+/// Says how the buffers of the pipeline of `group` lie in memory.
+static void setPitches(halide::PipelineOp pipeline, nn::GroupOp group) {
+  auto withPitch = [](RankedTensorType type, Value value) {
+    int64_t pitch = pitchOf(value);
+    return pitch ? RankedTensorType::get(type.getShape(), type.getElementType(),
+                                         halide::PitchAttr::get(type.getContext(), pitch))
+                 : type;
+  };
+  for (auto [input, operand] : llvm::zip_equal(pipeline.getInputs(), group.getOperands()))
+    input.setType(withPitch(input.getBufferType(), operand));
+  halide::OutputOp output = pipeline.getOutput();
+  SmallVector<Type> types;
+  for (auto [type, result] : llvm::zip_equal(output.getBufferTypes(), group.getResults()))
+    types.push_back(withPitch(type, result));
+  output.setTypesAttr(Builder(pipeline).getTypeArrayAttr(types));
+}
+
 namespace {
 
 struct LowerToHalide : sylvite::impl::LowerToHalideBase<LowerToHalide> {
@@ -404,18 +432,24 @@ struct LowerToHalide : sylvite::impl::LowerToHalideBase<LowerToHalide> {
     SymbolTable symbols(getOperation());
     llvm::StringMap<std::pair<halide::PipelineOp, halide::PipelineOp>> pipelines; // and for few rows
     for (nn::GroupOp group : groups) {
-      auto &[pipeline, few] = pipelines[structureOf(group)];
+      std::string pitches;
+      for (ValueRange values : {ValueRange(group.getOperands()), ValueRange(group.getResults())})
+        for (Value value : values)
+          pitches += " " + std::to_string(pitchOf(value));
+      auto &[pipeline, few] = pipelines[structureOf(group) + pitches];
       bool singleRow = wantsSingleRow(group), fewRows = !singleRow && sumsOverRows(group);
       OpBuilder builder(group);
       if (!pipeline) {
         pipeline = lower(group, table);
         if (!pipeline)
           return signalPassFailure();
+        setPitches(pipeline, group);
         symbols.insert(pipeline, std::prev(getOperation().getBody()->end()));
         if (singleRow) {
           few = lowerSingleRow(group, table);
           if (!few)
             return signalPassFailure();
+          setPitches(few, group);
           symbols.insert(few, std::prev(getOperation().getBody()->end()));
         } else if (fewRows) {
           few = pipeline.clone();

@@ -9,6 +9,8 @@
 // that a depthwise convolution reads joins it where nn-plan-contractions left its positions in rows. Other chains of
 // contractions stay apart: fusing them gained nothing measurable.
 //
+// A concatenation of channels is no kernel where those that compute its operands can write them into its result.
+//
 //===----------------------------------------------------------------------===//
 #include "dialects/nn/Pointwise.h"
 #include "passes/Passes.h"
@@ -377,13 +379,48 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
         return signalPassFailure();
   }
 
+  static constexpr int64_t bytesOfLine = 64;
+
+  /// Whether what `concat` joins is written where its result is, which then costs nothing: kernels of the same block compute it,
+  /// its runs are whole lines, and nothing but kernels and this concatenation read it.
+  bool isJoin(ConcatOp concat) {
+    RankedTensorType type = concat.getType();
+    if (type.getRank() < 2 || int64_t(concat.getDim()) != type.getRank() - 1)
+      return false;
+    llvm::SmallDenseSet<Value> joined;
+    return llvm::all_of(concat.getInputs(), [&](Value value) {
+      int64_t run = cast<RankedTensorType>(value.getType()).getShape().back();
+      bool isWhole = !ShapedType::isDynamic(run) && run * llvm::divideCeil(type.getElementTypeBitWidth(), 8) % bytesOfLine == 0;
+      while (auto reshape = value.getDefiningOp<ReshapeOp>()) {
+        isWhole &= keepsRuns(reshape);
+        value = reshape.getInput();
+      }
+      Operation *source = value.getDefiningOp();
+      if (!isWhole || !source || source->getBlock() != concat->getBlock() || isa<GetOp, IfOp, ScanOp>(source) ||
+          dependsOnParametersOnly(value) || !joined.insert(value).second)
+        return false;
+      bool readByKernels = true;
+      forEachReader(value, [&](Operation *reader) {
+        readByKernels &= !isa<IfOp, ReshapeOp, ScanOp>(reader) && !reader->hasTrait<OpTrait::IsTerminator>() &&
+                         !joins.contains(reader);
+      });
+      return readByKernels;
+    });
+  }
+
   /// Groups the ops of one block: a model, the body of a loop, or a branch.
   LogicalResult fuse(Block &body) {
+    for (auto concat : body.getOps<ConcatOp>())
+      if (isJoin(concat)) {
+        joins.insert(concat);
+        remark::passed(concat.getLoc(), remark::RemarkOpts::name("Fusion").category("fusion"))
+            << remark::add("what it joins is written where its result is");
+      }
     SmallVector<SmallVector<Operation *>> groups;
     SmallPtrSet<Operation *, 32> taken;
     DenseMap<Operation *, SmallVector<Operation *>> expansions; // what depthwise convolutions compute on the way
     for (Operation &op : body.without_terminator()) {
-      if (isView(&op) || taken.contains(&op) || isReadThrough(&op))
+      if (isView(&op) || joins.contains(&op) || taken.contains(&op) || isReadThrough(&op))
         continue;
       if (!isa<NNDialect>(op.getDialect()))
         return op.emitOpError("is not an op that nn-fuse can put into a kernel");
@@ -410,7 +447,7 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
       if (isa<MapOp>(op)) {
         // A map waits for the op that can compute it on the way; that op comes later in the block.
         Operation *user = onlyUserBeside(&op);
-        if (user && readsElementsOnce(user) && !isPartOfWindow(user) && !isReadThrough(user) &&
+        if (user && readsElementsOnce(user) && !joins.contains(user) && !isPartOfWindow(user) && !isReadThrough(user) &&
             !isReadByAttention(user))
           continue;
       }
@@ -466,6 +503,8 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
       wrap(group);
     return success();
   }
+
+  SmallPtrSet<Operation *, 8> joins; ///< concatenations that stay outside kernels
 
   /// Moves `ops`, in their order, into one nn.group that stands where the last of them stood. Its results are those of
   /// the last, and what others read of the rest, the last ones first: an element of a result is there before that of one

@@ -224,6 +224,30 @@ bool sylvite::keepsMatrices(ReshapeOp reshape) {
   return source.getRank() > 1 && result.getRank() > 1 && keeps(1) && keeps(2);
 }
 
+bool sylvite::keepsRuns(nn::ReshapeOp reshape) {
+  ArrayRef<int64_t> from = cast<RankedTensorType>(reshape.getInput().getType()).getShape(), to = reshape.getType().getShape();
+  return from.size() > 1 && to.size() > 1 && from.back() == to.back() && !ShapedType::isDynamic(to.back());
+}
+
+void sylvite::forEachReader(Value value, function_ref<void(Operation *)> visit) {
+  for (Operation *user : value.getUsers())
+    if (auto reshape = dyn_cast<nn::ReshapeOp>(user); reshape && keepsRuns(reshape))
+      forEachReader(reshape, visit);
+    else
+      visit(user);
+}
+
+nn::ConcatOp sylvite::joinOf(Value value) {
+  nn::ConcatOp join;
+  while (auto reshape = value.getDefiningOp<nn::ReshapeOp>())
+    value = reshape.getInput();
+  forEachReader(value, [&](Operation *reader) {
+    if (auto concat = dyn_cast<nn::ConcatOp>(reader))
+      join = concat;
+  });
+  return join;
+}
+
 std::string sylvite::structureOf(Operation *op) {
   std::string text;
   llvm::raw_string_ostream os(text);

@@ -51,6 +51,14 @@ void inferIfResults(nn::IfOp branches, llvm::DenseMap<mlir::Value, nn::ShapeExpr
 /// computation.
 std::string structureOf(mlir::Operation *op);
 
+/// Whether `reshape` leaves the innermost dimension as it is, so that it is a view also where runs of it are not side by side.
+bool keepsRuns(nn::ReshapeOp reshape);
+/// Calls `visit` with the ops that read `value`, or a view of it that keeps its runs.
+void forEachReader(mlir::Value value, llvm::function_ref<void(mlir::Operation *)> visit);
+/// The concatenation outside kernels that joins `value`, or a view of it, to others; null where there is none. It copies nothing:
+/// `value` is written where its result is.
+nn::ConcatOp joinOf(mlir::Value value);
+
 /// `value`, `(N, spatial..., C)`, with zeros around its spatial dimensions; itself where there are none to add.
 mlir::Value padSpatial(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value,
                        llvm::ArrayRef<int64_t> low, llvm::ArrayRef<int64_t> high);

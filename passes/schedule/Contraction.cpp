@@ -49,8 +49,10 @@ static int64_t strideBytes(PipelineView &view, halide::AtOp at, Value var) {
   RankedTensorType type = input.getBufferType();
   if (llvm::count_if(at.getIndices(), [&](Value index) { return dependsOn(index, var); }) != 1)
     return 0;
+  SmallVector<int64_t> elements(type.getShape());
+  elements.back() = halide::getPitch(type);
   int64_t bytes = type.getElementTypeBitWidth() / 8;
-  for (auto [index, size] : llvm::reverse(llvm::zip(at.getIndices(), type.getShape()))) {
+  for (auto [index, size] : llvm::reverse(llvm::zip(at.getIndices(), elements))) {
     if (dependsOn(index, var))
       return bytes * growth(index, var);
     if (ShapedType::isDynamic(size))

@@ -509,3 +509,47 @@ func.func @swish(%x: tensor<?x8xf32>, %w: tensor<8x16xf32>) -> tensor<?x16xf32> 
   }
   return %2 : tensor<?x16xf32>
 }
+
+// Channels that kernels compute are joined where the result is, twice here; what also a kernel reads, too.
+// CHECK-LABEL: func.func @join_in_place
+// CHECK: %[[A:.*]] = nn.group
+// CHECK: %[[B:.*]] = nn.group
+// CHECK: %[[AR:.*]] = nn.reshape %[[A]]
+// CHECK: %[[BR:.*]] = nn.reshape %[[B]]
+// CHECK: %[[AB:.*]] = nn.concat %[[AR]], %[[BR]] dim 2
+// CHECK: %[[C:.*]] = nn.group (%{{.*}} = %[[AB]])
+// CHECK: %[[ABC:.*]] = nn.concat %[[AB]], %[[C]] dim 2
+// CHECK: return %[[ABC]]
+func.func @join_in_place(%x: tensor<?x8xf32>, %w: tensor<8x16xf32>, %v: tensor<8x32xf32>) -> tensor<?x5x96xf32> {
+  %0 = nn.matmul %x, %w : (tensor<?x8xf32>, tensor<8x16xf32>) -> tensor<?x16xf32>
+  %1 = nn.matmul %x, %v : (tensor<?x8xf32>, tensor<8x32xf32>) -> tensor<?x32xf32>
+  %2 = nn.reshape %0 from [-1, -1, -1] : tensor<?x16xf32> to tensor<?x5x16xf32>
+  %3 = nn.reshape %1 from [-1, -1, -1] : tensor<?x32xf32> to tensor<?x5x32xf32>
+  %4 = nn.concat %2, %3 dim 2 : (tensor<?x5x16xf32>, tensor<?x5x32xf32>) -> tensor<?x5x48xf32>
+  %5 = nn.softmax %4 dims [2] : (tensor<?x5x48xf32>) -> tensor<?x5x48xf32>
+  %6 = nn.concat %4, %5 dim 2 : (tensor<?x5x48xf32>, tensor<?x5x48xf32>) -> tensor<?x5x96xf32>
+  return %6 : tensor<?x5x96xf32>
+}
+
+// Not where the caller wants one of them by itself, nor where runs are no whole lines, nor for rows.
+// CHECK-LABEL: func.func @copied
+// CHECK: %[[A:.*]] = nn.group
+// CHECK: %[[B:.*]] = nn.group (%{{.*}} = %[[A]])
+// CHECK: nn.group (%{{.*}} = %[[A]], %{{.*}} = %[[B]])
+// CHECK-NEXT: nn.concat {{.*}} dim 1
+// CHECK: %[[C:.*]] = nn.group
+// CHECK: nn.group (%{{.*}} = %[[B]], %{{.*}} = %[[C]])
+// CHECK-NEXT: nn.concat {{.*}} dim 1
+// CHECK: %[[D:.*]] = nn.group
+// CHECK: nn.group (%{{.*}} = %[[B]], %{{.*}} = %[[D]])
+// CHECK-NEXT: nn.concat {{.*}} dim 0
+func.func @copied(%x: tensor<?x8xf32>, %w: tensor<8x16xf32>, %v: tensor<8x8xf32>) -> (tensor<?x16xf32>, tensor<?x32xf32>, tensor<?x24xf32>, tensor<?x16xf32>) {
+  %0 = nn.matmul %x, %w : (tensor<?x8xf32>, tensor<8x16xf32>) -> tensor<?x16xf32>
+  %1 = nn.softmax %0 dims [1] : (tensor<?x16xf32>) -> tensor<?x16xf32>
+  %2 = nn.concat %0, %1 dim 1 : (tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x32xf32>
+  %3 = nn.matmul %x, %v : (tensor<?x8xf32>, tensor<8x8xf32>) -> tensor<?x8xf32>
+  %4 = nn.concat %1, %3 dim 1 : (tensor<?x16xf32>, tensor<?x8xf32>) -> tensor<?x24xf32>
+  %5 = nn.softmax %1 dims [1] : (tensor<?x16xf32>) -> tensor<?x16xf32>
+  %6 = nn.concat %1, %5 dim 0 : (tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x16xf32>
+  return %0, %2, %4, %6 : tensor<?x16xf32>, tensor<?x32xf32>, tensor<?x24xf32>, tensor<?x16xf32>
+}

@@ -320,3 +320,49 @@ func.func @sg(%g: tensor<?x3xf32>, %x: tensor<?x8xf32>) -> tensor<?x8xf32> {
   }
   return %0 : tensor<?x8xf32>
 }
+// What a concatenation outside kernels joins is written where the result of the outermost one is, and read from there.
+// CHECK-LABEL: halide.pipeline @map {
+// CHECK: halide.input @in0 : tensor<?x16xf32>
+// CHECK: halide.output @map : tensor<?x16xf32, #halide.pitch<64>>
+// CHECK-LABEL: halide.pipeline @softmax {
+// CHECK: halide.input @in0 : tensor<?x5x16xf32, #halide.pitch<64>>
+// CHECK: halide.output @{{.*}} : tensor<?x5x16xf32, #halide.pitch<64>>
+// CHECK-LABEL: halide.pipeline @softmax_0 {
+// CHECK: halide.input @in0 : tensor<?x5x32xf32, #halide.pitch<64>>
+// CHECK: halide.output @{{.*}} : tensor<?x5x32xf32, #halide.pitch<64>>
+// CHECK-LABEL: halide.pipeline @softmax_1 {
+// CHECK: halide.input @in0 : tensor<?x5x64xf32>
+// CHECK: halide.output @{{.*}} : tensor<?x5x64xf32>
+// CHECK-LABEL: func.func @join
+// CHECK: %[[A:.*]] = halide.call @map(
+// CHECK: %[[AR:.*]] = nn.reshape %[[A]]
+// CHECK: %[[B:.*]] = halide.call @softmax(%[[AR]])
+// CHECK: %[[AB:.*]] = nn.concat %[[AR]], %[[B]]
+// CHECK: %[[C:.*]] = halide.call @softmax_0(%[[AB]])
+// CHECK: nn.concat %[[AB]], %[[C]]
+func.func @join(%x: tensor<?x16xf32>) -> tensor<?x5x64xf32> {
+  %0 = nn.group (%a = %x) : (tensor<?x16xf32>) -> tensor<?x16xf32> {
+    %v = nn.map (%a) : (tensor<?x16xf32>) -> tensor<?x16xf32> {
+    ^bb0(%e: f32):
+      %m = math.exp %e : f32
+      nn.yield %m : f32
+    }
+    nn.yield %v : tensor<?x16xf32>
+  }
+  %1 = nn.reshape %0 from [-1, -1, -1] : tensor<?x16xf32> to tensor<?x5x16xf32>
+  %2 = nn.group (%a = %1) : (tensor<?x5x16xf32>) -> tensor<?x5x16xf32> {
+    %v = nn.softmax %a dims [2] : (tensor<?x5x16xf32>) -> tensor<?x5x16xf32>
+    nn.yield %v : tensor<?x5x16xf32>
+  }
+  %3 = nn.concat %1, %2 dim 2 : (tensor<?x5x16xf32>, tensor<?x5x16xf32>) -> tensor<?x5x32xf32>
+  %4 = nn.group (%a = %3) : (tensor<?x5x32xf32>) -> tensor<?x5x32xf32> {
+    %v = nn.softmax %a dims [2] : (tensor<?x5x32xf32>) -> tensor<?x5x32xf32>
+    nn.yield %v : tensor<?x5x32xf32>
+  }
+  %5 = nn.concat %3, %4 dim 2 : (tensor<?x5x32xf32>, tensor<?x5x32xf32>) -> tensor<?x5x64xf32>
+  %6 = nn.group (%a = %5) : (tensor<?x5x64xf32>) -> tensor<?x5x64xf32> {
+    %v = nn.softmax %a dims [2] : (tensor<?x5x64xf32>) -> tensor<?x5x64xf32>
+    nn.yield %v : tensor<?x5x64xf32>
+  }
+  return %6 : tensor<?x5x64xf32>
+}

@@ -403,6 +403,28 @@ def _():
     return Model(x, layers.GlobalAveragePooling2D()(y))
 
 
+# Channels that fill cache lines, which a concatenation does not copy: one in the other, read meanwhile, and as a result.
+@functional("graph_dense_block_lines")
+def _():
+    x = Input((6, 7, 4))
+    y = layers.Conv2D(16, 1)(x)
+    for _ in range(2):
+        z = layers.Conv2D(16, 3, padding="same")(layers.Activation("relu")(layers.BatchNormalization()(y)))
+        y = layers.Concatenate()([y, z])
+    return Model(x, [y, layers.GlobalAveragePooling2D()(z)])
+
+
+@functional("graph_inception_lines")
+def _():
+    x = Input((9, 9, 32))
+    a = layers.Conv2D(32, 3, padding="same", activation="relu")(x)
+    inner = layers.Concatenate()([layers.Conv2D(16, (1, 5), padding="same")(a), layers.Softmax()(a)])
+    pooled = layers.Conv2D(16, 1, activation="relu")(layers.AveragePooling2D(3, 1, padding="same")(a))
+    y = layers.Concatenate()([layers.Conv2D(64, 1)(x), inner, layers.MaxPooling2D(3, 1, padding="same")(a),
+                              layers.DepthwiseConv2D(3, padding="same")(a), pooled])
+    return Model(x, layers.Conv2D(16, 3, strides=2, activation="relu")(y))
+
+
 @functional("graph_inverted_residual")
 def _():
     x = Input((7, 8, 6))

@@ -4,7 +4,8 @@ KERAS_BACKEND=tensorflow python make_convolutions.py OUTPUT_DIRECTORY
 
 `winograd`: 3x3 convolutions of enough channels, with padding of their own and of a layer's, whose images do and do not divide into
 tiles. `pooled`: a first convolution whose gradient is that of a pooling; one window overlaps the next in a second pooling, and a
-third averages. The batches do not divide into groups.
+third averages. `joined`: concatenations, one in the other, whose channels fill cache lines, so that they are not copied. The
+batches do not divide into groups.
 """
 import os
 import sys
@@ -37,8 +38,18 @@ def pooled():
         layers.Conv2D(16, 3, padding="same"), layers.AveragePooling2D(2), layers.Flatten(), layers.Dense(CLASSES)])
 
 
+def joined():
+    inputs = layers.Input((6, 7, 16), name="x")
+    y = layers.Conv2D(16, 1, activation="relu")(inputs)
+    for _ in range(2):
+        z = layers.Conv2D(16, 3, padding="same", use_bias=False)(layers.ReLU()(layers.BatchNormalization()(y)))
+        y = layers.Concatenate()([y, z])
+    y = layers.Concatenate()([y, layers.MaxPooling2D(3, 1, padding="same")(y)])
+    return keras.Model(inputs, layers.Dense(CLASSES)(layers.GlobalAveragePooling2D()(y)))
+
+
 recorder = Recorder()
-for seed, build in enumerate((winograd, pooled)):
+for seed, build in enumerate((winograd, pooled, joined)):
     keras.utils.set_random_seed(seed)
     random = np.random.default_rng(seed)
     model = build()

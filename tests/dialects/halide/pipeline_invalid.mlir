@@ -671,3 +671,28 @@ func.func @main(%m: memref<4x8xf32>) {
   halide.launch @p few @p up_to 1 ins(%m : memref<4x8xf32>) outs(%m : memref<4x8xf32>)
   return
 }
+
+// -----
+
+// launch_c5
+halide.pipeline @p {
+  halide.input @x : tensor<4x8xf32, #halide.pitch<24>>
+  halide.func @f(%n, %c) -> f32 {
+    %v = halide.at @x[%n, %c] : f32
+    halide.yield %v : f32
+  }
+  halide.output @f : tensor<4x8xf32>
+}
+func.func @main(%m: memref<4x8xf32, strided<[16, 1], offset: 8>>, %k: memref<4x8xf32>) {
+  // expected-error @+1 {{launch_c5: a buffer of @p has a pitch of 24 elements, not 16}}
+  halide.launch @p ins(%m : memref<4x8xf32, strided<[16, 1], offset: 8>>) outs(%k : memref<4x8xf32>)
+  return
+}
+
+// -----
+
+// pitch_c1
+halide.pipeline @p {
+  // expected-error @+1 {{pitch_c1: a pitch of 7 elements wants two dimensions or more, of which the innermost is no longer}}
+  halide.input @x : tensor<4x8xf32, #halide.pitch<7>>
+}
