@@ -533,7 +533,8 @@ case("empty-sizes", "matmul", parse("""g (float[N,K] x, float[K,20] y) => (float
      {"x": normal(3, 0), "y": normal(0, 20)}, {"x": normal(0, 5), "y": normal(5, 20)}, {"x": normal(3, 5), "y": normal(5, 20)})
 # Matrices that are computed: one that leaves the second cache, and one whose depth is prime.
 for depth, columns in ((1004, 512), (787, 512), (131, 64)):
-    case("products", f"matrix-{depth}", parse(f"""g (float[N,{depth}] x, float[{depth},{columns}] y) => (float[N,{columns}] z) {{ z = MatMul (x, y) }}"""),
+    case("products", f"matrix-{depth}", parse(
+        f"""g (float[N,{depth}] x, float[{depth},{columns}] y) => (float[N,{columns}] z) {{ z = MatMul (x, y) }}"""),
          *({"x": normal(rows, depth), "y": normal(depth, columns)} for rows in (1, 3, 33)))
 case("empty-sizes", "rows", parse("""g (float[N,T,4] x) => (float[N,T,4] y, float[T,N,2] z)
   <float[4] g = {1, 2, 3, 4}, int64[1] i2 = {2}, int64[1] low = {1}, int64[1] high = {3}> {
