@@ -50,18 +50,31 @@ template <typename Op> struct ExpandConv : OpRewritePattern<Op> {
   }
 };
 
+/// Whether a contraction alone reads the padding of images of a few channels.
+bool padsFewChannels(PadOp op) {
+  constexpr int64_t few = 8; // a vector
+  return op.getType().getRank() > 2 && op.getType().getShape().back() < few && op->hasOneUse() &&
+         isa<PackedConvOp>(*op->user_begin());
+}
+
+/// An image that is given with its channels first is padded so, where its rows lie in vectors.
+struct PadChannelsFirst : OpRewritePattern<PadOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(PadOp op, PatternRewriter &rewriter) const override {
+    return success(padsFewChannels(op) && succeeded(sinkTransposeBelow(op, rewriter)));
+  }
+};
+
 /// The padding of an image before its first convolution copies rows of numbers: three channels would fill a part of
 /// a vector each time. What is computed element by element on the way moves along.
 struct PadRows : OpRewritePattern<PadOp> {
   using OpRewritePattern::OpRewritePattern;
-  static constexpr int64_t fewChannels = 8; // a vector
-
   LogicalResult matchAndRewrite(PadOp op, PatternRewriter &rewriter) const override {
     RankedTensorType type = op.getType();
     int64_t rank = type.getRank();
     // A joined row is padded by a number; what a reflection repeats are positions.
-    if (op.getMode() != PadMode::Constant || rank < 3 || !op->hasOneUse() || !isa<PackedConvOp>(*op->user_begin()) ||
-        type.getShape().back() >= fewChannels || type.isDynamicDim(rank - 2) || op.getLow().back() || op.getHigh().back())
+    if (op.getMode() != PadMode::Constant || !padsFewChannels(op) || type.isDynamicDim(rank - 2) || op.getLow().back() ||
+        op.getHigh().back())
       return failure();
     auto map = op.getInput().getDefiningOp<MapOp>();
     auto isSingle = [](Value value) {
@@ -127,7 +140,7 @@ struct ExpandPadding : sylvite::impl::ExpandPaddingBase<ExpandPadding> {
   using ExpandPaddingBase::ExpandPaddingBase;
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<ExpandConv<ConvOp>, ExpandConv<ConvGradFilterOp>, PadRows>(&getContext());
+    patterns.add<ExpandConv<ConvOp>, ExpandConv<ConvGradFilterOp>, PadChannelsFirst, PadRows>(&getContext());
     if (failed(applyPatterns(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

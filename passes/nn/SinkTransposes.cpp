@@ -158,16 +158,7 @@ RankedTensorType typeBefore(RankedTensorType type, ArrayRef<int64_t> permutation
 struct SinkBelowPad : OpRewritePattern<PadOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(PadOp op, PatternRewriter &rewriter) const override {
-    auto transpose = getTranspose(op.getInput());
-    if (!transpose)
-      return failure();
-    Permutation permutation(transpose.getPermutation());
-    auto low = rewriter.getDenseI64ArrayAttr(entriesBefore(op.getLow(), permutation)),
-         high = rewriter.getDenseI64ArrayAttr(entriesBefore(op.getHigh(), permutation));
-    Value padded = PadOp::create(rewriter, op.getLoc(), typeBefore(op.getType(), permutation), transpose.getInput(),
-                                 low, high, op.getValueAttr(), op.getModeAttr());
-    rewriter.replaceOpWithNewOp<TransposeOp>(op, op.getType(), padded, permutation);
-    return success();
+    return sinkTransposeBelow(op, rewriter);
   }
 };
 
@@ -393,6 +384,19 @@ struct TransposeIntoMatmul : OpRewritePattern<MatmulOp> {
 };
 
 } // namespace
+
+LogicalResult sylvite::sinkTransposeBelow(PadOp op, PatternRewriter &rewriter) {
+  auto transpose = getTranspose(op.getInput());
+  if (!transpose)
+    return failure();
+  Permutation permutation(transpose.getPermutation());
+  auto low = rewriter.getDenseI64ArrayAttr(entriesBefore(op.getLow(), permutation)),
+       high = rewriter.getDenseI64ArrayAttr(entriesBefore(op.getHigh(), permutation));
+  Value padded = PadOp::create(rewriter, op.getLoc(), typeBefore(op.getType(), permutation), transpose.getInput(), low, high,
+                               op.getValueAttr(), op.getModeAttr());
+  rewriter.replaceOpWithNewOp<TransposeOp>(op, op.getType(), padded, permutation);
+  return success();
+}
 
 void sylvite::populateSinkTransposes(RewritePatternSet &patterns) {
   patterns.add<JoinTransposes, SinkBelowConcat, SinkBelowMap, SinkBelowPad, SinkBelowReduce, SinkBelowSlice, SinkBelowSoftmax,

@@ -6,12 +6,15 @@
 // as a convolutional layer?", 2016). The phases of the last dimension become channels of one convolution, so that
 // interleaving them is a view. This pattern of nn-plan-contractions leaves what it does not take to the kernel that
 // follows the definition: dilations beside strides, outputs extended by padding, free spatial dimensions of whose phases the
-// end is cut off.
+// end is cut off. Maps that follow, which treat all positions alike, are computed on each phase before they are interleaved: there
+// they are part of the convolution's kernel.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/nn/Utils.h"
 
 #include "dialects/nn/TensorBuilder.h"
+
+#include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
 using namespace sylvite;
@@ -40,11 +43,34 @@ struct Dimension {
   int64_t rest() const { return high() * stride - excess; }
 };
 
-/// Builds the phases of one op and puts them together.
+/// Whether `value`, an operand of a map of `type`, is one parameter, or one for each channel.
+bool isPerChannel(Value value, RankedTensorType type) {
+  RankedTensorType own = TensorBuilder::typeOf(value);
+  int64_t channels = type.getShape().back();
+  return dependsOnParametersOnly(value) && own.hasStaticShape() &&
+         (own.getNumElements() == 1 || (own.getNumElements() == channels && own.getShape().back() == channels));
+}
+
+/// The maps after `op`, each of which alone reads the one before, and parameters that are the same for all positions.
+SmallVector<MapOp> mapsAfter(ConvTransposeOp op) {
+  SmallVector<MapOp> maps;
+  for (Operation *last = op; last->hasOneUse();) {
+    auto map = dyn_cast<MapOp>(*last->user_begin());
+    if (!map || map->getBlock() != op->getBlock() || map.getType().getShape() != op.getType().getShape() ||
+        !llvm::all_of(map.getOperands(),
+                      [&](Value value) { return value.getDefiningOp() == last || isPerChannel(value, map.getType()); }))
+      break;
+    maps.push_back(map);
+    last = map;
+  }
+  return maps;
+}
+
+/// Builds the phases of one op, and of `maps` after it, and puts them together.
 class PhaseBuilder {
 public:
-  PhaseBuilder(TensorBuilder &b, ConvTransposeOp op, ArrayRef<Dimension> dims)
-      : b(b), op(op), dims(dims), joinsLast(op.getGroups() == 1 && dims.back().stride > 1) {}
+  PhaseBuilder(TensorBuilder &b, ConvTransposeOp op, ArrayRef<MapOp> maps, ArrayRef<Dimension> dims)
+      : b(b), op(op), maps(maps), dims(dims), joinsLast(op.getGroups() == 1 && dims.back().stride > 1) {}
 
   Value build() {
     Value whole = interleave();
@@ -161,7 +187,26 @@ private:
       low.push_back(dim.low(phase));
       high.push_back(dim.high());
     }
-    return b.infer<ConvOp>(op.getInput(), filter, ones, op.getDilations(), low, high, op.getGroups());
+    Value result = b.infer<ConvOp>(op.getInput(), filter, ones, op.getDilations(), low, high, op.getGroups()), replaced = op;
+    int64_t copies = b.typeOf(result).getShape().back() / op.getType().getShape().back();
+    for (MapOp map : maps) {
+      IRMapping mapping;
+      for (Value operand : map.getOperands())
+        mapping.map(operand, operand == replaced ? result : repeat(operand, copies));
+      Operation *moved = b.clone(*map, mapping);
+      moved->getResult(0).setType(b.typeOf(result).clone(map.getType().getElementType()));
+      result = moved->getResult(0);
+      replaced = map;
+    }
+    return result;
+  }
+
+  /// A parameter of each channel, for phases beside each other as channels.
+  Value repeat(Value value, int64_t copies) {
+    RankedTensorType type = b.typeOf(value);
+    if (copies == 1 || type.getNumElements() == 1)
+      return value;
+    return b.infer<ConcatOp>(SmallVector<Value>(copies, value), type.getRank() - 1);
   }
 
   /// `x` under `shape`, which has its first `kept` dimensions and at most one free one after them.
@@ -173,6 +218,7 @@ private:
 
   TensorBuilder &b;
   ConvTransposeOp op;
+  ArrayRef<MapOp> maps;
   ArrayRef<Dimension> dims;
   bool joinsLast;
   SmallVector<int64_t> phases; ///< of the dimensions so far, outermost first
@@ -196,8 +242,18 @@ struct SplitIntoPhases : OpRewritePattern<ConvTransposeOp> {
     // Of the dimensions after one whose phases are interleaved, one may be free.
     if (llvm::count_if(ArrayRef<Dimension>(dims).drop_front(), [](const Dimension &dim) { return dim.isFree; }) > 1)
       return failure();
+    // Positions that no tap reaches are zero before the maps, and channels that fill no vector had better be a row first.
+    constexpr int64_t fewestChannels = 8;
+    bool isWhole = llvm::all_of(dims, [](const Dimension &dim) { return dim.phases() == dim.stride; }),
+         isWide = op.getType().getShape().back() >= fewestChannels;
+    SmallVector<MapOp> maps = isWhole && isWide ? mapsAfter(op) : SmallVector<MapOp>();
+    SmallVector<Operation *> replaced{op};
+    replaced.append(maps.begin(), maps.end());
+    rewriter.setInsertionPoint(replaced.back());
     TensorBuilder b(op.getLoc(), rewriter);
-    rewriter.replaceOp(op, PhaseBuilder(b, op, dims).build());
+    rewriter.replaceOp(replaced.pop_back_val(), PhaseBuilder(b, op, maps, dims).build());
+    for (Operation *before : llvm::reverse(replaced))
+      rewriter.eraseOp(before);
     return success();
   }
 };

@@ -37,8 +37,13 @@ static void scheduleOutput(ScheduleWriter &write, PipelineView &view, const Mach
   unsigned lanes = machine.lanes(view.outputType.getElementType());
   if (vars.size() == 1 && !view.outputType.isDynamicDim(0))
     return scheduleVector(write, out, vars.front(), view.outputType.getDimSize(0), lanes);
-  write.vectorizeInnermost(out, 0, vars.back(), view.outputType.getShape().back(), lanes);
-  SmallVector<StringRef> outer(vars.rbegin() + 1, vars.rend());
+  // Dimensions of size one fill no vector.
+  ArrayRef<int64_t> shape = view.outputType.getShape();
+  size_t vector = vars.size() - 1;
+  while (vector > 0 && shape[vector] == 1)
+    --vector;
+  write.vectorizeInnermost(out, 0, vars[vector], shape[vector], lanes);
+  SmallVector<StringRef> outer(llvm::reverse(ArrayRef<StringRef>(vars).take_front(vector)));
   // The innermost of many is the body of a task.
   write.parallelFused(out, 0, ArrayRef<StringRef>(outer).drop_front(outer.size() > 2));
 }
@@ -74,6 +79,22 @@ static void scheduleTransposition(ScheduleWriter &write, PipelineView &view, uns
   write.parallelFused(out, 0, tasks);
 }
 
+/// An output of a few columns, each of which is contiguous along `dim` in an input: a vector of each, whose elements are stored in
+/// turn.
+static void scheduleInterleaving(ScheduleWriter &write, PipelineView &view, unsigned dim, int64_t lanes) {
+  StringRef out = view.output.getSymName();
+  SmallVector<StringRef> vars = view.output.getVarNames();
+  StringRef column = vars.pop_back_val(), row = vars[dim];
+  vars.erase(vars.begin() + dim);
+  write.split(out, 0, row, "ro", "ri", lanes, tailFor(view.outputType.getShape()[dim], lanes));
+  SmallVector<StringRef> loops{column, "ri", "ro"}, tasks(llvm::reverse(vars));
+  loops.append(tasks);
+  write.reorder(out, 0, loops);
+  write.vectorize(out, 0, "ri");
+  write.unroll(out, 0, column);
+  write.parallelFused(out, 0, tasks);
+}
+
 bool sylvite::schedulePointwise(PipelineView &view, const Machine &machine) {
   if (!view.reductions.empty())
     return false;
@@ -81,10 +102,13 @@ bool sylvite::schedulePointwise(PipelineView &view, const Machine &machine) {
   ArrayRef<int64_t> shape = view.outputType.getShape();
   int64_t lanes = machine.lanes(view.outputType.getElementType());
   auto fills = [&](int64_t size) { return ShapedType::isDynamic(size) || size >= lanes; };
-  if (auto dim = findTransposedDim(view); dim && lanes > 1 && fills(shape.back()) && fills(shape[*dim]))
+  auto dim = findTransposedDim(view);
+  if (!dim || lanes == 1 || !fills(shape[*dim]))
+    scheduleOutput(write, view, machine);
+  else if (fills(shape.back()))
     scheduleTransposition(write, view, *dim, lanes);
   else
-    scheduleOutput(write, view, machine);
+    scheduleInterleaving(write, view, *dim, lanes);
   return true;
 }
 

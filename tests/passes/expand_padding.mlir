@@ -25,6 +25,18 @@ func.func @image(%x: tensor<?x4x4x3xf32>, %w: tensor<1x1x3x3x3x8xf32>) -> tensor
   return %2 : tensor<?x2x2x8xf32>
 }
 
+// An image with its channels first is padded as it is given.
+// CHECK-LABEL: func.func @channels_first
+// CHECK: %[[P:.*]] = nn.pad %arg0 low [0, 0, 0, 1] high [0, 0, 1, 0] : (tensor<?x3x?x?xf32>) -> tensor<?x3x?x?xf32>
+// CHECK: nn.transpose %[[P]] [0, 2, 3, 1]
+// CHECK-NEXT: nn.packed_conv
+func.func @channels_first(%x: tensor<?x3x?x?xf32>, %w: tensor<1x1x3x3x3x8xf32>) -> tensor<?x?x?x8xf32> {
+  %0 = nn.transpose %x [0, 2, 3, 1] : (tensor<?x3x?x?xf32>) -> tensor<?x?x?x3xf32>
+  %1 = nn.pad %0 low [0, 0, 1, 0] high [0, 1, 0, 0] : (tensor<?x?x?x3xf32>) -> tensor<?x?x?x3xf32>
+  %2 = nn.packed_conv %1, %w {strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, filters = 8 : i64} : (tensor<?x?x?x3xf32>, tensor<1x1x3x3x3x8xf32>) -> tensor<?x?x?x8xf32>
+  return %2 : tensor<?x?x?x8xf32>
+}
+
 // A reflection repeats positions, not numbers of a row.
 // CHECK-LABEL: func.func @reflected
 // CHECK: nn.pad %arg0 low [0, 2, 0] high [0, 0, 0] {mode = 1 : i32} : (tensor<?x8x4xf32>) -> tensor<?x10x4xf32>

@@ -635,3 +635,27 @@ func.func @transposed_rows(%x: tensor<3x?x5x16xf32>) -> tensor<3x16x5x?xf32> {
   }
   return %0 : tensor<3x16x5x?xf32>
 }
+
+// Three channels, each of which is contiguous before, are interleaved in registers. A channel alone fills no vector: a row does.
+// CHECK-LABEL: halide.pipeline @transpose_{{[0-9]+}} {
+// CHECK: halide.split @transpose, "x" into ("ro", "ri") by 8 tail guard_with_if
+// CHECK-NEXT: halide.reorder @transpose, ["c", "ri", "ro", "y", "n"]
+// CHECK-NEXT: halide.vectorize @transpose, "ri"
+// CHECK-NEXT: halide.unroll @transpose, "c"
+// CHECK-LABEL: halide.pipeline @map_{{[0-9]+}} {
+// CHECK: halide.vectorize @map, "x" by 8 tail guard_with_if
+func.func @few_channels(%x: tensor<?x3x?x?xf32>, %y: tensor<?x?x?x1xf32>) -> (tensor<?x?x?x3xf32>, tensor<?x?x?x1xf32>) {
+  %0 = nn.group (%a = %x) : (tensor<?x3x?x?xf32>) -> tensor<?x?x?x3xf32> {
+    %2 = nn.transpose %a [0, 2, 3, 1] : (tensor<?x3x?x?xf32>) -> tensor<?x?x?x3xf32>
+    nn.yield %2 : tensor<?x?x?x3xf32>
+  }
+  %1 = nn.group (%a = %y) : (tensor<?x?x?x1xf32>) -> tensor<?x?x?x1xf32> {
+    %2 = nn.map (%a) : (tensor<?x?x?x1xf32>) -> tensor<?x?x?x1xf32> {
+    ^bb0(%e: f32):
+      %s = arith.addf %e, %e : f32
+      nn.yield %s : f32
+    }
+    nn.yield %2 : tensor<?x?x?x1xf32>
+  }
+  return %0, %1 : tensor<?x?x?x3xf32>, tensor<?x?x?x1xf32>
+}

@@ -39,6 +39,52 @@ func.func @narrow(%x: tensor<?x8x4x4xf32>) -> tensor<?x15x7x5xf32> {
 
 // -----
 
+// Maps that treat all positions alike are computed on each phase, with what they take of each channel repeated for the phases that
+// are channels; one that reads another value of each position stays. Few channels are a row first.
+// CHECK-LABEL: func.func @mapped
+// CHECK: %[[EVEN:.*]] = nn.packed_conv {{.*}} -> tensor<?x?x?x16xf32>
+// CHECK-NEXT: %[[TWICE:.*]] = nn.concat %{{.*}}, %{{.*}} dim 0 : (tensor<8xf32>, tensor<8xf32>) -> tensor<16xf32>
+// CHECK-NEXT: nn.map(%[[EVEN]], %[[TWICE]])
+// CHECK: %[[ODD:.*]] = nn.packed_conv {{.*}} -> tensor<?x?x?x16xf32>
+// CHECK: nn.map(%[[ODD]], %{{.*}})
+// CHECK: nn.concat %{{.*}}, %{{.*}} dim 2
+// CHECK: %[[WHOLE:.*]] = nn.reshape {{.*}} to tensor<?x?x?x8xf32>
+// CHECK: nn.map(%[[WHOLE]], %arg1)
+// CHECK-LABEL: func.func @narrow_map
+// CHECK: nn.concat %{{.*}}, %{{.*}} dim 2
+// CHECK: nn.map
+nn.parameter @w : tensor<2x2x8x4xf32>
+nn.parameter @b : tensor<8xf32>
+nn.parameter @narrow : tensor<2x2x1x4xf32>
+func.func @mapped(%x: tensor<?x?x?x4xf32>, %y: tensor<?x?x?x8xf32>) -> tensor<?x?x?x8xf32> {
+  %w = nn.get @w : tensor<2x2x8x4xf32>
+  %b = nn.get @b : tensor<8xf32>
+  %0 = nn.conv_transpose %x, %w {strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>, output_padding = array<i64: 0, 0>} : (tensor<?x?x?x4xf32>, tensor<2x2x8x4xf32>) -> tensor<?x?x?x8xf32>
+  %1 = nn.map (%0, %b) : (tensor<?x?x?x8xf32>, tensor<8xf32>) -> tensor<?x?x?x8xf32> {
+  ^bb0(%e: f32, %f: f32):
+    %s = arith.addf %e, %f : f32
+    nn.yield %s : f32
+  }
+  %2 = nn.map (%1, %y) : (tensor<?x?x?x8xf32>, tensor<?x?x?x8xf32>) -> tensor<?x?x?x8xf32> {
+  ^bb0(%e: f32, %f: f32):
+    %s = arith.mulf %e, %f : f32
+    nn.yield %s : f32
+  }
+  return %2 : tensor<?x?x?x8xf32>
+}
+func.func @narrow_map(%x: tensor<?x?x?x4xf32>) -> tensor<?x?x?x1xf32> {
+  %w = nn.get @narrow : tensor<2x2x1x4xf32>
+  %0 = nn.conv_transpose %x, %w {strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>, output_padding = array<i64: 0, 0>} : (tensor<?x?x?x4xf32>, tensor<2x2x1x4xf32>) -> tensor<?x?x?x1xf32>
+  %1 = nn.map (%0) : (tensor<?x?x?x1xf32>) -> tensor<?x?x?x1xf32> {
+  ^bb0(%e: f32):
+    %s = math.exp %e : f32
+    nn.yield %s : f32
+  }
+  return %1 : tensor<?x?x?x1xf32>
+}
+
+// -----
+
 // With a stride of one it is a convolution with the filter turned about.
 // CHECK-LABEL: func.func @plain
 // CHECK-NOT: nn.concat
