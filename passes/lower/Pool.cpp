@@ -89,6 +89,21 @@ template <typename Op> struct PoolWindow {
 
 static LogicalResult lowerMaxPool(nn::MaxPoolOp op, GroupLowering &lowering) {
   Type type = lowering.typeOf(op.getInput()).getElementType();
+  if (pooledTilesOf(op)) { // whose outputs are in registers: all taps are written out
+    lowering.defineFunc(op, "max_pool", [&](OpBuilder &b, Location loc, ValueRange point) {
+      IndexBuilder index(b, loc);
+      Value maximum;
+      for (int64_t y = 0; y < op.getWindow()[0]; ++y)
+        for (int64_t x = 0; x < op.getWindow()[1]; ++x) {
+          SmallVector<Value> vars(point);
+          vars.append({index.constant(y), index.constant(x)});
+          Value tap = PoolWindow<nn::MaxPoolOp>{op, lowering}.readTap(b, loc, vars);
+          maximum = maximum ? GroupLowering::extreme(b, loc, type, /*greater=*/true, maximum, tap) : tap;
+        }
+      halide::YieldOp::create(b, loc, maximum);
+    });
+    return success();
+  }
   halide::FuncOp maximum =
       lowering.defineFunc(op, "max_pool", [&](OpBuilder &b, Location loc, ValueRange) {
         halide::YieldOp::create(b, loc, lowering.scalar(b, loc, type, -INFINITY));

@@ -9,6 +9,8 @@
 // that a depthwise convolution reads joins it where nn-plan-contractions left its positions in rows. Other chains of
 // contractions stay apart: fusing them gained nothing measurable.
 //
+// A pooling whose windows divide the tiles of Winograd's algorithm is part of its kernel.
+//
 // A concatenation of channels is no kernel where those that compute its operands can write them into its result.
 //
 //===----------------------------------------------------------------------===//
@@ -481,6 +483,8 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
           break;
         group.push_back(last = map);
       }
+      if (auto pool = dyn_cast_or_null<MaxPoolOp>(onlyUserBeside(group.back())); pool && pooledTilesOf(pool) == &op)
+        group.push_back(pool);
       if (isa<MatmulOp, PackedMatmulOp>(op) && joined.empty())
         llvm::append_range(group, readersOf(group.back(), &op, taken));
       auto inOrder = [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); };

@@ -224,6 +224,22 @@ bool sylvite::keepsMatrices(ReshapeOp reshape) {
   return source.getRank() > 1 && result.getRank() > 1 && keeps(1) && keeps(2);
 }
 
+nn::WinogradConvOp sylvite::pooledTilesOf(nn::MaxPoolOp pool) {
+  Value value = pool.getInput();
+  while (auto map = value.getDefiningOp<nn::MapOp>())
+    value = map.getNumOperands() ? map.getOperand(0) : Value();
+  auto conv = value ? value.getDefiningOp<nn::WinogradConvOp>() : nullptr;
+  if (!conv || conv.getType().getShape() != cast<RankedTensorType>(pool.getInput().getType()).getShape())
+    return {};
+  ArrayRef<int64_t> window = pool.getWindow(), image = conv.getType().getShape().slice(1, 2);
+  auto isZero = [](int64_t padding) { return padding == 0; };
+  bool isInTiles = window[0] == window[1] && window == pool.getStrides() && conv.getTile() % window[0] == 0 &&
+                   llvm::all_of(image, [&](int64_t size) { return size % window[0] == 0; }) &&
+                   llvm::all_of(pool.getDilations(), [](int64_t dilation) { return dilation == 1; }) &&
+                   llvm::all_of(pool.getPaddingLow(), isZero) && llvm::all_of(pool.getPaddingHigh(), isZero);
+  return isInTiles ? conv : nn::WinogradConvOp();
+}
+
 bool sylvite::keepsRuns(nn::ReshapeOp reshape) {
   ArrayRef<int64_t> from = cast<RankedTensorType>(reshape.getInput().getType()).getShape(), to = reshape.getType().getShape();
   return from.size() > 1 && to.size() > 1 && from.back() == to.back() && !ShapedType::isDynamic(to.back());

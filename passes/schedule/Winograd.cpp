@@ -2,7 +2,7 @@
 //
 // A group of tiles at a time, whole rows or part of one: its input is transformed, zeros around it by a choice for each
 // value that may lie outside, and stays in the second cache; then a block of filters at a time, whose products with all
-// tiles of the group are register tiles, and whose outputs are transformed back and meet the epilogue. Each transformed
+// tiles of the group are register tiles, and whose outputs are transformed back, meet the epilogue and are pooled. Each transformed
 // filter is read once per group, or its taps, which are then transformed a part of their channels at a time.
 //
 // The gradient of a filter goes by blocks of its channels and filters, and for each by groups of items: both images are
@@ -12,6 +12,8 @@
 #include "passes/schedule/Scheduling.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+
+#include <cmath>
 
 using namespace mlir;
 using namespace sylvite;
@@ -76,6 +78,12 @@ static StringRef tapsOf(PipelineView &view) {
 /// Outputs in a row of a tile, among which the transform chooses.
 static int64_t tileOf(PipelineView &view) {
   return llvm::range_size(view.pipeline.lookupFunc("output_tiles").getBody().getOps<arith::SelectOp>()) + 1;
+}
+
+/// The width of the windows of a pooling that is part of the kernel; one where there is none.
+static int64_t windowOf(PipelineView &view) {
+  halide::FuncOp pool = view.pipeline.lookupFunc("max_pool");
+  return pool ? std::lround(std::sqrt(llvm::range_size(pool.getBody().getOps<halide::AtOp>()))) : 1;
 }
 
 /// The products of a block of filters, which are transformed before: register tiles of one point. Where the first cache does not
@@ -144,10 +152,10 @@ bool sylvite::scheduleWinograd(PipelineView &view, const Machine &machine) {
   bool takesTaps = bool(view.pipeline.lookupFunc("filter_points"));
   StringRef weights = takesTaps ? tapsOf(view) : view.weightsOf(update);
   RankedTensorType filter = view.pipeline.lookupInput(weights).getBufferType();
-  int64_t tile = tileOf(view), channels = filter.getDimSize(takesTaps ? 1 : 2), width = filter.getDimSize(3), height = shape[1],
-          filters = shape[3];
+  int64_t tile = tileOf(view), window = windowOf(view), channels = filter.getDimSize(takesTaps ? 1 : 2),
+          width = filter.getDimSize(3), imageHeight = window * shape[1], imageWidth = window * shape[2], filters = shape[3];
   int64_t vectorLanes = machine.lanes(filter.getElementType()), lanes = std::min(vectorLanes, filters);
-  WinogradPlan plan = planWinograd({height, shape[2], channels, filters, lanes}, machine,
+  WinogradPlan plan = planWinograd({imageHeight, imageWidth, channels, filters, lanes}, machine,
                                    WinogradFilter{tile, width / lanes, takesTaps});
   int64_t inputBlock = blockRead(update, "input_points", update.getReductionArguments().back());
 
@@ -157,8 +165,8 @@ bool sylvite::scheduleWinograd(PipelineView &view, const Machine &machine) {
   StringRef n = vars[0], y = vars[1], x = vars[2], c = vars[3];
   write.split(out, 0, c, "co", "cb", width, tailApart(filters, width));
   write.split(out, 0, "cb", "cv", "ci", lanes, TailStrategy::RoundUp);
-  write.split(out, 0, x, "xo", "xi", tile, tailApart(shape[2], tile));
-  write.split(out, 0, y, "yo", "yi", tile, tailApart(height, tile));
+  write.split(out, 0, x, "xo", "xi", tile / window, tailApart(shape[2], tile / window));
+  write.split(out, 0, y, "yo", "yi", tile / window, tailApart(shape[1], tile / window));
   write.split(out, 0, "yo", "yg", "yt", plan.groupRows, TailStrategy::RoundUp);
   write.split(out, 0, "xo", "xg", "xt", plan.groupColumns, TailStrategy::RoundUp);
   write.reorder(out, 0, {"ci", "xi", "yi", "cv", "xt", "yt", "co", "xg", "yg", n});
@@ -166,8 +174,8 @@ bool sylvite::scheduleWinograd(PipelineView &view, const Machine &machine) {
     write.vectorize(out, 0, "ci");
   write.unroll(out, 0, "xi");
   write.unroll(out, 0, "yi");
-  int64_t groups = llvm::divideCeil(llvm::divideCeil(height, tile), plan.groupRows) *
-                   llvm::divideCeil(llvm::divideCeil(shape[2], tile), plan.groupColumns);
+  int64_t groups = llvm::divideCeil(llvm::divideCeil(imageHeight, tile), plan.groupRows) *
+                   llvm::divideCeil(llvm::divideCeil(imageWidth, tile), plan.groupColumns);
   write.parallelFused(out, 0, {"xg", "yg", n});
   bool isOneGroup = groups == 1; // then blocks of filters are tasks
   if (isOneGroup)
