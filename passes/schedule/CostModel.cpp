@@ -183,18 +183,18 @@ WinogradPlan sylvite::planWinograd(const WinogradShape &shape, const Machine &ma
       compute += groups * filterTransformCycles(m) * shape.channels * outputVectors;
     // Between the first cache and the second go the filters, which every group reads, the transformed input, which is
     // written and which every block of filters reads, and the products, which are written and read; what is written
-    // goes both ways. Some of that does not stay in the second cache either.
+    // goes both ways. Some of that does not stay in the second cache either: filters are fetched ahead, the others waited for.
     int64_t width = registerTile.vectors * shape.lanes;
     double filterBytes = 4.0 * (areTaps ? 9 : points) * shape.channels * shape.filters,
-           inputBytes = 4.0 * points * tiles * shape.channels, productBytes = 4.0 * points * tiles * width, blocks = llvm::divideCeil(shape.filters, width), streamedBytes = 0;
+           inputBytes = 4.0 * points * tiles * shape.channels, productBytes = 4.0 * points * tiles * width, blocks = llvm::divideCeil(shape.filters, width), fetchedBytes = 0, streamedBytes = 0;
     if (filterBytes + inputBytes + productBytes > machine.l2Bytes * 3 / 4)
-      streamedBytes += (groups - 1) * filterBytes;
+      fetchedBytes = (groups - 1) * filterBytes;
     if (inputBytes + productBytes > machine.l2Bytes * 5 / 8)
       streamedBytes += groups * (blocks + 1) * inputBytes;
     if (productBytes > machine.l2Bytes / 4)
       streamedBytes += groups * blocks * 2 * productBytes;
     double movedBytes = groups * (filterBytes + (blocks + 2) * inputBytes + 3 * blocks * productBytes);
-    double cycles = overlapped(compute + 0.5 * (movedBytes / secondCacheBandwidth + streamedBytes / cacheBytes),
+    double cycles = overlapped(compute + 0.5 * movedBytes / secondCacheBandwidth + (0.25 * fetchedBytes + streamedBytes) / cacheBytes,
                                estimateWeightCycles(filterBytes));
     // As good for one core as for two: tasks are groups, or blocks of filters where there is one group.
     double tasks = groups == 1 ? blocks : groups, cost = cycles * (1 + std::ceil(tasks / 2) / tasks);
