@@ -553,3 +553,28 @@ func.func @copied(%x: tensor<?x8xf32>, %w: tensor<8x16xf32>, %v: tensor<8x8xf32>
   %6 = nn.concat %1, %5 dim 0 : (tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x16xf32>
   return %0, %2, %4, %6 : tensor<?x16xf32>, tensor<?x32xf32>, tensor<?x24xf32>, tensor<?x16xf32>
 }
+
+// Windows that divide the tiles of Winograd's algorithm are pooled in its kernel; not where a row is left over.
+// CHECK-LABEL: func.func @pooled_tiles
+// CHECK: %[[Y:.*]] = nn.group
+// CHECK-NEXT: nn.winograd_conv
+// CHECK-NEXT: nn.map
+// CHECK: nn.max_pool
+// CHECK-NEXT: nn.yield
+// CHECK: %[[Z:.*]] = nn.group
+// CHECK-NEXT: nn.winograd_conv
+// CHECK-NEXT: nn.yield
+// CHECK: nn.group (%{{.*}} = %[[Z]])
+// CHECK-NEXT: nn.max_pool
+func.func @pooled_tiles(%x: tensor<?x8x8x16xf32>, %w: tensor<1x36x16x16xf32>) -> (tensor<?x4x4x16xf32>, tensor<?x3x4x16xf32>) {
+  %0 = nn.winograd_conv %x, %w {filters = 16 : i64, tile = 4 : i64, padding_low = array<i64: 1, 1>, padding_high = array<i64: 1, 1>} : (tensor<?x8x8x16xf32>, tensor<1x36x16x16xf32>) -> tensor<?x8x8x16xf32>
+  %1 = nn.map (%0) : (tensor<?x8x8x16xf32>) -> tensor<?x8x8x16xf32> {
+  ^bb0(%a: f32):
+    %m = math.exp %a : f32
+    nn.yield %m : f32
+  }
+  %2 = nn.max_pool %1 {window = array<i64: 2, 2>, strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x8x8x16xf32>) -> tensor<?x4x4x16xf32>
+  %3 = nn.winograd_conv %x, %w {filters = 16 : i64, tile = 4 : i64, padding_low = array<i64: 0, 1>, padding_high = array<i64: 1, 1>} : (tensor<?x8x8x16xf32>, tensor<1x36x16x16xf32>) -> tensor<?x7x8x16xf32>
+  %4 = nn.max_pool %3 {window = array<i64: 2, 2>, strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x7x8x16xf32>) -> tensor<?x3x4x16xf32>
+  return %2, %4 : tensor<?x4x4x16xf32>, tensor<?x3x4x16xf32>
+}

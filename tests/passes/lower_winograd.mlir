@@ -100,3 +100,19 @@ func.func @overhanging_gradient(%x: tensor<?x6x5x4xf32>, %g: tensor<?x6x5x8xf32>
   }
   return %0 : tensor<3x3x4x8xf32>
 }
+
+// The taps of a pooling are written out: outputs of one tile, which are in registers. Its work counts for what it pools.
+// CHECK-LABEL: halide.pipeline @winograd_conv_max_pool {
+// CHECK: halide.func @winograd(%n, %y, %x, %c)
+// CHECK: halide.func @max_pool(%n, %y, %x, %c)
+// CHECK-COUNT-4: halide.at @winograd[
+// CHECK: halide.output @max_pool
+// CHECK: halide.call @winograd_conv_max_pool(%arg0, %arg1) {flops_per_element = 288 : i64
+func.func @pooled(%x: tensor<?x6x6x4xf32>, %u: tensor<1x16x4x8xf32>) -> tensor<?x3x3x8xf32> {
+  %0 = nn.group (%a = %x, %f = %u) : (tensor<?x6x6x4xf32>, tensor<1x16x4x8xf32>) -> tensor<?x3x3x8xf32> {
+    %1 = nn.winograd_conv %a, %f {filters = 8 : i64, tile = 2 : i64, padding_low = array<i64: 1, 1>, padding_high = array<i64: 1, 1>} : (tensor<?x6x6x4xf32>, tensor<1x16x4x8xf32>) -> tensor<?x6x6x8xf32>
+    %2 = nn.max_pool %1 {window = array<i64: 2, 2>, strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x6x6x8xf32>) -> tensor<?x3x3x8xf32>
+    nn.yield %2 : tensor<?x3x3x8xf32>
+  }
+  return %0 : tensor<?x3x3x8xf32>
+}

@@ -408,6 +408,23 @@ func.func @winograd(%x: tensor<?x28x28x64xf32>, %w: tensor<4x36x64x16xf32>) -> t
   return %0 : tensor<?x28x28x64xf32>
 }
 
+// A tile of 4 x 4 outputs is one of 2 x 2 maxima; its groups are those of the image.
+// CHECK-LABEL: halide.pipeline @winograd_conv_max_pool {
+// CHECK: halide.split @max_pool, "x" into ("xo", "xi") by 2 tail round_up
+// CHECK: halide.split @max_pool, "y" into ("yo", "yi") by 2 tail round_up
+// CHECK: halide.split @max_pool, "yo" into ("yg", "yt") by
+// CHECK: halide.unroll @max_pool, "xi"
+// CHECK: halide.compute_at @output_tiles, @max_pool, "cv"
+// CHECK: halide.split @input_points, "t" into ("ty", "t") by 7 tail round_up
+func.func @winograd_pooled(%x: tensor<?x28x28x64xf32>, %w: tensor<4x36x64x16xf32>) -> tensor<?x14x14x64xf32> {
+  %0 = nn.group (%a = %x, %f = %w) : (tensor<?x28x28x64xf32>, tensor<4x36x64x16xf32>) -> tensor<?x14x14x64xf32> {
+    %1 = nn.winograd_conv %a, %f {filters = 64 : i64, tile = 4 : i64, padding_low = array<i64: 1, 1>, padding_high = array<i64: 1, 1>} : (tensor<?x28x28x64xf32>, tensor<4x36x64x16xf32>) -> tensor<?x28x28x64xf32>
+    %2 = nn.max_pool %1 {window = array<i64: 2, 2>, strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x28x28x64xf32>) -> tensor<?x14x14x64xf32>
+    nn.yield %2 : tensor<?x14x14x64xf32>
+  }
+  return %0 : tensor<?x14x14x64xf32>
+}
+
 // Of 512 channels it holds a part, for all sixteen tiles, whose sums are in memory meanwhile.
 // CHECK-LABEL: halide.pipeline @winograd_conv_{{[0-9]+}} {
 // AVX512: halide.pipeline @winograd_conv_{{[0-9]+}} {

@@ -425,6 +425,18 @@ def _():
     return Model(x, layers.Conv2D(16, 3, strides=2, activation="relu")(y))
 
 
+# Poolings of Winograd's tiles: in the kernel, of quarters and of whole tiles, behind an activation that is not monotone, too; not
+# where a row is left over.
+@functional("graph_vgg_blocks")
+def _():
+    x = Input((24, 40, 16))
+    y = layers.MaxPooling2D(2)(layers.Conv2D(32, 3, padding="same", activation="relu")(x))
+    a = layers.MaxPooling2D(4)(layers.Conv2D(32, 3, padding="same", activation="gelu")(y))
+    b = layers.MaxPooling2D(2)(layers.Conv2D(32, 3)(y))
+    c = layers.MaxPooling2D(2)(layers.Conv2D(48, 3, padding="valid")(layers.ZeroPadding2D(((1, 0), (0, 0)))(y)))
+    return Model(x, [a, b, c])
+
+
 @functional("graph_inverted_residual")
 def _():
     x = Input((7, 8, 6))
