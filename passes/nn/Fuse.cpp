@@ -3,8 +3,8 @@
 // Decides what becomes one kernel. A kernel is an anchor (an op with a loop nest of its own) with the
 // maps that follow it at register level, or a chain of maps, or a data movement with the maps that feed
 // it. Maps that read each other's results, which others read too, are one kernel with several results, also with the gradient
-// of weights that they use up: no gradient is written then. A map reads
-// through slices: the gates of a recurrent cell are slices of one product, and the maps that make the next states of
+// of weights that they use up: no gradient is written then. A map computes what it alone needs of a row, reductions too, on the way,
+// and reads through slices: the gates of a recurrent cell are slices of one product, and the maps that make the next states of
 // them are one kernel with it. Attention reads and writes through transposes. A product
 // that a depthwise convolution reads joins it where nn-plan-contractions left its positions in rows. Other chains of
 // contractions stay apart: fusing them gained nothing measurable.
@@ -343,6 +343,49 @@ SmallVector<Operation *> readersOf(Operation *last, Operation *first, const Smal
   return maps.size() > 1 && llvm::all_of(maps, isReadLater) ? maps : SmallVector<Operation *>();
 }
 
+/// What the kernel of `map` computes of a row before it, in no order: reductions over the last dimensions, the same ones, and maps of
+/// its shape, all of which only this kernel reads. The gradients of a softmax and of a normalization are such kernels: of what they
+/// read and write, a row stays in the first cache. None where the kernel of a product or another op would rather compute `map`.
+SmallVector<Operation *> rowsBefore(MapOp map, const SmallPtrSetImpl<Operation *> &taken) {
+  constexpr size_t mostOps = 12;
+  constexpr int64_t longestRow = 1 << 13;
+  ArrayRef<int64_t> shape = map.getType().getShape(), dims;
+  llvm::SmallSetVector<Operation *, mostOps> members;
+  auto isRowOfMap = [&](Value value) { return cast<RankedTensorType>(value.getType()).getShape() == shape; };
+  auto isReduction = [&](ReduceOp op) {
+    int64_t kept = shape.size() - op.getDims().size();
+    return op.getKeepDims() && op.getKind() != ReduceKind::LogSumExp && isRowOfMap(op.getInput()) && kept > 0 &&
+           op.getDims().front() == kept && (dims.empty() || dims == op.getDims()) &&
+           !ShapedType::isDynamicShape(shape.drop_front(kept)) &&
+           ShapedType::getNumElements(shape.drop_front(kept)) <= longestRow;
+  };
+  auto joins = [&](Value value) {
+    Operation *op = value.getDefiningOp();
+    auto reduction = dyn_cast_or_null<ReduceOp>(op);
+    if (!op || op->getBlock() != map->getBlock() || taken.contains(op) || members.contains(op) ||
+        !(reduction ? isReduction(reduction) : isa<MapOp>(op) && isRowOfMap(value)) ||
+        !llvm::all_of(op->getUsers(), [&](Operation *user) { return members.contains(user); }))
+      return false;
+    if (reduction)
+      dims = reduction.getDims();
+    return members.insert(op);
+  };
+  members.insert(map);
+  for (bool grows = true; grows && members.size() <= mostOps;) {
+    grows = false;
+    for (Operation *member : SmallVector<Operation *>(members.begin(), members.end()))
+      for (Value operand : member->getOperands())
+        grows |= joins(operand);
+  }
+  auto isEpilogueOf = [&](Value operand) {
+    Operation *op = operand.getDefiningOp();
+    return op && !members.contains(op) && !isView(op) && op->hasOneUse() && isRowOfMap(operand);
+  };
+  if (dims.empty() || members.size() > mostOps || llvm::any_of(map->getOperands(), isEpilogueOf))
+    return {};
+  return SmallVector<Operation *>(llvm::drop_begin(members));
+}
+
 /// Says what became one kernel, and why the maps that read its result did not join it.
 void remarkGroup(ArrayRef<Operation *> group) {
   Operation *last = group.back();
@@ -421,8 +464,16 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
     SmallVector<SmallVector<Operation *>> groups;
     SmallPtrSet<Operation *, 32> taken;
     DenseMap<Operation *, SmallVector<Operation *>> expansions; // what depthwise convolutions compute on the way
+    DenseMap<Operation *, SmallVector<Operation *>> rows;       // and maps, of whole rows
+    for (Operation &op : llvm::reverse(body))
+      if (auto map = dyn_cast<MapOp>(op); map && !taken.contains(map))
+        if (SmallVector<Operation *> before = rowsBefore(map, taken); !before.empty()) {
+          taken.insert(before.begin(), before.end());
+          taken.insert(map);
+          rows[map] = std::move(before);
+        }
     for (Operation &op : body.without_terminator()) {
-      if (isView(&op) || joins.contains(&op) || taken.contains(&op) || isReadThrough(&op))
+      if (isView(&op) || joins.contains(&op) || (taken.contains(&op) && !rows.contains(&op)) || isReadThrough(&op))
         continue;
       if (!isa<NNDialect>(op.getDialect()))
         return op.emitOpError("is not an op that nn-fuse can put into a kernel");
@@ -435,6 +486,7 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
         continue;
       }
       group.append(expansions.lookup(&op));
+      group.append(rows.lookup(&op));
       if (isPartOfWindow(&op) || isReadByAttention(&op) || isPartOfFilterGradient(&op) || isPartOfPooling(&op))
         continue;
       if (readsWindowPerChannel(&op))
@@ -446,7 +498,7 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
       if (auto filter = dyn_cast<ConvGradFilterOp>(op))
         if (Operation *spread = filter.getGradient().getDefiningOp(); spread && isPartOfFilterGradient(spread))
           group.push_back(spread);
-      if (isa<MapOp>(op)) {
+      if (isa<MapOp>(op) && !rows.contains(&op)) {
         // A map waits for the op that can compute it on the way; that op comes later in the block.
         Operation *user = onlyUserBeside(&op);
         if (user && readsElementsOnce(user) && !joins.contains(user) && !isPartOfWindow(user) && !isReadThrough(user) &&
@@ -469,7 +521,7 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
       SmallVector<Operation *> joined; // whose results are results of the kernel, too
       if (auto product = dyn_cast<PackedMatmulOp>(op))
         joined = cellOf(product);
-      else if (isa<MapOp>(op) || isGradientOfWeights(&op))
+      else if ((isa<MapOp>(op) && !rows.contains(&op)) || isGradientOfWeights(&op))
         joined = mapsBeside(&op, taken);
       else if (auto pool = dyn_cast<MaxPoolOp>(op))
         joined = choiceOf(pool);

@@ -578,3 +578,55 @@ func.func @pooled_tiles(%x: tensor<?x8x8x16xf32>, %w: tensor<1x36x16x16xf32>) ->
   %4 = nn.max_pool %3 {window = array<i64: 2, 2>, strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x7x8x16xf32>) -> tensor<?x3x4x16xf32>
   return %2, %4 : tensor<?x4x4x16xf32>, tensor<?x3x4x16xf32>
 }
+
+// The gradient of a softmax: the sum of a row is computed on the way, and what it sums.
+// CHECK-LABEL: func.func @rows
+// CHECK: %[[G:.*]] = nn.group
+// CHECK-NEXT: nn.map
+// CHECK: nn.reduce
+// CHECK-NEXT: nn.map
+// CHECK-NOT: nn.group
+// CHECK: return %[[G]]
+func.func @rows(%y: tensor<?x16xf32>, %g: tensor<?x16xf32>) -> tensor<?x16xf32> {
+  %0 = nn.map (%y, %g) : (tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x16xf32> {
+  ^bb0(%a: f32, %b: f32):
+    %5 = arith.mulf %a, %b : f32
+    nn.yield %5 : f32
+  }
+  %1 = nn.reduce sum %0 dims [1] keep_dims : (tensor<?x16xf32>) -> tensor<?x1xf32>
+  %2 = nn.map (%y, %g, %1) : (tensor<?x16xf32>, tensor<?x16xf32>, tensor<?x1xf32>) -> tensor<?x16xf32> {
+  ^bb0(%a: f32, %b: f32, %c: f32):
+    %5 = arith.subf %b, %c : f32
+    %6 = arith.mulf %a, %5 : f32
+    nn.yield %6 : f32
+  }
+  return %2 : tensor<?x16xf32>
+}
+
+// Others need the sums; and the epilogue of a product stays there.
+// CHECK-LABEL: func.func @sums_of_others
+// CHECK: nn.group
+// CHECK-NEXT: nn.reduce
+// CHECK: nn.group
+// CHECK-NEXT: nn.map
+// CHECK: nn.group
+// CHECK-NEXT: nn.reduce
+// CHECK: nn.group
+// CHECK-NEXT: nn.matmul
+// CHECK-NEXT: nn.map
+func.func @sums_of_others(%x: tensor<?x16xf32>, %w: tensor<16x16xf32>) -> (tensor<?x16xf32>, tensor<?x1xf32>, tensor<?x16xf32>) {
+  %0 = nn.reduce sum %x dims [1] keep_dims : (tensor<?x16xf32>) -> tensor<?x1xf32>
+  %1 = nn.map (%x, %0) : (tensor<?x16xf32>, tensor<?x1xf32>) -> tensor<?x16xf32> {
+  ^bb0(%a: f32, %b: f32):
+    %5 = arith.subf %a, %b : f32
+    nn.yield %5 : f32
+  }
+  %2 = nn.reduce max %1 dims [1] keep_dims : (tensor<?x16xf32>) -> tensor<?x1xf32>
+  %3 = nn.matmul %1, %w : (tensor<?x16xf32>, tensor<16x16xf32>) -> tensor<?x16xf32>
+  %4 = nn.map (%3, %2) : (tensor<?x16xf32>, tensor<?x1xf32>) -> tensor<?x16xf32> {
+  ^bb0(%a: f32, %b: f32):
+    %5 = arith.addf %a, %b : f32
+    nn.yield %5 : f32
+  }
+  return %1, %0, %4 : tensor<?x16xf32>, tensor<?x1xf32>, tensor<?x16xf32>
+}
