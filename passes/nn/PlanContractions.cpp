@@ -312,7 +312,10 @@ struct PackConv : PlanPattern<ConvOp> {
     ArrayRef<int64_t> spatial = op.getType().getShape().drop_front().drop_back();
     int64_t lanes = lanesOf(op.getFilter(), groupFilters);
     int64_t depth = ShapedType::getNumElements(filter.getShape().drop_back());
-    Contraction byRow{groupFilters, spatial.back(), depth, lanes, Weights::Packed, /*taps=*/0,
+    // A row of a free size has tiles enough that the weights, read again for each, are near.
+    constexpr int64_t typicalRow = 64;
+    int64_t row = ShapedType::isDynamic(spatial.back()) ? typicalRow : spatial.back();
+    Contraction byRow{groupFilters, row, depth, lanes, Weights::Packed, /*taps=*/0,
                       bytesOfRow(typeOf(input)) * op.getStrides().back()};
     Tile tile = chooseTile(byRow, machine);
     bool flatten = false;
@@ -324,7 +327,7 @@ struct PackConv : PlanPattern<ConvOp> {
       Tile flat = chooseTile(whole, machine);
       // A position of its own per row of the tile costs registers too.
       flatten = 1.01 * estimateCycles(whole, flat) <
-                estimateCycles(byRow, tile) * positions / spatial.back();
+                estimateCycles(byRow, tile) * positions / row;
       tile = flatten ? flat : tile;
     }
     int64_t block = tile.vectors * lanes;

@@ -471,3 +471,16 @@ func.func @narrow_gradient(%x: tensor<?x32xf32>, %g: tensor<?x5xf32>, %y: tensor
   %1 = nn.matmul %y, %g {transpose_lhs} : (tensor<?x30xf32>, tensor<?x5xf32>) -> tensor<30x5xf32>
   return %0, %1 : tensor<32x5xf32>, tensor<30x5xf32>
 }
+
+// -----
+
+// Of a row of a free size there are tiles enough that panels of weights beyond the first cache cost nothing: 240 filters fill five
+// panels of three vectors, where they would leave half of one of two.
+// AVX512-LABEL: func.func @free_row
+// AVX512: nn.packed_conv {{.*}} : (tensor<?x?x?x240xf32>, tensor<1x5x1x1x240x48xf32>)
+nn.parameter @filter : tensor<1x1x240x240xf32>
+func.func @free_row(%x: tensor<?x?x?x240xf32>) -> tensor<?x?x?x240xf32> {
+  %w = nn.get @filter : tensor<1x1x240x240xf32>
+  %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x?x?x240xf32>, tensor<1x1x240x240xf32>) -> tensor<?x?x?x240xf32>
+  return %0 : tensor<?x?x?x240xf32>
+}
