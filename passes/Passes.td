@@ -133,9 +133,9 @@ def Fuse : Pass<"nn-fuse", "::mlir::func::FuncOp"> {
   let description = [{
     Merges chains of maps, attaches maps to the convolution, product, pooling or reduction that feeds
     them, the transposes around an attention to it, the maps of a recurrent cell to the product of its gates, the
-    update of weights to the product that is their gradient, to a product the slice that it takes of its rows, and a
-    product in rows of positions to the depthwise convolution that alone reads it, and wraps every op that computes
-    into an `nn.group`. Reshapes stay outside: they are views.
+    update of weights to the product that is their gradient, to a product the slice that it takes of its rows, to a map
+    the reductions of rows that it alone reads, and a product in rows of positions to the depthwise convolution that alone
+    reads it, and wraps every op that computes into an `nn.group`. Reshapes stay outside: they are views.
   }];
   let dependentDialects = ["::sylvite::nn::NNDialect"];
 }

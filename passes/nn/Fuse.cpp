@@ -355,7 +355,7 @@ SmallVector<Operation *> rowsBefore(MapOp map, const SmallPtrSetImpl<Operation *
   auto isReduction = [&](ReduceOp op) {
     int64_t kept = shape.size() - op.getDims().size();
     return op.getKeepDims() && op.getKind() != ReduceKind::LogSumExp && isRowOfMap(op.getInput()) && kept > 0 &&
-           op.getDims().front() == kept && (dims.empty() || dims == op.getDims()) &&
+           !op.getDims().empty() && op.getDims().front() == kept && (dims.empty() || dims == op.getDims()) &&
            !ShapedType::isDynamicShape(shape.drop_front(kept)) &&
            ShapedType::getNumElements(shape.drop_front(kept)) <= longestRow;
   };

@@ -531,8 +531,8 @@ for kind in ("ReduceSum", "ReduceProd", "ReduceSumSquare", "ReduceL1", "ReduceL2
          {"x": normal(2, 0, 20)}, {"x": normal(2, 5, 20)}, {"x": normal(0, 5, 20)})
 case("empty-sizes", "matmul", parse("""g (float[N,K] x, float[K,20] y) => (float[N,20] z) { z = MatMul (x, y) }"""),
      {"x": normal(3, 0), "y": normal(0, 20)}, {"x": normal(0, 5), "y": normal(5, 20)}, {"x": normal(3, 5), "y": normal(5, 20)})
-# Matrices that are computed: one that leaves the second cache, and one whose depth is prime.
-for depth, columns in ((1004, 512), (787, 512), (131, 64)):
+# Matrices that are computed: two that half of a second cache does not hold; depths that are prime, too.
+for depth, columns in ((1004, 512), (787, 336), (131, 64)):
     case("products", f"matrix-{depth}", parse(
         f"""g (float[N,{depth}] x, float[{depth},{columns}] y) => (float[N,{columns}] z) {{ z = MatMul (x, y) }}"""),
          *({"x": normal(rows, depth), "y": normal(depth, columns)} for rows in (1, 3, 33)))
