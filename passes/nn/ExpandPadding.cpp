@@ -61,7 +61,7 @@ bool padsFewChannels(PadOp op) {
 struct PadChannelsFirst : OpRewritePattern<PadOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(PadOp op, PatternRewriter &rewriter) const override {
-    return success(padsFewChannels(op) && succeeded(sinkTransposeBelow(op, rewriter)));
+    return success(padsFewChannels(op) && op.getInput().hasOneUse() && succeeded(sinkTransposeBelow(op, rewriter)));
   }
 };
 

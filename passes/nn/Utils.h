@@ -120,7 +120,7 @@ void populateSimplifyGradients(mlir::RewritePatternSet &patterns);
 /// Patterns that move transposes below the ops that read them, until they cancel.
 void populateSinkTransposes(mlir::RewritePatternSet &patterns);
 
-/// Makes the padding of a transpose that nothing else reads the transpose of the padding; fails where `op` pads something else.
+/// Makes the padding of a transpose the transpose of the padding; fails where `op` pads something else.
 llvm::LogicalResult sinkTransposeBelow(nn::PadOp op, mlir::PatternRewriter &rewriter);
 
 /// The pattern that makes a transposed convolution one of stride one for each of its phases.
