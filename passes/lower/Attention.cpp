@@ -91,8 +91,9 @@ static LogicalResult lowerAttention(nn::AttentionOp op, GroupLowering &lowering)
     mapping.map(body.getArgument(0), lowering.at(b, loc, products, point));
     SmallVector<Value> within(point);
     if (!op.getModifiers().empty()) {
-      if (!fillsPanels)
-        within.back() = index.minimum(within.back(), index.constant(numKeys - 1));
+      // A panel may reach beyond the last key.
+      if (!fillsPanels || ShapedType::isDynamic(numKeys))
+        within.back() = index.minimum(within.back(), index.add(lowering.extent(b, loc, op.getKey(), key.getRank() - 1), -1));
       if (type.isDynamicDim(rank - 2))
         within[rank - 2] = index.minimum(
             within[rank - 2], index.add(lowering.extent(b, loc, op.getQuery(), query.getRank() - 2), -1));
