@@ -318,17 +318,18 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
   bool inSteps = (operands->block || isMatrix) && tile.rows > 1 && innermost && innermost.getInt() % steps == 0 &&
                  innermost.getInt() > steps;
   // Weights come from beyond the caches, but for those of a product that a kernel has just written, as a step of training does.
-  // Where many positions read them that does not show. How often a free number of positions reads them is not known.
+  // Where many positions read them that does not show. How often a free number of positions reads them is not known: where the second
+  // cache does not hold them they are fetched for the first tile of positions that does.
   ArrayRef<int64_t> ofItem = shape.drop_front(operands->rows > 0).drop_back();
   bool waits = !ShapedType::isDynamicShape(ofItem) && operands->block &&
                ShapedType::getNumElements(ofItem) < 20 * positionsOfWait();
-  bool fetchesWeights = inSteps && (weightsAreLarger || waits) && rowBytes % lineBytes == 0 &&
-                        !ShapedType::isDynamic(positions) &&
+  bool isFree = ShapedType::isDynamic(positions), overflow = depth * channels / width * rowBytes > machine.l2Bytes;
+  bool fetchesWeights = inSteps && (weightsAreLarger || waits) && rowBytes % lineBytes == 0 && (!isFree || overflow) &&
                         !(rvars.size() == 1 && view.computed.contains(operands->weightsName));
 
   // A block's weights that leave the first cache before the next tile reads them again are taken in parts that do not, as long
   // as the sums of all positions stay there with them.
-  if (fetchesWeights && weightsAreLarger && depth * rowBytes > heldBytes && positions % tile.rows == 0 &&
+  if (fetchesWeights && !isFree && weightsAreLarger && depth * rowBytes > heldBytes && positions % tile.rows == 0 &&
       ShapedType::getNumElements(shape.drop_front().drop_back()) * rowBytes <= heldBytes) {
     int64_t part = heldSteps(innermost.getInt() / steps, steps * rowBytes);
     write.computeAt(p, out, task);
