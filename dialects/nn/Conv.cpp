@@ -319,11 +319,12 @@ FailureOr<ShapeExpr> WinogradConvOp::inferShape(Adaptor adaptor, std::optional<L
   ShapeExpr result{input.front()};
   for (int i : {0, 1}) {
     auto extent = constantDim(input[i + 1]);
-    int64_t size = extent.value_or(-1) + low[i] + high[i] - 2;
-    if (!extent || size < 1)
+    int64_t added = low[i] + high[i] - 2;
+    bool mayBeFree = i == 0;
+    if (extent ? *extent + added < 1 : !mayBeFree)
       return emitOptionalError(loc, "winograd_conv_c4: the filter does not fit into spatial dimension ",
                                i, " of the padded input");
-    result.push_back(getAffineConstantExpr(size, input.front().getContext()));
+    result.push_back(input[i + 1] + added);
   }
   result.push_back(getAffineConstantExpr(filters, input.front().getContext()));
   return result;

@@ -277,7 +277,9 @@ static Work workOf(nn::GroupOp group) {
     } else if (auto conv = dyn_cast<nn::WinogradConvOp>(op)) {
       int64_t each = 2 * 9 * cast<RankedTensorType>(conv.getInput().getType()).getShape().back();
       // Those of a pooling's window are one element of the result.
-      flops += each * itemElements(conv) / itemElements(group.getBody().front().getTerminator()->getOperand(0));
+      Value result = group.getBody().front().getTerminator()->getOperand(0);
+      bool isPooled = conv.getType().getShape() != cast<RankedTensorType>(result.getType()).getShape();
+      flops += isPooled ? each * itemElements(conv) / itemElements(result) : each;
     } else if (auto matmul = dyn_cast<nn::PackedMatmulOp>(op)) {
       // An element of a cell's state has a term of each gate.
       int64_t each = 2 * cast<RankedTensorType>(matmul.getLhs().getType()).getShape().back();

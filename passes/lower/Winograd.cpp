@@ -154,7 +154,7 @@ static LogicalResult lowerWinogradFilter(nn::WinogradFilterOp op, GroupLowering 
 }
 
 namespace {
-/// The tiles of an image `(N, H, W, C)`, numbered row by row: t. There are `rows` of `columns`, `step` positions apart; the first
+/// The tiles of an image `(N, H, W, C)`, numbered row by row: t. There are `rows`, whose number may be free, of `columns`, `step` positions apart; the first
 /// begins `paddingLow` before the image. Channels are in blocks of `block`. Groups of items may reach beyond the last one, whose
 /// tiles are then taken again.
 struct Tiling {
@@ -181,7 +181,7 @@ static halide::FuncOp transformTiles(GroupLowering &lowering, Location loc, Stri
     return tiling.inGroups ? index.minimum(n, index.add(lowering.extent(b, loc, image, 0), -1)) : n;
   };
   int64_t overlap = static_cast<int64_t>(matrix.front().size()) - tiling.step;
-  bool isInside = llvm::all_of(tiling.paddingLow, [](int64_t padding) { return padding == 0; }) &&
+  bool isInside = llvm::all_of(tiling.paddingLow, [](int64_t padding) { return padding == 0; }) && !type.isDynamicDim(1) &&
                   tiling.rows * tiling.step + overlap <= type.getDimSize(1) &&
                   tiling.columns * tiling.step + overlap <= type.getDimSize(2);
   halide::FuncOp whole;
@@ -192,11 +192,10 @@ static halide::FuncOp transformTiles(GroupLowering &lowering, Location loc, Stri
       at[0] = itemAt(b, loc, at[0]);
       Value inside;
       for (unsigned i : {0u, 1u}) {
-        int64_t size = type.getDimSize(i + 1);
-        Value position = index.add(point[i + 1], -tiling.paddingLow[i]);
-        Value here = index.both(index.greaterEqual(position, 0), index.lessThan(position, index.constant(size)));
+        Value size = lowering.extent(b, loc, image, i + 1), position = index.add(point[i + 1], -tiling.paddingLow[i]);
+        Value here = index.both(index.greaterEqual(position, 0), index.lessThan(position, size));
         inside = inside ? index.both(inside, here) : here;
-        at[i + 1] = index.clamp(position, 0, index.constant(size - 1));
+        at[i + 1] = index.clamp(position, 0, index.add(size, -1));
       }
       Value zero = lowering.scalar(b, loc, type.getElementType(), 0);
       Value value = lowering.at(b, loc, image, at);
@@ -261,7 +260,8 @@ static LogicalResult lowerWinogradConv(nn::WinogradConvOp op, GroupLowering &low
   RankedTensorType input = lowering.typeOf(op.getInput()), filter = lowering.typeOf(op.getFilter()),
                    result = lowering.typeOf(op);
   Type element = input.getElementType();
-  int64_t tile = op.getTile(), block = filter.getDimSize(3), tileRows = llvm::divideCeil(result.getDimSize(1), tile),
+  int64_t tile = op.getTile(), block = filter.getDimSize(3),
+          tileRows = result.isDynamicDim(1) ? ShapedType::kDynamic : llvm::divideCeil(result.getDimSize(1), tile),
           tilesInRow = llvm::divideCeil(result.getDimSize(2), tile);
   Location loc = op.getLoc();
   OpBuilder &builder = lowering.builder;

@@ -313,8 +313,7 @@ struct PackConv : PlanPattern<ConvOp> {
     int64_t lanes = lanesOf(op.getFilter(), groupFilters);
     int64_t depth = ShapedType::getNumElements(filter.getShape().drop_back());
     // A row of a free size has tiles enough that the weights, read again for each, are near.
-    constexpr int64_t typicalRow = 64;
-    int64_t row = ShapedType::isDynamic(spatial.back()) ? typicalRow : spatial.back();
+    int64_t row = ShapedType::isDynamic(spatial.back()) ? typicalExtent : spatial.back();
     Contraction byRow{groupFilters, row, depth, lanes, Weights::Packed, /*taps=*/0,
                       bytesOfRow(typeOf(input)) * op.getStrides().back()};
     Tile tile = chooseTile(byRow, machine);

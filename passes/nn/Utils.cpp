@@ -234,7 +234,7 @@ nn::WinogradConvOp sylvite::pooledTilesOf(nn::MaxPoolOp pool) {
   ArrayRef<int64_t> window = pool.getWindow(), image = conv.getType().getShape().slice(1, 2);
   auto isZero = [](int64_t padding) { return padding == 0; };
   bool isInTiles = window[0] == window[1] && window == pool.getStrides() && conv.getTile() % window[0] == 0 &&
-                   llvm::all_of(image, [&](int64_t size) { return size % window[0] == 0; }) &&
+                   llvm::all_of(image, [&](int64_t size) { return !ShapedType::isDynamic(size) && size % window[0] == 0; }) &&
                    llvm::all_of(pool.getDilations(), [](int64_t dilation) { return dilation == 1; }) &&
                    llvm::all_of(pool.getPaddingLow(), isZero) && llvm::all_of(pool.getPaddingHigh(), isZero);
   return isInTiles ? conv : nn::WinogradConvOp();

@@ -165,10 +165,12 @@ static double filterTransformCycles(int64_t m) { return m == 2 ? 80 : 175; }
 WinogradPlan sylvite::planWinograd(const WinogradShape &shape, const Machine &machine, std::optional<WinogradFilter> filter) {
   WinogradPlan best{0, {1, 1}, 1, 1, 0, std::numeric_limits<double>::infinity()};
   double leastCost = best.cycles;
+  bool isFree = ShapedType::isDynamic(shape.height);
+  int64_t height = isFree ? typicalExtent : shape.height;
   // The cost of groups of `rows` by `columns` tiles of m x m outputs.
   auto consider = [&](int64_t m, int64_t rows, int64_t columns, int64_t channels) {
     int64_t points = (m + 2) * (m + 2), tiles = rows * columns;
-    double groups = llvm::divideCeil(llvm::divideCeil(shape.height, m), rows) *
+    double groups = llvm::divideCeil(llvm::divideCeil(height, m), rows) *
                     llvm::divideCeil(llvm::divideCeil(shape.width, m), columns);
     bool areTaps = channels != 0;
     int64_t depth = areTaps ? channels : shape.channels;
@@ -197,6 +199,8 @@ WinogradPlan sylvite::planWinograd(const WinogradShape &shape, const Machine &ma
     double cycles = overlapped(compute + 0.5 * movedBytes / secondCacheBandwidth + (0.25 * fetchedBytes + streamedBytes) / cacheBytes,
                                estimateWeightCycles(filterBytes));
     // As good for one core as for two: tasks are groups, or blocks of filters where there is one group.
+    if (isFree && groups == 1) // of which there may be many
+      return;
     double tasks = groups == 1 ? blocks : groups, cost = cycles * (1 + std::ceil(tasks / 2) / tasks);
     if (cost < leastCost) {
       best = {m, registerTile, rows, columns, channels, cycles};
@@ -206,7 +210,7 @@ WinogradPlan sylvite::planWinograd(const WinogradShape &shape, const Machine &ma
   for (int64_t m : {2, 4}) {
     if (filter && m != filter->tile)
       continue;
-    int64_t tileRows = llvm::divideCeil(shape.height, m), tilesInRow = llvm::divideCeil(shape.width, m);
+    int64_t tileRows = llvm::divideCeil(height, m), tilesInRow = llvm::divideCeil(shape.width, m);
     auto considerGroups = [&](int64_t channels) {
       for (int64_t rows = 1; rows <= tileRows; ++rows)
         if (tileRows % rows == 0)

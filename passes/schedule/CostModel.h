@@ -115,8 +115,10 @@ constexpr int64_t rowsOfOneBlock = 128;
 
 /// Items of a step of training, or rows of a product, whose number is free, as estimates take it.
 constexpr int64_t itemsOfStep = 32;
+/// A free height or width of an image is estimated as so many positions.
+constexpr int64_t typicalExtent = 64;
 
-/// A 3x3 convolution of stride one: `height` by `width` positions of `filters` from `channels`.
+/// A 3x3 convolution of stride one: `height`, which may be free, by `width` positions of `filters` from `channels`.
 struct WinogradShape {
   int64_t height, width, channels, filters, lanes;
 };

@@ -174,7 +174,7 @@ TailStrategy sylvite::tailFor(int64_t extent, int64_t factor) {
 }
 
 TailStrategy sylvite::tailApart(int64_t extent, int64_t factor) {
-  return extent % factor ? TailStrategy::GuardWithIf : TailStrategy::RoundUp;
+  return ShapedType::isDynamic(extent) || extent % factor ? TailStrategy::GuardWithIf : TailStrategy::RoundUp;
 }
 
 void ScheduleWriter::vectorizeInnermost(StringRef func, int64_t stage, StringRef var,

@@ -153,7 +153,9 @@ bool sylvite::scheduleWinograd(PipelineView &view, const Machine &machine) {
   StringRef weights = takesTaps ? tapsOf(view) : view.weightsOf(update);
   RankedTensorType filter = view.pipeline.lookupInput(weights).getBufferType();
   int64_t tile = tileOf(view), window = windowOf(view), channels = filter.getDimSize(takesTaps ? 1 : 2),
-          width = filter.getDimSize(3), imageHeight = window * shape[1], imageWidth = window * shape[2], filters = shape[3];
+          width = filter.getDimSize(3), imageWidth = window * shape[2], filters = shape[3],
+          imageHeight = view.outputType.isDynamicDim(1) ? ShapedType::kDynamic : window * shape[1];
+  bool isFree = ShapedType::isDynamic(imageHeight);
   int64_t vectorLanes = machine.lanes(filter.getElementType()), lanes = std::min(vectorLanes, filters);
   WinogradPlan plan = planWinograd({imageHeight, imageWidth, channels, filters, lanes}, machine,
                                    WinogradFilter{tile, width / lanes, takesTaps});
@@ -167,14 +169,14 @@ bool sylvite::scheduleWinograd(PipelineView &view, const Machine &machine) {
   write.split(out, 0, "cb", "cv", "ci", lanes, TailStrategy::RoundUp);
   write.split(out, 0, x, "xo", "xi", tile / window, tailApart(shape[2], tile / window));
   write.split(out, 0, y, "yo", "yi", tile / window, tailApart(shape[1], tile / window));
-  write.split(out, 0, "yo", "yg", "yt", plan.groupRows, TailStrategy::RoundUp);
+  write.split(out, 0, "yo", "yg", "yt", plan.groupRows, isFree ? TailStrategy::GuardWithIf : TailStrategy::RoundUp);
   write.split(out, 0, "xo", "xg", "xt", plan.groupColumns, TailStrategy::RoundUp);
   write.reorder(out, 0, {"ci", "xi", "yi", "cv", "xt", "yt", "co", "xg", "yg", n});
   if (lanes > 1)
     write.vectorize(out, 0, "ci");
   write.unroll(out, 0, "xi");
   write.unroll(out, 0, "yi");
-  int64_t groups = llvm::divideCeil(llvm::divideCeil(imageHeight, tile), plan.groupRows) *
+  int64_t groups = llvm::divideCeil(llvm::divideCeil(isFree ? typicalExtent : imageHeight, tile), plan.groupRows) *
                    llvm::divideCeil(llvm::divideCeil(imageWidth, tile), plan.groupColumns);
   write.parallelFused(out, 0, {"xg", "yg", n});
   bool isOneGroup = groups == 1; // then blocks of filters are tasks

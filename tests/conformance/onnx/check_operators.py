@@ -615,6 +615,14 @@ branches("sizes-and-constants", "bool c, float[N,T] x) => (float[N,T] y, int64[1
                  f = Cast <to = 1> (k)  p = Div (x, f)  o = Identity (w) },
                else_branch = e () => (float[N,T] q, int64[1] l, float[4,4] r) { q = Softmax (x)  l = Identity (i1)  r = Identity (v) }>
   y = Add (y0, x)""", *({"c": c, "x": normal(n, t)} for c in HOLDS for n, t in ((2, 3), (1, 40))))
+# Rows of a free number, by Winograd's algorithm: tiles that reach beyond the last one, groups that are not full, a batch.
+for name, width, channels, filters, pads in (
+        ("rows", 20, 32, 48, [1, 1, 1, 1]), ("rows-apart", 23, 48, 32, [0, 2, 2, 0]),
+        ("rows-many-channels", 12, 128, 64, [1, 1, 1, 1]), ("rows-no-padding", 30, 32, 32, [0, 0, 0, 0])):
+    case("winograd", name,
+         node("Conv", [("x", np.float32, ["N", channels, "H", width]), 0.1 * normal(filters, channels, 3, 3), normal(filters)], ["y"],
+              pads=pads),
+         *({"x": normal(items, channels, rows, width)} for items, rows in ((1, 3), (1, 4), (2, 5), (1, 8), (3, 33), (1, 70))))
 
 
 def main(group, directory):
