@@ -687,7 +687,8 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbolTable) {
         continue;
       int64_t pitch = type.getStridesAndOffset().first[type.getRank() - 2], wanted = getPitch(buffer);
       if (!ShapedType::isDynamic(pitch) && !ShapedType::isDynamic(wanted) && pitch != wanted)
-        return emitOpError("launch_c5: a buffer of @") << name.getValue() << " has a pitch of " << wanted << " elements, not " << pitch;
+        return emitOpError("launch_c5: a buffer of @")
+               << name.getValue() << " has a pitch of " << wanted << " elements, not " << pitch;
     }
   }
   return success();

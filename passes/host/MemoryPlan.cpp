@@ -378,8 +378,8 @@ void MemoryPlan::planArena() {
   function.walk<WalkOrder::PreOrder>([&](Operation *op) {
     if (isa<halide::CallOp, nn::ConcatOp, nn::IfOp, nn::ScanOp>(op))
       for (Value value : op->getResults())
-        if (!outputs.count(value) && !partOf.contains(value) && !inPlace.count(value) && !stackedAs.count(value) && !carriedAs.count(value) &&
-            !lastSliceOf.count(value))
+        if (!outputs.count(value) && !partOf.contains(value) && !inPlace.count(value) && !stackedAs.count(value) &&
+            !carriedAs.count(value) && !lastSliceOf.count(value))
           place(value);
   });
   // What moves from one kept place to another goes through the arena, as the old value may be needed there.

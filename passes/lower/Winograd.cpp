@@ -154,9 +154,9 @@ static LogicalResult lowerWinogradFilter(nn::WinogradFilterOp op, GroupLowering 
 }
 
 namespace {
-/// The tiles of an image `(N, H, W, C)`, numbered row by row: t. There are `rows`, whose number may be free, of `columns`, `step` positions apart; the first
-/// begins `paddingLow` before the image. Channels are in blocks of `block`. Groups of items may reach beyond the last one, whose
-/// tiles are then taken again.
+/// The tiles of an image `(N, H, W, C)`, numbered row by row: t. There are `rows`, whose number may be free, of `columns`, `step`
+/// positions apart; the first begins `paddingLow` before the image. Channels are in blocks of `block`. Groups of items may reach
+/// beyond the last one, whose tiles are then taken again.
 struct Tiling {
   int64_t step, rows, columns;
   ArrayRef<int64_t> paddingLow;

@@ -188,7 +188,8 @@ WinogradPlan sylvite::planWinograd(const WinogradShape &shape, const Machine &ma
     // goes both ways. Some of that does not stay in the second cache either: filters are fetched ahead, the others waited for.
     int64_t width = registerTile.vectors * shape.lanes;
     double filterBytes = 4.0 * (areTaps ? 9 : points) * shape.channels * shape.filters,
-           inputBytes = 4.0 * points * tiles * shape.channels, productBytes = 4.0 * points * tiles * width, blocks = llvm::divideCeil(shape.filters, width), fetchedBytes = 0, streamedBytes = 0;
+           inputBytes = 4.0 * points * tiles * shape.channels, productBytes = 4.0 * points * tiles * width,
+           blocks = llvm::divideCeil(shape.filters, width), fetchedBytes = 0, streamedBytes = 0;
     if (filterBytes + inputBytes + productBytes > machine.l2Bytes * 3 / 4)
       fetchedBytes = (groups - 1) * filterBytes;
     if (inputBytes + productBytes > machine.l2Bytes * 5 / 8)
