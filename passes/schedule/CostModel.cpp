@@ -200,7 +200,8 @@ WinogradPlan sylvite::planWinograd(const WinogradShape &shape, const Machine &ma
     double cycles = overlapped(compute + 0.5 * movedBytes / secondCacheBandwidth + (0.25 * fetchedBytes + streamedBytes) / cacheBytes,
                                estimateWeightCycles(filterBytes));
     // As good for one core as for two: tasks are groups, or blocks of filters where there is one group.
-    if (isFree && groups == 1) // of which there may be many
+    constexpr int64_t fewestGroups = 8; // of the typical image, so that one of a few rows has several
+    if (isFree && groups < fewestGroups)
       return;
     double tasks = groups == 1 ? blocks : groups, cost = cycles * (1 + std::ceil(tasks / 2) / tasks);
     if (cost < leastCost) {
