@@ -48,6 +48,11 @@ int64_t sylvite::halide::getPitch(RankedTensorType type) {
   return pitch ? pitch.getElements() : type.getRank() ? type.getShape().back() : 1;
 }
 
+int64_t sylvite::halide::getPitch(MemRefType type) {
+  int64_t rank = type.getRank();
+  return rank > 1 ? type.getStridesAndOffset().first[rank - 2] : rank ? type.getShape().back() : 1;
+}
+
 Type sylvite::halide::getScalarType(Type type) {
   if (type.isUnsignedInteger())
     return IntegerType::get(type.getContext(), type.getIntOrFloatBitWidth());

@@ -65,6 +65,8 @@ mlir::Type getScalarType(mlir::Type type);
 /// Elements from a run of the innermost dimension of a buffer of `type` to the next: its pitch, or the size of that dimension
 /// where it has none.
 int64_t getPitch(mlir::RankedTensorType type);
+/// The same of a memref; kDynamic where that is not static.
+int64_t getPitch(mlir::MemRefType type);
 
 } // namespace sylvite::halide
 

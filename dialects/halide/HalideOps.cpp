@@ -682,10 +682,7 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbolTable) {
     SmallVector<RankedTensorType> buffers = pipeline.getInputTypes();
     buffers.append(pipeline.getOutputTypes());
     for (auto [operand, buffer] : llvm::zip_equal(getOperands(), buffers)) {
-      auto type = cast<MemRefType>(operand.getType());
-      if (type.getRank() < 2)
-        continue;
-      int64_t pitch = type.getStridesAndOffset().first[type.getRank() - 2], wanted = getPitch(buffer);
+      int64_t pitch = getPitch(cast<MemRefType>(operand.getType())), wanted = getPitch(buffer);
       if (!ShapedType::isDynamic(pitch) && !ShapedType::isDynamic(wanted) && pitch != wanted)
         return emitOpError("launch_c5: a buffer of @")
                << name.getValue() << " has a pitch of " << wanted << " elements, not " << pitch;

@@ -176,14 +176,6 @@ LogicalResult HostEmitter::emitScalar(Operation &op) {
   return op.emitError("internal error: '") << op.getName() << "' in a host program";
 }
 
-/// Elements from a run of the innermost dimension of `type` to the next; zero where runs follow each other.
-static int64_t pitchOf(MemRefType type) {
-  if (type.getRank() < 2)
-    return 0;
-  int64_t pitch = type.getStridesAndOffset().first[type.getRank() - 2];
-  return ShapedType::isDynamic(pitch) || pitch == type.getShape().back() ? 0 : pitch;
-}
-
 LogicalResult HostEmitter::emitLaunch(halide::LaunchOp launch) {
   SmallVector<Value> buffersOfLaunch(launch.getIns());
   buffersOfLaunch.append(launch.getOuts().begin(), launch.getOuts().end());
@@ -209,7 +201,9 @@ LogicalResult HostEmitter::emitLaunch(halide::LaunchOp launch) {
                                     memory.pointer,
                                     constant(i32, halideTypeOf(type.getElementType())),
                                     constant(i32, type.getRank()), sizes});
-    if (int64_t pitch = pitchOf(type))
+    int64_t pitch = halide::getPitch(type);
+    bool isDense = ShapedType::isDynamic(pitch) || type.getRank() < 2 || pitch == type.getShape().back();
+    if (!isDense)
       LLVM::CallOp::create(
           b, loc, declare("sylvite_buffer_set_pitch", LLVM::LLVMVoidType::get(b.getContext()), {pointer, pointer, i64}),
           ValueRange{context, buffer, constant(i64, pitch)});

@@ -314,7 +314,7 @@ Value MemoryPlan::findOverwritten(OpResult result) {
   auto call = cast<halide::CallOp>(result.getOwner());
   for (Value input : call.getInputs()) {
     Value owner = viewed(input);
-    auto isOwner = [&](Value other) { return viewed(other) == owner || ownerOf(other) == owner; };
+    auto isOwner = [&](Value other) { return ownerOf(other) == owner; };
     if (inArena.contains(owner) && owner.getParentBlock() == call->getBlock() && lastUse[owner] == position[call] &&
         shapes.lookup(input) == shapes.lookup(result) && !overwritten.contains(owner) && mayWriteOver(result, isOwner))
       return owner;

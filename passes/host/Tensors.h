@@ -8,18 +8,12 @@
 
 #include "dialects/halide/HalideDialect.h"
 #include "dialects/nn/NN.h"
+#include "passes/nn/Utils.h"
 
 namespace sylvite {
 
 inline int64_t bytesPerElement(mlir::Type type) {
   return llvm::divideCeil(type.isIndex() ? 64 : type.getIntOrFloatBitWidth(), 8);
-}
-
-/// Follows reshapes to the value that they are views of.
-inline mlir::Value viewed(mlir::Value value) {
-  while (auto reshape = value.getDefiningOp<nn::ReshapeOp>())
-    value = reshape.getInput();
-  return value;
 }
 
 /// The sizes of the free dimensions of a call's inputs, in order: what the symbols of its `shape` stand for.

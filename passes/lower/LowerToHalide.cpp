@@ -407,20 +407,20 @@ static int64_t pitchOf(Value value) {
   return pitch;
 }
 
-/// Says how the buffers of the pipeline of `group` lie in memory.
-static void setPitches(halide::PipelineOp pipeline, nn::GroupOp group) {
-  auto withPitch = [](RankedTensorType type, Value value) {
-    int64_t pitch = pitchOf(value);
+/// Says how the buffers of `pipeline` lie in memory: `pitches` are those of its inputs, then of its outputs.
+static void setPitches(halide::PipelineOp pipeline, ArrayRef<int64_t> pitches) {
+  auto withPitch = [](RankedTensorType type, int64_t pitch) {
     return pitch ? RankedTensorType::get(type.getShape(), type.getElementType(),
                                          halide::PitchAttr::get(type.getContext(), pitch))
                  : type;
   };
-  for (auto [input, operand] : llvm::zip_equal(pipeline.getInputs(), group.getOperands()))
-    input.setType(withPitch(input.getBufferType(), operand));
+  SmallVector<halide::InputOp> inputs = pipeline.getInputs();
+  for (auto [input, pitch] : llvm::zip(inputs, pitches))
+    input.setType(withPitch(input.getBufferType(), pitch));
   halide::OutputOp output = pipeline.getOutput();
   SmallVector<Type> types;
-  for (auto [type, result] : llvm::zip_equal(output.getBufferTypes(), group.getResults()))
-    types.push_back(withPitch(type, result));
+  for (auto [type, pitch] : llvm::zip_equal(output.getBufferTypes(), pitches.drop_front(inputs.size())))
+    types.push_back(withPitch(type, pitch));
   output.setTypesAttr(Builder(pipeline).getTypeArrayAttr(types));
 }
 
@@ -436,24 +436,27 @@ struct LowerToHalide : sylvite::impl::LowerToHalideBase<LowerToHalide> {
     SymbolTable symbols(getOperation());
     llvm::StringMap<std::pair<halide::PipelineOp, halide::PipelineOp>> pipelines; // and for few rows
     for (nn::GroupOp group : groups) {
-      std::string pitches;
+      std::string key = structureOf(group);
+      SmallVector<int64_t> pitches;
       for (ValueRange values : {ValueRange(group.getOperands()), ValueRange(group.getResults())})
-        for (Value value : values)
-          pitches += " " + std::to_string(pitchOf(value));
-      auto &[pipeline, few] = pipelines[structureOf(group) + pitches];
+        for (Value value : values) {
+          pitches.push_back(pitchOf(value));
+          key += " " + std::to_string(pitches.back());
+        }
+      auto &[pipeline, few] = pipelines[key];
       bool singleRow = wantsSingleRow(group), fewRows = !singleRow && sumsOverRows(group);
       OpBuilder builder(group);
       if (!pipeline) {
         pipeline = lower(group, table);
         if (!pipeline)
           return signalPassFailure();
-        setPitches(pipeline, group);
+        setPitches(pipeline, pitches);
         symbols.insert(pipeline, std::prev(getOperation().getBody()->end()));
         if (singleRow) {
           few = lowerSingleRow(group, table);
           if (!few)
             return signalPassFailure();
-          setPitches(few, group);
+          setPitches(few, pitches);
           symbols.insert(few, std::prev(getOperation().getBody()->end()));
         } else if (fewRows) {
           few = pipeline.clone();

@@ -17,6 +17,7 @@
 #include "dialects/nn/Pointwise.h"
 #include "passes/Passes.h"
 #include "passes/nn/Utils.h"
+#include "passes/schedule/CostModel.h"
 
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Remarks.h"
@@ -36,9 +37,7 @@ namespace {
 
 /// Whether `value` is there before `op` runs: it is a parameter, or computed earlier, or a view of that.
 bool isEarlier(Value value, Operation *op) {
-  while (auto reshape = value.getDefiningOp<ReshapeOp>())
-    value = reshape.getInput();
-  Operation *source = value.getDefiningOp();
+  Operation *source = viewed(value).getDefiningOp();
   return !source || source->getBlock() != op->getBlock() || isa<GetOp>(source) || source->isBeforeInBlock(op);
 }
 
@@ -273,11 +272,8 @@ bool isPartOfPooling(Operation *op) {
     return false;
   auto pool = cast<MaxPoolOp>(*reader);
   SmallVector<Operation *> choice = choiceOf(pool);
-  auto isZero = [](int64_t padding) { return padding == 0; };
   ArrayRef<int64_t> filter = cast<RankedTensorType>(conv.getFilter().getType()).getShape();
-  return pool->getBlock() == op->getBlock() && pool.getWindow() == pool.getStrides() &&
-         llvm::all_of(pool.getPaddingLow(), isZero) && llvm::all_of(pool.getPaddingHigh(), isZero) &&
-         llvm::all_of(pool.getDilations(), [](int64_t dilation) { return dilation == 1; }) && filter[0] == 1 &&
+  return pool->getBlock() == op->getBlock() && tilesImage(pool) && filter[0] == 1 &&
          conv.getFilters() % filter.back() == 0 &&
          ShapedType::getNumElements(filter.drop_front(2).drop_back()) <= mostTerms &&
          llvm::all_of(op->getUsers(), [&](Operation *user) { return user == pool || llvm::is_contained(choice, user); });
@@ -424,8 +420,6 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
         return signalPassFailure();
   }
 
-  static constexpr int64_t bytesOfLine = 64;
-
   /// Whether what `concat` joins is written where its result is, which then costs nothing: kernels of the same block compute it,
   /// its runs are whole lines, and nothing but kernels and this concatenation read it.
   bool isJoin(ConcatOp concat) {
@@ -435,7 +429,7 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
     llvm::SmallDenseSet<Value> joined;
     return llvm::all_of(concat.getInputs(), [&](Value value) {
       int64_t run = cast<RankedTensorType>(value.getType()).getShape().back();
-      bool isWhole = !ShapedType::isDynamic(run) && run * llvm::divideCeil(type.getElementTypeBitWidth(), 8) % bytesOfLine == 0;
+      bool isWhole = !ShapedType::isDynamic(run) && run * llvm::divideCeil(type.getElementTypeBitWidth(), 8) % lineBytes == 0;
       while (auto reshape = value.getDefiningOp<ReshapeOp>()) {
         isWhole &= keepsRuns(reshape);
         value = reshape.getInput();

@@ -224,6 +224,11 @@ bool sylvite::keepsMatrices(ReshapeOp reshape) {
   return source.getRank() > 1 && result.getRank() > 1 && keeps(1) && keeps(2);
 }
 
+bool sylvite::tilesImage(nn::MaxPoolOp pool) {
+  return pool.getWindow() == pool.getStrides() && areAll(pool.getDilations(), 1) && areAll(pool.getPaddingLow(), 0) &&
+         areAll(pool.getPaddingHigh(), 0);
+}
+
 nn::WinogradConvOp sylvite::pooledTilesOf(nn::MaxPoolOp pool) {
   Value value = pool.getInput();
   while (auto map = value.getDefiningOp<nn::MapOp>())
@@ -232,12 +237,15 @@ nn::WinogradConvOp sylvite::pooledTilesOf(nn::MaxPoolOp pool) {
   if (!conv || conv.getType().getShape() != cast<RankedTensorType>(pool.getInput().getType()).getShape())
     return {};
   ArrayRef<int64_t> window = pool.getWindow(), image = conv.getType().getShape().slice(1, 2);
-  auto isZero = [](int64_t padding) { return padding == 0; };
-  bool isInTiles = window[0] == window[1] && window == pool.getStrides() && conv.getTile() % window[0] == 0 &&
-                   llvm::all_of(image, [&](int64_t size) { return !ShapedType::isDynamic(size) && size % window[0] == 0; }) &&
-                   llvm::all_of(pool.getDilations(), [](int64_t dilation) { return dilation == 1; }) &&
-                   llvm::all_of(pool.getPaddingLow(), isZero) && llvm::all_of(pool.getPaddingHigh(), isZero);
+  bool isInTiles = tilesImage(pool) && window[0] == window[1] && conv.getTile() % window[0] == 0 &&
+                   llvm::all_of(image, [&](int64_t size) { return !ShapedType::isDynamic(size) && size % window[0] == 0; });
   return isInTiles ? conv : nn::WinogradConvOp();
+}
+
+Value sylvite::viewed(Value value) {
+  while (auto reshape = value.getDefiningOp<nn::ReshapeOp>())
+    value = reshape.getInput();
+  return value;
 }
 
 bool sylvite::keepsRuns(nn::ReshapeOp reshape) {
@@ -255,9 +263,7 @@ void sylvite::forEachReader(Value value, function_ref<void(Operation *)> visit) 
 
 nn::ConcatOp sylvite::joinOf(Value value) {
   nn::ConcatOp join;
-  while (auto reshape = value.getDefiningOp<nn::ReshapeOp>())
-    value = reshape.getInput();
-  forEachReader(value, [&](Operation *reader) {
+  forEachReader(viewed(value), [&](Operation *reader) {
     if (auto concat = dyn_cast<nn::ConcatOp>(reader))
       join = concat;
   });
