@@ -22,6 +22,7 @@ inline llvm::Error createReportedError() { return llvm::make_error<ReportedError
 struct RunOptions {
   std::string library, input, output, weights, entry = "forward";
   int threads = 0;
+  bool guard = false;
 };
 
 struct InspectOptions {

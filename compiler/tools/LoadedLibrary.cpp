@@ -136,10 +136,12 @@ Error LoadedLibrary::failure(int status) const {
   return createStringError(*message ? message : lastError(nullptr));
 }
 
-Error LoadedLibrary::create(const std::string &weights) {
+Error LoadedLibrary::create(const std::string &weights, MutableArrayRef<char> workspace) {
   sylvite_options options = {};
   options.size = sizeof options;
   options.weights = weights.empty() ? nullptr : weights.c_str();
+  options.workspace = workspace.empty() ? nullptr : workspace.data();
+  options.workspace_size = workspace.size();
   if (model)
     destroy(model);
   model = createFunction(&options);

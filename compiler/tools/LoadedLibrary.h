@@ -27,8 +27,9 @@ public:
   /// The index of an entry, by its name.
   llvm::Expected<int32_t> findEntry(llvm::StringRef name) const;
 
-  /// Makes the handle, in place of any before; `weights` may be empty.
-  llvm::Error create(const std::string &weights);
+  /// Makes the handle, in place of any before; `weights` may be empty. It allocates a workspace of its own unless it gets one, aligned
+  /// to SYLVITE_ALIGNMENT bytes, which must live as long as the handle.
+  llvm::Error create(const std::string &weights, llvm::MutableArrayRef<char> workspace = {});
   llvm::Error setThreads(int threads);
   int getThreads() const { return threads(); }
   uint64_t workspaceSize(int32_t entry, llvm::ArrayRef<int64_t> dims) const;

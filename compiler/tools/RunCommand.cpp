@@ -1,12 +1,69 @@
 // sylvite run: calls a library on arrays from a file and writes its outputs to another.
 #include "compiler/tools/Commands.h"
 #include "compiler/tools/EntryInputs.h"
+#include "compiler/tools/GuardedMemory.h"
 #include "compiler/tools/LoadedLibrary.h"
 #include "llvm/ADT/STLExtras.h"
 
 using namespace llvm;
 
 namespace sylvite {
+
+static constexpr size_t workspaceAlignment = 64; // of sylvite_options
+
+/// Copies of what `arrays` hold, each in guarded memory.
+static Expected<std::vector<GuardedMemory>> guard(ArrayRef<Array> arrays) {
+  std::vector<GuardedMemory> copies;
+  for (const Array &array : arrays) {
+    Expected<GuardedMemory> memory = GuardedMemory::allocate(array.data.size(), getSizeInBytes(array.dtype));
+    if (!memory)
+      return memory.takeError();
+    llvm::copy(array.data, memory->bytes().begin());
+    copies.push_back(std::move(*memory));
+  }
+  return copies;
+}
+
+/// Makes the handle and runs an entry, with inputs, outputs and workspace in guarded memory.
+static Error runGuarded(LoadedLibrary &library, const std::string &weights, int32_t entry, ArrayRef<Array> inputs,
+                        ArrayRef<int64_t> dims, MutableArrayRef<Array> outputs) {
+  Expected<std::vector<GuardedMemory>> in = guard(inputs);
+  if (!in)
+    return in.takeError();
+  Expected<std::vector<GuardedMemory>> out = guard(outputs);
+  if (!out)
+    return out.takeError();
+  Expected<GuardedMemory> workspace = GuardedMemory::allocate(library.workspaceSize(entry, dims), workspaceAlignment);
+  if (!workspace)
+    return workspace.takeError();
+  if (Error error = library.create(weights, workspace->bytes()))
+    return error;
+  std::vector<const void *> inputPointers;
+  for (const GuardedMemory &memory : *in)
+    inputPointers.push_back(memory.bytes().data());
+  std::vector<void *> outputPointers;
+  for (const GuardedMemory &memory : *out)
+    outputPointers.push_back(memory.bytes().data());
+  if (Error error = library.run(entry, inputPointers, dims, outputPointers))
+    return error;
+  for (auto [memory, output] : llvm::zip(*out, outputs))
+    llvm::copy(memory.bytes(), output.data.begin());
+  return Error::success();
+}
+
+/// Makes the handle and runs an entry.
+static Error run(LoadedLibrary &library, const std::string &weights, int32_t entry, ArrayRef<Array> inputs,
+                 ArrayRef<int64_t> dims, MutableArrayRef<Array> outputs) {
+  if (Error error = library.create(weights))
+    return error;
+  std::vector<const void *> inputPointers;
+  for (const Array &input : inputs)
+    inputPointers.push_back(input.data.data());
+  std::vector<void *> outputPointers;
+  for (Array &output : outputs)
+    outputPointers.push_back(output.data.data());
+  return library.run(entry, inputPointers, dims, outputPointers);
+}
 
 Error runLibrary(const RunOptions &options) {
   Expected<LoadedLibrary> library = LoadedLibrary::load(options.library);
@@ -26,20 +83,12 @@ Error runLibrary(const RunOptions &options) {
   if (!dims)
     return dims.takeError();
 
-  if (Error error = library->create(options.weights))
-    return error;
   if (Error error = library->setThreads(options.threads))
     return error;
   Expected<std::vector<Array>> outputs = library->makeOutputs(*index, *dims);
   if (!outputs)
     return outputs.takeError();
-  std::vector<const void *> inputPointers;
-  for (const Array &input : *inputs)
-    inputPointers.push_back(input.data.data());
-  std::vector<void *> outputPointers;
-  for (Array &output : *outputs)
-    outputPointers.push_back(output.data.data());
-  if (Error error = library->run(*index, inputPointers, *dims, outputPointers))
+  if (Error error = (options.guard ? runGuarded : run)(*library, options.weights, *index, *inputs, *dims, *outputs))
     return error;
 
   std::vector<std::pair<std::string, const Array *>> results;

@@ -128,6 +128,8 @@ static int runCommandLine(int argc, char **argv) {
   runCommand->add_option("--threads", run.threads, "Threads; 0: one per processor")->check(CLI::Range(0, 256));
   runCommand->add_option("--weights", run.weights, "A safetensors file to use in place of the library's weights")
       ->type_name("FILE");
+  runCommand->add_flag("--guard", run.guard,
+                       "End inputs, outputs and workspace where nothing may be read or written: a kernel that goes beyond is killed");
 
   TrainOptions train;
   CLI::App *trainCommand = addCommand(

@@ -44,6 +44,17 @@ Value sylvite::clampRow(OpBuilder &b, Location loc, GroupLowering &lowering, Val
   return index.minimum(row, index.add(lowering.extent(b, loc, lhs, dim), -1));
 }
 
+/// Clamps those of the `indices` of `lhs` along which a register tile may run: its rows, dimension `rowDim`, and where that is a
+/// single one the dimension before the matrix.
+static void clampTile(OpBuilder &b, Location loc, GroupLowering &lowering, Value lhs, unsigned rowDim,
+                      MutableArrayRef<Value> indices) {
+  ArrayRef<int64_t> shape = lowering.typeOf(lhs).getShape();
+  indices[rowDim] = clampRow(b, loc, lowering, lhs, rowDim, indices[rowDim]);
+  bool isSingle = shape[rowDim] == 1;
+  for (unsigned dim = shape.size() - 2; isSingle && dim-- > 0; isSingle = shape[dim] == 1)
+    indices[dim] = clampRow(b, loc, lowering, lhs, dim, indices[dim]);
+}
+
 static LogicalResult lowerMatmul(nn::MatmulOp op, GroupLowering &lowering) {
   RankedTensorType lhs = lowering.typeOf(op.getLhs()), result = lowering.typeOf(op.getResult());
   halide::FuncOp sum =
@@ -58,14 +69,15 @@ static LogicalResult lowerMatmul(nn::MatmulOp op, GroupLowering &lowering) {
         IndexBuilder index(b, loc);
         ValueRange point = vars.drop_back(), batch = point.drop_back(2);
         Value k = vars.back(), row = point[point.size() - 2], column = point.back();
-        unsigned rowDim = lhs.getRank() - (op.getTransposeLhs() ? 1 : 2);
-        row = clampRow(b, loc, lowering, op.getLhs(), rowDim, row);
-        auto read = [&](Value operand, bool isTransposed, Value row, Value column) {
+        auto indices = [&](Value operand, bool isTransposed, Value row, Value column) {
           if (isTransposed)
             std::swap(row, column);
-          return lowering.at(b, loc, operand, matrixIndices(index, lowering.typeOf(operand), batch, row, column));
+          return matrixIndices(index, lowering.typeOf(operand), batch, row, column);
         };
-        Value x = read(op.getLhs(), op.getTransposeLhs(), row, k), y = read(op.getRhs(), op.getTransposeRhs(), k, column);
+        SmallVector<Value> in = indices(op.getLhs(), op.getTransposeLhs(), row, k);
+        clampTile(b, loc, lowering, op.getLhs(), lhs.getRank() - (op.getTransposeLhs() ? 1 : 2), in);
+        Value x = lowering.at(b, loc, op.getLhs(), in),
+              y = lowering.at(b, loc, op.getRhs(), indices(op.getRhs(), op.getTransposeRhs(), k, column));
         yieldProductSum(b, loc, lowering.at(b, loc, sum, point), x, y);
       });
   return success();
@@ -86,7 +98,7 @@ static LogicalResult lowerByteProduct(nn::PackedMatmulOp op, GroupLowering &lowe
     Value panel = point[rank - 1], column = point[rank], k = vars[rank + 1], t = vars[rank + 2];
     SmallVector<Value> in(point.take_front(rank));
     in[rank - 1] = index.add(index.mul(k, together), t);
-    in[rank - 2] = clampRow(b, loc, lowering, op.getLhs(), rank - 2, in[rank - 2]);
+    clampTile(b, loc, lowering, op.getLhs(), rank - 2, in);
     yieldProductSum(b, loc, lowering.at(b, loc, panels, point), lowering.at(b, loc, op.getLhs(), in),
                     lowering.at(b, loc, op.getRhs(), {panel, k, column, t}));
   });
@@ -116,7 +128,7 @@ static LogicalResult lowerDotProducts(nn::PackedMatmulOp op, GroupLowering &lowe
         Value k = vars.back(), lane = point.back(), column = point[rank - 1];
         SmallVector<Value> in(point.take_front(rank));
         in[rank - 1] = index.add(index.mul(k, lanes), lane);
-        in[rank - 2] = clampRow(b, loc, lowering, op.getLhs(), rank - 2, in[rank - 2]);
+        clampTile(b, loc, lowering, op.getLhs(), rank - 2, in);
         yieldProductSum(b, loc, lowering.at(b, loc, partial, point), lowering.at(b, loc, op.getLhs(), in),
                         lowering.at(b, loc, op.getRhs(),
                                     {index.floorDiv(column, block), k, index.mod(column, block), lane}));
@@ -150,13 +162,12 @@ static LogicalResult lowerPackedMatmul(nn::PackedMatmulOp op, GroupLowering &low
         Value k = vars.back(), column = point.back();
         SmallVector<Value> in(point.take_back(lhs.getRank()));
         in.back() = k;
-        unsigned rowDim = lhs.getRank() - 2;
-        in[rowDim] = clampRow(b, loc, lowering, op.getLhs(), rowDim, in[rowDim]);
+        clampTile(b, loc, lowering, op.getLhs(), lhs.getRank() - 2, in);
         SmallVector<Value> weight{index.floorDiv(column, block), k};
         if (rhs.getRank() == 4)
           weight.push_back(point.front()); // the gate
         weight.push_back(index.mod(column, block));
-        yieldProductSum(b, loc, lowering.at(b, loc, sum, point), lowering.at(b, loc, op.getLhs(), in),
+        yieldProductSum(b, loc, lowering.at(b, loc, sum, point), lowering.atWithin(b, loc, op.getLhs(), in),
                         lowering.at(b, loc, op.getRhs(), weight));
       });
   return success();

@@ -121,7 +121,23 @@ FuncOp GroupLowering::defineFunc(Value value, StringRef name, halide::BodyBuilde
 
 void GroupLowering::bind(Value value, FuncOp func) { symbols[value] = func.getSymName().str(); }
 
+void GroupLowering::clampRows(Value input) {
+  RankedTensorType type = typeOf(input);
+  clamped[input] = createFunc(input.getLoc(), "rows", type.getRank(), type.getElementType(),
+                              [&](OpBuilder &b, Location loc, ValueRange point) {
+                                SmallVector<Value> within(point);
+                                within[0] = clampRow(b, loc, *this, input, 0, point[0]);
+                                halide::YieldOp::create(b, loc, atWithin(b, loc, input, within));
+                              });
+}
+
 Value GroupLowering::at(OpBuilder &b, Location loc, Value value, ValueRange indices) {
+  if (FuncOp rows = clamped.lookup(value))
+    return at(b, loc, rows, indices);
+  return atWithin(b, loc, value, indices);
+}
+
+Value GroupLowering::atWithin(OpBuilder &b, Location loc, Value value, ValueRange indices) {
   Type scalar = halide::getScalarType(typeOf(value).getElementType());
   return halide::AtOp::create(b, loc, scalar, symbolOf(value), indices).getValue();
 }
@@ -328,6 +344,14 @@ static Work workOf(nn::GroupOp group) {
   return {flops, std::nullopt};
 }
 
+/// The product of the gates where `group` is a step of a recurrent layer.
+static nn::PackedMatmulOp cellOf(nn::GroupOp group) {
+  for (auto product : group.getBody().getOps<nn::PackedMatmulOp>())
+    if (product.getType().getRank() > product.getLhs().getType().getRank())
+      return product;
+  return {};
+}
+
 /// Whether `group` has a product of as many rows as the batch has items, or a convolution of one position for each of
 /// them, and no other free size. One row wants a register tile of its own: taller ones would compute rows that nobody wants.
 static bool wantsSingleRow(nn::GroupOp group) {
@@ -339,11 +363,10 @@ static bool wantsSingleRow(nn::GroupOp group) {
     auto type = cast<RankedTensorType>(value.getType());
     return type.getRank() == 0 || !ShapedType::isDynamicShape(type.getShape().drop_front());
   };
+  // Behind gates, which stand before the items in their product, all free sizes are the batch.
+  if (nn::PackedMatmulOp cell = cellOf(group))
+    return cell.getType().isDynamicDim(1) && llvm::all_of(group.getBody().getArguments(), isBatch);
   for (Operation &op : group.getBody().front().without_terminator()) {
-    auto matmul = dyn_cast<nn::PackedMatmulOp>(op);
-    // Behind gates, which stand before the items in their product, all free sizes are the batch.
-    if (matmul && matmul.getType().getRank() == 3 && matmul.getLhs().getType().getRank() == 2)
-      return matmul.getType().isDynamicDim(1) && llvm::all_of(group.getBody().getArguments(), isBatch);
     if (!llvm::all_of(op.getResults(), isBatch))
       return false;
     if (isa<nn::MatmulOp, nn::PackedMatmulOp>(op)) {
@@ -512,6 +535,11 @@ struct LowerToHalide : sylvite::impl::LowerToHalideBase<LowerToHalide> {
     GroupLowering lowering(builder, pipeline);
     for (BlockArgument argument : group.getBody().getArguments())
       lowering.addInput(argument);
+    // Slices of the product over all steps are read for whole tiles of a cell.
+    if (nn::PackedMatmulOp cell = cellOf(group); cell && cell.getType().getDimSize(1) != 1)
+      for (BlockArgument argument : group.getBody().getArguments())
+        if (llvm::any_of(argument.getUsers(), llvm::IsaPred<nn::SliceOp>) && lowering.typeOf(argument).getRank() == 2)
+          lowering.clampRows(argument);
     for (Operation &op : group.getBody().front().without_terminator()) {
       LowerFunction function = table.lookup(&op);
       if (!function) {

@@ -58,6 +58,9 @@ public:
 
   /// Declares the buffer that holds a block argument of the group.
   void addInput(mlir::Value value);
+  /// Reads the rows, dimension 0, of an input through a func that stays within them, as `clampRow` does: what register tiles that
+  /// reach beyond a free number of rows compute there is dropped.
+  void clampRows(mlir::Value input);
 
   /// A new func with one variable per dimension, named by `variableNames`.
   halide::FuncOp createFunc(mlir::Location loc, llvm::StringRef name, unsigned rank,
@@ -70,6 +73,8 @@ public:
   /// The scalar of `value` at `indices`.
   mlir::Value at(mlir::OpBuilder &b, mlir::Location loc, mlir::Value value,
                  mlir::ValueRange indices);
+  /// The same for indices that are within `value`: nothing is clamped.
+  mlir::Value atWithin(mlir::OpBuilder &b, mlir::Location loc, mlir::Value value, mlir::ValueRange indices);
   /// The scalar of `func` at `indices`.
   mlir::Value at(mlir::OpBuilder &b, mlir::Location loc, halide::FuncOp func,
                  mlir::ValueRange indices);
@@ -94,6 +99,7 @@ private:
   std::string uniqueName(llvm::StringRef base);
 
   llvm::DenseMap<mlir::Value, std::string> symbols;
+  llvm::DenseMap<mlir::Value, halide::FuncOp> clamped; ///< what reads an input, for those whose rows are clamped
   llvm::StringMap<unsigned> nameCounts;
 };
 

@@ -27,10 +27,18 @@ z = np.full((3, 4), 0.5, np.float32)
 save(x=x, x_0=z, unused=np.zeros(1))
 for threads in (0, 1, 2):
     sylvite("run", library, "--input", directory / "in.npz", "--output", directory / "out.npz", "--threads", threads)
+    guarded = directory / "guarded.npz"
+    sylvite("run", library, "--input", directory / "in.npz", "--output", guarded, "--threads", threads, "--guard")
+    assert guarded.read_bytes() == (directory / "out.npz").read_bytes()
     with np.load(directory / "out.npz") as out:
         if out.files != ["total", "steps"] or not np.array_equal(out["total"], 2 * (x + z).sum(1)) or \
                 not np.array_equal(out["steps"], np.diff(x)) or out["steps"].dtype != np.float32:
             failures.append(f"wrong outputs with {threads} threads: {dict(out)}")
+
+# A kernel that reads beyond an input, whose end is the end of the memory that there is.
+beyond = ["sylvite", "run", directory / "libbeyond.so", "--input", directory / "in.npz", "--output", directory / "beyond.npz", "--guard"]
+if subprocess.run(beyond, capture_output=True).returncode == 0:
+    failures.append("--guard let a kernel read beyond its input")
 
 info = json.loads(sylvite("inspect", library, "--json"))
 tensor = {"dtype": "float32", "shape": [None, None]}

@@ -95,3 +95,45 @@ func.func @stored_bytes(%x: tensor<?x8xf32>, %w: tensor<2x8x8xi8>) -> tensor<?x1
   }
   return %0 : tensor<?x16xf32>
 }
+
+// -----
+
+// A register tile runs along items where each has a single row: those beyond the batch are not read.
+// CHECK: halide.pipeline @packed_matmul {
+// CHECK: halide.update @matmul(%n, %x, %c) over (%rk in 0 to 8) {
+// CHECK: %[[N:.*]] = halide.extent @in0, 0
+// CHECK: %[[LAST:.*]] = arith.addi %[[N]], %{{.*}}
+// CHECK: %[[ITEM:.*]] = arith.minsi %n, %[[LAST]]
+// CHECK: halide.at @in0[%[[ITEM]], %x, %rk]
+func.func @single_rows(%a: tensor<?x1x8xf32>, %b: tensor<1x8x16xf32>) -> tensor<?x1x16xf32> {
+  %0 = nn.group (%x = %a, %y = %b) : (tensor<?x1x8xf32>, tensor<1x8x16xf32>) -> tensor<?x1x16xf32> {
+    %p = nn.packed_matmul %x, %y {columns = 16 : i64} : (tensor<?x1x8xf32>, tensor<1x8x16xf32>) -> tensor<?x1x16xf32>
+    nn.yield %p : tensor<?x1x16xf32>
+  }
+  return %0 : tensor<?x1x16xf32>
+}
+
+// -----
+
+// The rows that a cell slices stay within the batch, too.
+// CHECK: halide.pipeline @packed_matmul_slice_map {
+// CHECK: halide.func @rows(%n, %c) -> f32 {
+// CHECK: %[[ROW:.*]] = arith.minsi %n, %{{.*}}
+// CHECK: halide.at @in2[%[[ROW]], %c]
+// CHECK: halide.func @slice_1(%n, %c)
+// CHECK: halide.at @rows[%n, %{{.*}}]
+func.func @cell(%h: tensor<?x16xf32>, %w: tensor<2x16x1x8xf32>, %x: tensor<?x32xf32>) -> tensor<?x16xf32> {
+  %0 = nn.group (%a = %h, %f = %w, %i = %x) : (tensor<?x16xf32>, tensor<2x16x1x8xf32>, tensor<?x32xf32>) -> tensor<?x16xf32> {
+    %p = nn.packed_matmul %a, %f {columns = 16 : i64} : (tensor<?x16xf32>, tensor<2x16x1x8xf32>) -> tensor<1x?x16xf32>
+    %s = nn.slice %p starts [0, 0, 0] sizes [1, -1, 16] strides [1, 1, 1] : (tensor<1x?x16xf32>) -> tensor<1x?x16xf32>
+    %g = nn.reshape %s from [1, 2] : tensor<1x?x16xf32> to tensor<?x16xf32>
+    %u = nn.slice %i starts [0, 16] sizes [-1, 16] strides [1, 1] : (tensor<?x32xf32>) -> tensor<?x16xf32>
+    %m = nn.map (%g, %u) : (tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x16xf32> {
+    ^bb0(%e: f32, %d: f32):
+      %v = arith.addf %e, %d : f32
+      nn.yield %v : f32
+    }
+    nn.yield %m : tensor<?x16xf32>
+  }
+  return %0 : tensor<?x16xf32>
+}
