@@ -215,7 +215,7 @@ public:
   void serial(const std::string &func, unsigned stage, const std::string &var);
   void partition(const std::string &func, unsigned stage, const std::string &var,
                  LoopPartition policy);
-  /// Each iteration of `var` fetches what the one `offset` later reads of `input`.
+  /// Each iteration of `var` fetches what the one `offset` later reads of `input`, or writes, where that is the output `func`.
   void prefetch(const std::string &func, unsigned stage, const std::string &input,
                 const std::string &var, int64_t offset);
   void atomic(const std::string &func, unsigned stage, bool overrideAssociativity);

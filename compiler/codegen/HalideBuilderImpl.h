@@ -60,6 +60,11 @@ struct HalideBuilder::Impl {
   std::vector<int64_t> outputPitches;
 
   // The update under construction.
+  struct Written {
+    std::string func, var;
+    int offset;
+  };
+  std::vector<Written> written; ///< outputs whose lines are fetched, in which loop, and for which iteration
   std::string updateFunc;
   Halide::RDom domain;
   Loops updateLoops;

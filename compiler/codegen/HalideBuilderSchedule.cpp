@@ -130,6 +130,11 @@ void HalideBuilder::partition(const std::string &func, unsigned stage, const std
 void HalideBuilder::prefetch(const std::string &func, unsigned stage, const std::string &input,
                              const std::string &var, int64_t offset) {
   impl->guard([&] {
+    if (input == func) {
+      impl->loop(impl->loops(func, stage), var); // there is one of this name
+      impl->written.push_back({impl->func(func).func.name(), var, static_cast<int>(offset)});
+      return;
+    }
     impl->loopDirective(func, stage, var, [&](Stage &target, const VarOrRVar &loop) {
       // Without a test of the bounds: a prefetch does not fault.
       target.prefetch(impl->buffers.at(input).param.parameter(), loop, loop, static_cast<int32_t>(offset),

@@ -350,6 +350,10 @@ LogicalResult ScheduleVerifier::verify(Operation &op) {
           if (failed(hasLoop(directive, stage, directive.getVar())) ||
               failed(isPositive(directive, directive.getOffset())))
             return failure();
+          // What the output is going to write is fetched likewise.
+          if (directive.getInput() == directive.getFunc() && directive.getStage() == 0 &&
+              pipeline.getOutput().getFunc() == directive.getFunc())
+            return success();
           if (!pipeline.lookupInput(directive.getInput()) || !reads(directive.getFunc(), directive.getInput()))
             return directive.emitOpError("schedule_c17: @")
                    << directive.getInput() << " is not an input that @" << directive.getFunc() << " reads";

@@ -136,12 +136,13 @@ def Halide_PartitionOp : Halide_Directive<"partition"> {
 }
 
 def Halide_PrefetchOp : Halide_Directive<"prefetch"> {
-  let summary = "an input is fetched into the cache some iterations before it is read";
+  let summary = "an input is fetched into the cache some iterations before it is read, or the output before it is written";
   let description = [{
     `halide.prefetch @f stage 1, @w at "r" offset 256`: each iteration of the loop asks for what the
     256th after it reads of the input. Beyond the loop's end that is whatever lies there in memory, or
     nothing. Where the next loop around it reads the same again in each of its n iterations, each asks for every n-th
-    part.
+    part. `halide.prefetch @f, @f at "x" offset 1`, of the output, asks for the lines that the next iteration writes: a store to
+    a line that no cache holds waits for it.
   }];
   let arguments = !con(StageArgs, (ins FlatSymbolRefAttr:$input, StrAttr:$var, I64Attr:$offset));
   let assemblyFormat = "$func (`stage` $stage^)? `,` $input `at` $var `offset` $offset attr-dict";

@@ -250,6 +250,32 @@ static void splitSums(ScheduleWriter &write, halide::UpdateOp update, StringRef 
   write.unroll(p, 1, "ri");
 }
 
+/// While a tile is multiplied, what the next one is combined with comes from beyond the second cache: what a residual adds, the
+/// derivative that a gradient is multiplied by. So do the lines of a result that is stored with its derivative, more of them for a
+/// tile than a core waits for at once. A transformer's step, 1024 rows of 1024 columns: 3.0 to 2.5 and 4.5 to 4.0 ms. Halide sees to
+/// it that a guarded tile reads nothing outside only as long as nothing stands before the guard.
+static void fetchNextTile(PipelineView &view, ScheduleWriter &write, halide::FuncOp sum) {
+  StringRef out = view.output.getSymName();
+  bool isGuarded = false;
+  view.pipeline.getSchedule().walk([&](halide::SplitOp split) {
+    isGuarded |= split.getFunc() == out && split.getTail() == halide::TailStrategy::GuardWithIf;
+  });
+  if (isGuarded)
+    return;
+  SmallVector<StringRef> fetched;
+  for (halide::FuncOp func : view.funcs)
+    func.walk([&](halide::AtOp at) {
+      halide::InputOp input = view.pipeline.lookupInput(at.getFunc());
+      if (func != sum && input && input.getBufferType().getShape() == view.outputType.getShape() &&
+          at.getIndices() == func.getVarArguments() && !llvm::is_contained(fetched, at.getFunc()))
+        fetched.push_back(at.getFunc());
+    });
+  if (view.output.getElementTypes().size() > 1)
+    fetched.push_back(out);
+  for (StringRef name : fetched)
+    write.prefetch(out, 0, name, "xo", 1);
+}
+
 bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
   if (view.reductions.size() != 1 || view.outputType.getRank() < 2)
     return false;
@@ -367,6 +393,7 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
     reductions = {"ri", "ro"};
   }
   write.registerTile(p, c, x, lanes, reductions);
+  fetchNextTile(view, write, sum);
   if (inSteps) {
     write.unroll(p, 1, "ri");
     // While a block is multiplied, its place in the next one is fetched.

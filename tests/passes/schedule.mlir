@@ -297,6 +297,52 @@ func.func @packed_wide(%x: tensor<?x49x512xf32>, %w: tensor<32x512x16xf32>) -> t
   return %0 : tensor<?x49x512xf32>
 }
 
+// A residual, and the lines of a result that is stored with its derivative, are fetched a tile ahead. Not where tiles are guarded.
+// CHECK-LABEL: halide.pipeline @packed_matmul_map_map_map {
+// CHECK: halide.split @out, "x" into ("xo", "xi") by 5 tail shift_inwards
+// CHECK: halide.compute_at @matmul, @out, "xo"
+// CHECK: halide.prefetch @out, @in2 at "xo" offset 1
+// CHECK-NEXT: halide.prefetch @out, @out at "xo" offset 1
+func.func @packed_epilogues(%x: tensor<?x49x64xf32>, %w: tensor<8x64x16xf32>, %r: tensor<?x49x128xf32>) -> (tensor<?x49x128xf32>, tensor<?x49x128xf32>) {
+  %0:2 = nn.group (%a = %x, %f = %w, %g = %r) : (tensor<?x49x64xf32>, tensor<8x64x16xf32>, tensor<?x49x128xf32>) -> (tensor<?x49x128xf32>, tensor<?x49x128xf32>) {
+    %1 = nn.packed_matmul %a, %f {columns = 128 : i64} : (tensor<?x49x64xf32>, tensor<8x64x16xf32>) -> tensor<?x49x128xf32>
+    %2 = nn.map (%1, %g) : (tensor<?x49x128xf32>, tensor<?x49x128xf32>) -> tensor<?x49x128xf32> {
+    ^bb0(%p: f32, %q: f32):
+      %3 = arith.addf %p, %q : f32
+      nn.yield %3 : f32
+    }
+    %4 = nn.map (%2) : (tensor<?x49x128xf32>) -> tensor<?x49x128xf32> {
+    ^bb0(%p: f32):
+      %5 = math.tanh %p : f32
+      nn.yield %5 : f32
+    }
+    %6 = nn.map (%4) : (tensor<?x49x128xf32>) -> tensor<?x49x128xf32> {
+    ^bb0(%p: f32):
+      %7 = arith.mulf %p, %p : f32
+      nn.yield %7 : f32
+    }
+    nn.yield %6, %4 : tensor<?x49x128xf32>, tensor<?x49x128xf32>
+  }
+  return %0#0, %0#1 : tensor<?x49x128xf32>, tensor<?x49x128xf32>
+}
+
+// CHECK-LABEL: halide.pipeline @packed_matmul_map {
+// CHECK: halide.split @map, "x" into ("xo", "xi") by 5 tail guard_with_if
+// CHECK-NOT: halide.prefetch @map
+// CHECK-LABEL: halide.pipeline
+func.func @packed_free_rows(%x: tensor<?x?x64xf32>, %w: tensor<8x64x16xf32>, %r: tensor<?x?x128xf32>) -> tensor<?x?x128xf32> {
+  %0 = nn.group (%a = %x, %f = %w, %g = %r) : (tensor<?x?x64xf32>, tensor<8x64x16xf32>, tensor<?x?x128xf32>) -> tensor<?x?x128xf32> {
+    %1 = nn.packed_matmul %a, %f {columns = 128 : i64} : (tensor<?x?x64xf32>, tensor<8x64x16xf32>) -> tensor<?x?x128xf32>
+    %2 = nn.map (%1, %g) : (tensor<?x?x128xf32>, tensor<?x?x128xf32>) -> tensor<?x?x128xf32> {
+    ^bb0(%p: f32, %q: f32):
+      %3 = arith.addf %p, %q : f32
+      nn.yield %3 : f32
+    }
+    nn.yield %2 : tensor<?x?x128xf32>
+  }
+  return %0 : tensor<?x?x128xf32>
+}
+
 // Weights that another kernel has just written are not fetched, nor taken in parts.
 // CHECK-LABEL: halide.pipeline @packed_matmul_{{[0-9]+}} {
 // CHECK: halide.reorder @matmul stage 1, ["c", "x", "ri", "ro"]

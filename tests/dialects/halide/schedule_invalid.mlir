@@ -1072,6 +1072,28 @@ halide.pipeline @p {
 
 // -----
 
+// schedule_c17: the output's own lines are fetched, those of another func are not.
+halide.pipeline @p {
+  halide.input @x : tensor<?x8xf32>
+  halide.func @twice(%n, %c) -> f32 {
+    %v = halide.at @x[%n, %c] : f32
+    halide.yield %v : f32
+  }
+  halide.func @out(%n, %c) -> f32 {
+    %v = halide.at @twice[%n, %c] : f32
+    halide.yield %v : f32
+  }
+  halide.output @out : tensor<?x8xf32>
+  halide.schedule {
+    halide.compute_root @twice
+    halide.prefetch @out, @out at "n" offset 1
+    // expected-error @+1 {{schedule_c17: @twice is not an input that @twice reads}}
+    halide.prefetch @twice, @twice at "n" offset 1
+  }
+}
+
+// -----
+
 // schedule_c17
 halide.pipeline @p {
   halide.input @x : tensor<?x8xf32>
