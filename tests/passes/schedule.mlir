@@ -297,6 +297,18 @@ func.func @packed_wide(%x: tensor<?x49x512xf32>, %w: tensor<32x512x16xf32>) -> t
   return %0 : tensor<?x49x512xf32>
 }
 
+// A single row: its weights come from memory, blocks of them side by side, and are asked for half a kilobyte ahead.
+// CHECK-LABEL: halide.pipeline @packed_matmul_{{[0-9]+}} {
+// CHECK: halide.reorder @matmul stage 1, ["c", "n", "rk"]
+// CHECK: halide.prefetch @matmul stage 1, @in1 at "rk" offset 4
+func.func @packed_row(%x: tensor<1x4096xf32>, %w: tensor<32x4096x32xf32>) -> tensor<1x1024xf32> {
+  %0 = nn.group (%a = %x, %f = %w) : (tensor<1x4096xf32>, tensor<32x4096x32xf32>) -> tensor<1x1024xf32> {
+    %1 = nn.packed_matmul %a, %f {columns = 1024 : i64} : (tensor<1x4096xf32>, tensor<32x4096x32xf32>) -> tensor<1x1024xf32>
+    nn.yield %1 : tensor<1x1024xf32>
+  }
+  return %0 : tensor<1x1024xf32>
+}
+
 // A residual, and the lines of a result that is stored with its derivative, are fetched a tile ahead. Not where tiles are guarded.
 // CHECK-LABEL: halide.pipeline @packed_matmul_map_map_map {
 // CHECK: halide.split @out, "x" into ("xo", "xi") by 5 tail shift_inwards
@@ -445,6 +457,8 @@ func.func @depthwise_strips(%x: tensor<?x30x30x32xf32>, %w: tensor<3x3x1x32xf32>
 // Tiles in whole rows: which of their values may lie outside the image is known.
 // CHECK: halide.split @input_points, "t" into ("ty", "t") by 7 tail round_up
 // CHECK: halide.compute_at @input_points, @winograd, "task"
+// What lies side by side in the image is read together: all channels of a tile.
+// CHECK: halide.reorder @input_points, ["b", "a", "ci", "co", "t", "ty", "n"]
 // CHECK: halide.compute_at @input_rows, @input_points, "ci"
 func.func @winograd(%x: tensor<?x28x28x64xf32>, %w: tensor<4x36x64x16xf32>) -> tensor<?x28x28x64xf32> {
   %0 = nn.group (%a = %x, %f = %w) : (tensor<?x28x28x64xf32>, tensor<4x36x64x16xf32>) -> tensor<?x28x28x64xf32> {
