@@ -12,15 +12,30 @@
 using namespace mlir;
 using namespace sylvite;
 
-/// Variables over a window of `sizes` and over `channels`, outermost first.
-static SmallVector<halide::ReductionVariable> reductionOver(ArrayRef<int64_t> sizes,
-                                                            int64_t channels) {
+namespace {
+/// The reduction of a convolution, over a window of `sizes` and over `channels`, outermost first. A window of one position has no
+/// variables: its sum is that of a matrix product.
+struct Reduction {
+  Reduction(ArrayRef<int64_t> sizes, int64_t channels) : rank(sizes.size()) {
+    hasWindow = llvm::any_of(sizes, [](int64_t size) { return size != 1; });
+    if (hasWindow)
+      for (auto [name, size] : llvm::zip(windowNames(rank), sizes))
+        variables.push_back({name, 0, size});
+    variables.push_back({"rc", 0, channels});
+  }
+  /// The position in the window and the channel that loop variables `vars` stand for.
+  SmallVector<Value> at(OpBuilder &b, Location loc, ValueRange vars) const {
+    SmallVector<Value> point(hasWindow ? 0 : rank, Value());
+    for (Value &tap : point)
+      tap = IndexBuilder(b, loc).constant(0);
+    point.append(vars.begin(), vars.end());
+    return point;
+  }
+  size_t rank;
+  bool hasWindow;
   SmallVector<halide::ReductionVariable> variables;
-  for (auto [name, size] : llvm::zip(windowNames(sizes.size()), sizes))
-    variables.push_back({name, 0, size});
-  variables.push_back({"rc", 0, channels});
-  return variables;
-}
+};
+} // namespace
 
 /// Whether a register tile may run along dimension `dim` of `result`: each one between it and the channels has one position.
 static bool isTiled(RankedTensorType result, int64_t dim) {
@@ -42,6 +57,24 @@ static Value tapPosition(OpBuilder &b, Location loc, GroupLowering &lowering, Va
   return isFree && isTiled(result, i + 1) ? clampRow(b, loc, lowering, input, i + 1, position) : position;
 }
 
+/// Whether tap `r` of output position `x` finds a row of the image that `pad` surrounds with zeros, in its spatial dimension `i`.
+static Value isInImage(OpBuilder &b, Location loc, GroupLowering &lowering, nn::PadOp pad, size_t i, Value x, int64_t stride,
+                       Value r, int64_t dilation) {
+  IndexBuilder index(b, loc);
+  Value position = index.add(index.add(index.mul(x, stride), index.mul(r, dilation)), -pad.getLow()[i + 1]);
+  return index.both(index.greaterEqual(position, 0), index.lessThan(position, lowering.extent(b, loc, pad.getInput(), i + 1)));
+}
+
+/// The spatial dimensions, but for the innermost, in which `op` reads zeros around an image: rows of them are not summed.
+static SmallVector<size_t> skippedDims(nn::ConvOp op, nn::PadOp pad) {
+  SmallVector<size_t> dims;
+  if (pad && isDepthwise(op) && pad.getMode() == nn::PadMode::Constant && pad.getValue().isZero())
+    for (size_t i = 0; i + 1 < op.getStrides().size(); ++i)
+      if (pad.getLow()[i + 1] || pad.getHigh()[i + 1])
+        dims.push_back(i);
+  return dims;
+}
+
 static LogicalResult lowerConv(nn::ConvOp op, GroupLowering &lowering) {
   auto notZero = [](int64_t value) { return value != 0; };
   if (llvm::any_of(op.getPaddingLow(), notZero) || llvm::any_of(op.getPaddingHigh(), notZero))
@@ -53,12 +86,24 @@ static LogicalResult lowerConv(nn::ConvOp op, GroupLowering &lowering) {
   halide::FuncOp sum = lowering.defineFunc(op, "conv", [&](OpBuilder &b, Location loc, ValueRange) {
     halide::YieldOp::create(b, loc, lowering.scalar(b, loc, filter.getElementType(), 0));
   });
+  Reduction reduction(filter.getShape().take_front(numSpatial), groupChannels);
+  auto pad = op.getInput().getDefiningOp<nn::PadOp>();
+  SmallVector<size_t> skipped = skippedDims(op, pad);
+  auto isInside = [&](OpBuilder &b, Location loc, ValueRange vars) {
+    SmallVector<Value> r = reduction.at(b, loc, vars.drop_front(numSpatial + 2));
+    Value inside;
+    for (size_t i : skipped) {
+      Value here = isInImage(b, loc, lowering, pad, i, vars[i + 1], op.getStrides()[i], r[i], op.getDilations()[i]);
+      inside = inside ? IndexBuilder(b, loc).both(inside, here) : here;
+    }
+    halide::YieldOp::create(b, loc, inside);
+  };
   halide::UpdateOp::create(
-      lowering.builder, op.getLoc(), sum,
-      reductionOver(filter.getShape().take_front(numSpatial), groupChannels),
+      lowering.builder, op.getLoc(), sum, reduction.variables,
       [&](OpBuilder &b, Location loc, ValueRange vars) {
         IndexBuilder index(b, loc);
-        ValueRange point = vars.take_front(numSpatial + 2), r = vars.drop_front(numSpatial + 2);
+        ValueRange point = vars.take_front(numSpatial + 2);
+        SmallVector<Value> r = reduction.at(b, loc, vars.drop_front(numSpatial + 2));
         // Depthwise, tiles run along rows, and the input may be padded on the way.
         Value n = point.front();
         SmallVector<Value> in{isDepthwise(op) ? n : itemPosition(b, loc, lowering, op.getInput(), op.getType(), n)}, weight;
@@ -78,7 +123,8 @@ static LogicalResult lowerConv(nn::ConvOp op, GroupLowering &lowering) {
         yieldProductSum(b, loc, lowering.at(b, loc, sum, point),
                         lowering.at(b, loc, op.getInput(), in),
                         lowering.at(b, loc, op.getFilter(), weight));
-      });
+      },
+      skipped.empty() ? halide::BodyBuilder(nullptr) : halide::BodyBuilder(isInside));
   return success();
 }
 
@@ -107,11 +153,13 @@ static LogicalResult lowerPackedConv(nn::PackedConvOp op, GroupLowering &lowerin
     halide::YieldOp::create(b, loc, lowering.scalar(b, loc, filter.getElementType(), 0));
   });
   unsigned rank = lowering.typeOf(op).getRank();
+  Reduction reduction(window, groupChannels);
   halide::UpdateOp::create(
-      lowering.builder, op.getLoc(), sum, reductionOver(window, groupChannels),
+      lowering.builder, op.getLoc(), sum, reduction.variables,
       [&](OpBuilder &b, Location loc, ValueRange vars) {
         IndexBuilder index(b, loc);
-        ValueRange point = vars.take_front(rank), r = vars.drop_front(rank);
+        ValueRange point = vars.take_front(rank);
+        SmallVector<Value> r = reduction.at(b, loc, vars.drop_front(rank));
         Value group = groups > 1 ? point[rank - 2] : index.constant(0), channel = point.back();
         SmallVector<Value> coordinates = op.getFlatten()
                                              ? unflatten(index, point[1], extents)

@@ -281,10 +281,11 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
     return false;
   halide::FuncOp sum = view.reductions.front(), output = view.output;
   halide::UpdateOp update = view.singleUpdate(sum);
-  if (sum == output || !update || sum.getRank() != output.getRank() || update.hasPredicate())
+  if (sum == output || !update || sum.getRank() != output.getRank())
     return false;
   auto operands = analyzeOperands(view, update);
-  if (!operands)
+  // Over a window per channel, rows that lie outside the image may be left out.
+  if (!operands || (update.hasPredicate() && operands->weights != Weights::PerChannel))
     return false;
 
   ArrayRef<int64_t> shape = view.outputType.getShape();

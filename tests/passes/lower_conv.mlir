@@ -100,3 +100,51 @@ func.func @padded(%x: tensor<?x?x8xf32>, %d: tensor<3x1x8xf32>) -> tensor<?x?x8x
   }
   return %0 : tensor<?x?x8xf32>
 }
+
+// -----
+
+// Rows that lie outside the image are not summed; columns are read as zeros.
+// CHECK-LABEL: halide.pipeline @pad_conv {
+// CHECK: halide.update @conv(%n, %y, %x, %c) over (%ry in 0 to 3, %rx in 0 to 3, %rc in 0 to 1) where {
+// CHECK: %[[SUM:.*]] = arith.addi %y, %ry
+// CHECK: %[[ROW:.*]] = arith.addi %[[SUM]], %c-1
+// CHECK-DAG: arith.cmpi slt, %[[ROW]], %c7
+// CHECK-DAG: arith.cmpi sge, %[[ROW]], %c0
+// CHECK: halide.yield %{{.*}} : i1
+// CHECK-NEXT: } {
+// CHECK: halide.at @pad[
+func.func @rows_outside(%x: tensor<?x7x7x8xf32>, %d: tensor<3x3x1x8xf32>) -> tensor<?x7x7x8xf32> {
+  %0 = nn.group (%a = %x, %f = %d) : (tensor<?x7x7x8xf32>, tensor<3x3x1x8xf32>) -> tensor<?x7x7x8xf32> {
+    %1 = nn.pad %a low [0, 1, 1, 0] high [0, 1, 1, 0] : (tensor<?x7x7x8xf32>) -> tensor<?x9x9x8xf32>
+    %2 = nn.conv %1, %f {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>, groups = 8 : i64} : (tensor<?x9x9x8xf32>, tensor<3x3x1x8xf32>) -> tensor<?x7x7x8xf32>
+    nn.yield %2 : tensor<?x7x7x8xf32>
+  }
+  return %0 : tensor<?x7x7x8xf32>
+}
+
+// -----
+
+// What surrounds the image is no zero: all taps count.
+// CHECK-LABEL: halide.pipeline @pad_conv {
+// CHECK: halide.update @conv(%n, %y, %x, %c) over (%ry in 0 to 3, %rx in 0 to 3, %rc in 0 to 1) {
+func.func @reflected(%x: tensor<?x7x7x8xf32>, %d: tensor<3x3x1x8xf32>) -> tensor<?x7x7x8xf32> {
+  %0 = nn.group (%a = %x, %f = %d) : (tensor<?x7x7x8xf32>, tensor<3x3x1x8xf32>) -> tensor<?x7x7x8xf32> {
+    %1 = nn.pad %a low [0, 1, 1, 0] high [0, 1, 1, 0] {mode = 2 : i32} : (tensor<?x7x7x8xf32>) -> tensor<?x9x9x8xf32>
+    %2 = nn.conv %1, %f {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>, groups = 8 : i64} : (tensor<?x9x9x8xf32>, tensor<3x3x1x8xf32>) -> tensor<?x7x7x8xf32>
+    nn.yield %2 : tensor<?x7x7x8xf32>
+  }
+  return %0 : tensor<?x7x7x8xf32>
+}
+
+// -----
+
+// A window of one position is a product: only channels are summed.
+// CHECK-LABEL: halide.pipeline @packed_conv {
+// CHECK: halide.update @conv(%n, %y, %x, %c) over (%rc in 0 to 8) {
+func.func @pointwise(%x: tensor<?x9x9x8xf32>, %w: tensor<1x1x1x1x8x16xf32>) -> tensor<?x5x5x16xf32> {
+  %0 = nn.group (%a = %x, %f = %w) : (tensor<?x9x9x8xf32>, tensor<1x1x1x1x8x16xf32>) -> tensor<?x5x5x16xf32> {
+    %1 = nn.packed_conv %a, %f {dilations = array<i64: 1, 1>, filters = 16 : i64, strides = array<i64: 2, 2>} : (tensor<?x9x9x8xf32>, tensor<1x1x1x1x8x16xf32>) -> tensor<?x5x5x16xf32>
+    nn.yield %1 : tensor<?x5x5x16xf32>
+  }
+  return %0 : tensor<?x5x5x16xf32>
+}

@@ -424,7 +424,10 @@ func.func @streamed_dense(%x: tensor<?x1004xf32>, %w: tensor<1004x512xf32>) -> t
   return %0 : tensor<?x512xf32>
 }
 
-// A depthwise convolution: whole lines of channels, strips of rows.
+// A depthwise convolution: pairs of vectors of channels by positions enough that half of the registers are sums, strips of rows.
+// AVX512-LABEL: halide.pipeline @conv_{{[0-9]+}} {
+// AVX512: halide.split @out, "c" into ("co", "ci") by 32 tail round_up
+// AVX512-NEXT: halide.split @out, "x" into ("xo", "xi") by 7 tail round_up
 // CHECK-LABEL: halide.pipeline @conv_{{[0-9]+}} {
 // CHECK: halide.split @out, "c" into ("co", "ci") by 16 tail round_up
 // CHECK-NEXT: halide.split @out, "x" into ("xo", "xi") by 4 tail round_up

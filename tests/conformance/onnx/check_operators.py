@@ -624,6 +624,17 @@ for name, width, channels, filters, pads in (
               pads=pads),
          *({"x": normal(items, channels, rows, width)} for items, rows in ((1, 3), (1, 4), (2, 5), (1, 8), (3, 33), (1, 70))))
 
+# Depthwise windows over an image whose rows of padding are not summed: beyond one side, wider than the image, apart, of free sizes.
+for name, sizes, channels, window, attributes, shapes in (
+        ("short", (3, "W"), 40, (5, 5), {"pads": [2, 2, 2, 2]}, ((3, 1), (3, 7), (3, 29))),
+        ("steps", ("H", "W"), 32, (3, 3), {"pads": [0, 1, 1, 0], "strides": [2, 2]}, ((2, 3), (9, 8), (16, 33))),
+        ("apart", ("H", 20), 24, (3, 5), {"pads": [4, 4, 4, 4], "dilations": [3, 2]}, ((1, 20), (5, 20), (30, 20))),
+        ("whole", (7, 7), 64, (7, 7), {"pads": [3, 3, 3, 3]}, ((7, 7),))):
+    case("convolutions", f"depthwise-{name}",
+         node("Conv", [("x", np.float32, ["N", channels, *sizes]), normal(channels, 1, *window), normal(channels)], ["y"],
+              group=channels, **attributes),
+         *({"x": normal(items, channels, *shape)} for shape in shapes for items in (1, 2)))
+
 
 def main(group, directory):
     failures = []
