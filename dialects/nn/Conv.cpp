@@ -320,8 +320,7 @@ FailureOr<ShapeExpr> WinogradConvOp::inferShape(Adaptor adaptor, std::optional<L
   for (int i : {0, 1}) {
     auto extent = constantDim(input[i + 1]);
     int64_t added = low[i] + high[i] - 2;
-    bool mayBeFree = i == 0;
-    if (extent ? *extent + added < 1 : !mayBeFree)
+    if (extent && *extent + added < 1)
       return emitOptionalError(loc, "winograd_conv_c4: the filter does not fit into spatial dimension ",
                                i, " of the padded input");
     result.push_back(input[i + 1] + added);

@@ -459,7 +459,7 @@ def NN_WinogradConvOp : NN_TensorOp<"winograd_conv"> {
     - (winograd_conv_c1) the input has rank four, the filter is as above, of one element type;
     - (winograd_conv_c2) `tile` is 2 or 4, and paddings have two entries, from 0 to 2;
     - (winograd_conv_c3) the blocks hold `filters` channels;
-    - (winograd_conv_c4) the filter fits into the padded input, whose width is static.
+    - (winograd_conv_c4) the filter fits into the padded input.
   }];
   let arguments = (ins NN_FloatTensor:$input, NN_FloatTensor:$filter, I64Attr:$filters, I64Attr:$tile,
                        DenseI64ArrayAttr:$padding_low, DenseI64ArrayAttr:$padding_high);

@@ -154,14 +154,76 @@ static LogicalResult lowerWinogradFilter(nn::WinogradFilterOp op, GroupLowering 
 }
 
 namespace {
-/// The tiles of an image `(N, H, W, C)`, numbered row by row: t. There are `rows`, whose number may be free, of `columns`, `step`
-/// positions apart; the first begins `paddingLow` before the image. Channels are in blocks of `block`. Groups of items may reach
-/// beyond the last one, whose tiles are then taken again.
+/// In which order the tiles of an image are numbered, t, such that it is known how many lie side by side: in rows of tiles; in columns
+/// where the width is free; or, where the height is, too, in rows of strips, s, of a fixed width.
+enum class TileOrder { Rows, Columns, Strips };
+
+/// The tiles of an image `(N, H, W, C)`. There are `rows` of `columns`, either of which may be free, `step` positions apart; the first
+/// begins `paddingLow` before the image. Channels are in blocks of `block`. Groups of items may reach beyond the last one, whose
+/// tiles are then taken again.
 struct Tiling {
   int64_t step, rows, columns;
   ArrayRef<int64_t> paddingLow;
   int64_t block;
   bool inGroups = false;
+
+  TileOrder order() const {
+    return !ShapedType::isDynamic(columns) ? TileOrder::Rows : ShapedType::isDynamic(rows) ? TileOrder::Strips : TileOrder::Columns;
+  }
+  /// Tiles that lie side by side.
+  int64_t length() const {
+    return order() == TileOrder::Rows ? columns : order() == TileOrder::Columns ? rows : tilesOfStrip;
+  }
+  /// Loop variables of a func of tiles, those of an image before `others`.
+  SmallVector<StringRef> variables(ArrayRef<StringRef> others) const {
+    SmallVector<StringRef> names{"n"};
+    if (order() == TileOrder::Strips)
+      names.push_back("s");
+    names.append(others.begin(), others.end());
+    return names;
+  }
+  /// Where in the image tile `t` begins, of the strip that `image` names: y and x.
+  std::pair<Value, Value> positionOf(IndexBuilder &index, ValueRange image, Value t) const {
+    Value line = index.mul(index.floorDiv(t, length()), step), place = index.mul(index.mod(t, length()), step);
+    if (order() == TileOrder::Columns)
+      return {place, line};
+    if (order() == TileOrder::Strips)
+      place = index.add(index.mul(image.back(), length() * step), place);
+    return {line, place};
+  }
+  /// Which tile has position (y, x) of item `n`: the item, the strip where there are any, and t.
+  SmallVector<Value> tileAt(IndexBuilder &index, Value n, Value y, Value x) const {
+    Value column = index.floorDiv(x, step), row = index.floorDiv(y, step);
+    switch (order()) {
+    case TileOrder::Rows:
+      return {n, index.add(index.mul(row, length()), column)};
+    case TileOrder::Columns:
+      return {n, index.add(index.mul(column, length()), row)};
+    case TileOrder::Strips: {
+      // Of a remainder the bounds of a group would not be known.
+      Value strip = index.floorDiv(column, length()), place = index.sub(column, index.mul(strip, length()));
+      return {n, strip, index.add(index.mul(row, length()), place)};
+    }
+    }
+    llvm_unreachable("no such order");
+  }
+};
+
+/// The arguments of a func of tiles: those that `Tiling::variables` puts first, and the others.
+struct TilePoint {
+  TilePoint(const Tiling &tiling, ValueRange arguments) {
+    size_t leading = tiling.variables({}).size();
+    image = arguments.take_front(leading);
+    others = arguments.drop_front(leading);
+  }
+  Value operator[](size_t i) const { return others[i]; }
+  /// The point of another such func of the same image.
+  SmallVector<Value> with(ArrayRef<Value> replaced) const {
+    SmallVector<Value> point(image);
+    point.append(replaced.begin(), replaced.end());
+    return point;
+  }
+  ValueRange image, others;
 };
 } // namespace
 
@@ -182,7 +244,7 @@ static halide::FuncOp transformTiles(GroupLowering &lowering, Location loc, Stri
   };
   int64_t overlap = static_cast<int64_t>(matrix.front().size()) - tiling.step;
   bool isInside = llvm::all_of(tiling.paddingLow, [](int64_t padding) { return padding == 0; }) && !type.isDynamicDim(1) &&
-                  tiling.rows * tiling.step + overlap <= type.getDimSize(1) &&
+                  !type.isDynamicDim(2) && tiling.rows * tiling.step + overlap <= type.getDimSize(1) &&
                   tiling.columns * tiling.step + overlap <= type.getDimSize(2);
   halide::FuncOp whole;
   if (!isInside)
@@ -201,23 +263,25 @@ static halide::FuncOp transformTiles(GroupLowering &lowering, Location loc, Stri
       Value value = lowering.at(b, loc, image, at);
       halide::YieldOp::create(b, loc, Value(arith::SelectOp::create(b, loc, inside, value, zero)));
     });
-  halide::FuncOp rows =
-      create((name + "_rows").str(), {"n", "co", "t", "a", "j", "ci"}, [&](OpBuilder &b, Location loc, ValueRange v) {
+  halide::FuncOp rows = create(
+      (name + "_rows").str(), tiling.variables({"co", "t", "a", "j", "ci"}), [&](OpBuilder &b, Location loc, ValueRange vars) {
         IndexBuilder index(b, loc);
-        Value y = index.mul(index.floorDiv(v[2], tiling.columns), tiling.step),
-              x = index.add(index.mul(index.mod(v[2], tiling.columns), tiling.step), v[4]),
-              c = index.add(index.mul(v[1], tiling.block), v[5]);
-        halide::YieldOp::create(b, loc, applyRow(b, loc, matrix, v[3], [&](int64_t i) {
-                                  SmallVector<Value> at{isInside ? itemAt(b, loc, v[0]) : v[0], index.add(y, i), x, c};
+        TilePoint v(tiling, vars);
+        auto [y, begin] = tiling.positionOf(index, v.image, v[1]);
+        Value x = index.add(begin, v[3]), c = index.add(index.mul(v[0], tiling.block), v[4]), n = vars.front();
+        halide::YieldOp::create(b, loc, applyRow(b, loc, matrix, v[2], [&, y = y](int64_t i) {
+                                  SmallVector<Value> at{isInside ? itemAt(b, loc, n) : n, index.add(y, i), x, c};
                                   return isInside ? lowering.at(b, loc, image, at) : lowering.at(b, loc, whole, at);
                                 }));
       });
-  return create((name + "_points").str(), {"n", "co", "t", "a", "b", "ci"}, [&](OpBuilder &b, Location loc, ValueRange v) {
-    IndexBuilder index(b, loc);
-    halide::YieldOp::create(b, loc, applyRow(b, loc, matrix, v[4], [&](int64_t j) {
-                              return lowering.at(b, loc, rows, {v[0], v[1], v[2], v[3], index.constant(j), v[5]});
-                            }));
-  });
+  return create(
+      (name + "_points").str(), tiling.variables({"co", "t", "a", "b", "ci"}), [&](OpBuilder &b, Location loc, ValueRange vars) {
+        IndexBuilder index(b, loc);
+        TilePoint v(tiling, vars);
+        halide::YieldOp::create(b, loc, applyRow(b, loc, matrix, v[3], [&](int64_t j) {
+                                  return lowering.at(b, loc, rows, v.with({v[0], v[1], v[2], index.constant(j), v[4]}));
+                                }));
+      });
 }
 
 /// Point (a, b) of the transformed filter from input channel `r` to channel `ci` of block `co`: `v` is co, a, b, r, ci.
@@ -260,62 +324,60 @@ static LogicalResult lowerWinogradConv(nn::WinogradConvOp op, GroupLowering &low
   RankedTensorType input = lowering.typeOf(op.getInput()), filter = lowering.typeOf(op.getFilter()),
                    result = lowering.typeOf(op);
   Type element = input.getElementType();
-  int64_t tile = op.getTile(), block = filter.getDimSize(3),
-          tileRows = result.isDynamicDim(1) ? ShapedType::kDynamic : llvm::divideCeil(result.getDimSize(1), tile),
-          tilesInRow = llvm::divideCeil(result.getDimSize(2), tile);
+  int64_t tile = op.getTile(), block = filter.getDimSize(3), inputBlock = std::gcd(input.getDimSize(3), block);
+  auto tilesOf = [&](unsigned dim) {
+    int64_t size = result.getDimSize(dim);
+    return ShapedType::isDynamic(size) ? size : int64_t(llvm::divideCeil(size, tile));
+  };
+  Tiling tiling{tile, tilesOf(1), tilesOf(2), op.getPaddingLow(), inputBlock};
   Location loc = op.getLoc();
   OpBuilder &builder = lowering.builder;
   auto create = [&](StringRef name, ArrayRef<StringRef> vars, halide::BodyBuilder body) {
     return halide::FuncOp::create(builder, loc, name, vars, element, body);
   };
-  int64_t inputBlock = std::gcd(input.getDimSize(3), block);
-  halide::FuncOp transformed =
-      transformTiles(lowering, loc, "padded", "input", op.getInput(),
-                     {tile, tileRows, tilesInRow, op.getPaddingLow(), inputBlock}, transforms.input);
+  halide::FuncOp transformed = transformTiles(lowering, loc, "padded", "input", op.getInput(), tiling, transforms.input);
   FilterReader filterAt = op.takesTaps() ? transformTaps(op, lowering, transforms.filter) : readTransformed(op, lowering);
   halide::FuncOp sums = create(
-      "sums", {"n", "co", "t", "a", "b", "ci"}, [&](OpBuilder &b, Location loc, ValueRange) {
+      "sums", tiling.variables({"co", "t", "a", "b", "ci"}), [&](OpBuilder &b, Location loc, ValueRange) {
         halide::YieldOp::create(b, loc, lowering.scalar(b, loc, element, 0));
       });
   halide::UpdateOp::create(
       builder, loc, sums, halide::ReductionVariable{"rc", 0, input.getDimSize(3)},
       [&](OpBuilder &b, Location loc, ValueRange vars) {
         IndexBuilder index(b, loc);
-        ValueRange v = vars.drop_back();
+        TilePoint v(tiling, vars.drop_back());
         Value r = vars.back();
-        yieldProductSum(b, loc, lowering.at(b, loc, sums, v),
+        yieldProductSum(b, loc, lowering.at(b, loc, sums, vars.drop_back()),
                         lowering.at(b, loc, transformed,
-                                    {v[0], index.floorDiv(r, inputBlock), v[2], v[3], v[4], index.mod(r, inputBlock)}),
-                        filterAt(b, loc, {v[1], v[3], v[4], r, v[5]}));
+                                    v.with({index.floorDiv(r, inputBlock), v[1], v[2], v[3], index.mod(r, inputBlock)})),
+                        filterAt(b, loc, {v[0], v[2], v[3], r, v[4]}));
       });
   halide::FuncOp products = create(
-      "products", {"n", "co", "t", "a", "b", "ci"}, [&](OpBuilder &b, Location loc, ValueRange v) {
+      "products", tiling.variables({"co", "t", "a", "b", "ci"}), [&](OpBuilder &b, Location loc, ValueRange v) {
         halide::YieldOp::create(b, loc, lowering.at(b, loc, sums, v));
       });
   halide::FuncOp outputRows = create(
-      "output_rows", {"n", "t", "i", "b", "c"}, [&](OpBuilder &b, Location loc, ValueRange v) {
+      "output_rows", tiling.variables({"t", "i", "b", "c"}), [&](OpBuilder &b, Location loc, ValueRange vars) {
         IndexBuilder index(b, loc);
-        Value co = index.floorDiv(v[4], block), ci = index.mod(v[4], block);
-        halide::YieldOp::create(b, loc, applyRow(b, loc, transforms.output, v[2], [&](int64_t a) {
-                                  return lowering.at(b, loc, products,
-                                                     {v[0], co, v[1], index.constant(a), v[3], ci});
+        TilePoint v(tiling, vars);
+        Value co = index.floorDiv(v[3], block), ci = index.mod(v[3], block);
+        halide::YieldOp::create(b, loc, applyRow(b, loc, transforms.output, v[1], [&](int64_t a) {
+                                  return lowering.at(b, loc, products, v.with({co, v[0], index.constant(a), v[2], ci}));
                                 }));
       });
   halide::FuncOp tiles = create(
-      "output_tiles", {"n", "t", "i", "j", "c"}, [&](OpBuilder &b, Location loc, ValueRange v) {
+      "output_tiles", tiling.variables({"t", "i", "j", "c"}), [&](OpBuilder &b, Location loc, ValueRange vars) {
         IndexBuilder index(b, loc);
-        halide::YieldOp::create(b, loc, applyRow(b, loc, transforms.output, v[3], [&](int64_t k) {
-                                  return lowering.at(b, loc, outputRows,
-                                                     {v[0], v[1], v[2], index.constant(k), v[4]});
+        TilePoint v(tiling, vars);
+        halide::YieldOp::create(b, loc, applyRow(b, loc, transforms.output, v[2], [&](int64_t k) {
+                                  return lowering.at(b, loc, outputRows, v.with({v[0], v[1], index.constant(k), v[3]}));
                                 }));
       });
   lowering.defineFunc(op, "winograd", [&](OpBuilder &b, Location loc, ValueRange v) {
     IndexBuilder index(b, loc);
-    Value t = index.add(index.mul(index.floorDiv(v[1], tile), tilesInRow),
-                        index.floorDiv(v[2], tile));
-    halide::YieldOp::create(
-        b, loc,
-        lowering.at(b, loc, tiles, {v[0], t, index.mod(v[1], tile), index.mod(v[2], tile), v[3]}));
+    SmallVector<Value> at = tiling.tileAt(index, v[0], v[1], v[2]);
+    at.append({index.mod(v[1], tile), index.mod(v[2], tile), v[3]});
+    halide::YieldOp::create(b, loc, lowering.at(b, loc, tiles, at));
   });
   return success();
 }

@@ -26,7 +26,6 @@ struct Winograd : PlanPattern<ConvOp> {
     if (op.getGroups() != 1 || filter.getRank() != 4 || filter.getDimSize(0) != 3 ||
         filter.getDimSize(1) != 3 || !areAll(op.getStrides(), 1) || !areAll(op.getDilations(), 1) ||
         llvm::any_of(op.getPaddingLow(), tooWide) || llvm::any_of(op.getPaddingHigh(), tooWide) ||
-        ShapedType::isDynamicShape(result.getShape().drop_front(2)) ||
         !filter.getElementType().isF32() || !dependsOnParametersOnly(op.getFilter()) ||
         dependsOnParametersOnly(op.getInput()))
       return failure();
@@ -34,8 +33,8 @@ struct Winograd : PlanPattern<ConvOp> {
             channels = filter.getDimSize(2), filters = filter.getDimSize(3);
     int64_t lanes = lanesOf(op.getFilter(), filters);
     WinogradPlan plan = planWinograd({height, width, channels, filters, lanes}, machine);
-    int64_t rows = ShapedType::isDynamic(height) ? typicalExtent : height;
-    Contraction direct{filters, rows * width, 9 * channels, lanes, Weights::Packed, /*taps=*/0,
+    auto estimated = [](int64_t size) { return ShapedType::isDynamic(size) ? typicalExtent : size; };
+    Contraction direct{filters, estimated(height) * estimated(width), 9 * channels, lanes, Weights::Packed, /*taps=*/0,
                        bytesOfRow(typeOf(op.getInput()))};
     double directCycles = overlapped(estimateCycles(direct, chooseTile(direct, machine)),
                                      estimateWeightCycles(4.0 * 9 * channels * filters));

@@ -170,13 +170,20 @@ static double filterTransformCycles(int64_t m) { return m == 2 ? 80 : 175; }
 WinogradPlan sylvite::planWinograd(const WinogradShape &shape, const Machine &machine, std::optional<WinogradFilter> filter) {
   WinogradPlan best{0, {1, 1}, 1, 1, 0, std::numeric_limits<double>::infinity()};
   double leastCost = best.cycles;
-  bool isFree = ShapedType::isDynamic(shape.height);
-  int64_t height = isFree ? typicalExtent : shape.height;
+  // Rows of tiles and tiles in a row, as they are numbered.
+  bool areColumns = ShapedType::isDynamic(shape.width) && !ShapedType::isDynamic(shape.height), isFree = false;
+  int64_t height = areColumns ? shape.width : shape.height, width = areColumns ? shape.height : shape.width;
+  bool inStrips = ShapedType::isDynamic(width);
+  for (int64_t *size : {&height, &width})
+    if (ShapedType::isDynamic(*size)) {
+      isFree = true;
+      *size = typicalExtent;
+    }
   // The cost of groups of `rows` by `columns` tiles of m x m outputs.
   auto consider = [&](int64_t m, int64_t rows, int64_t columns, int64_t channels) {
     int64_t points = (m + 2) * (m + 2), tiles = rows * columns;
     double groups = llvm::divideCeil(llvm::divideCeil(height, m), rows) *
-                    llvm::divideCeil(llvm::divideCeil(shape.width, m), columns);
+                    llvm::divideCeil(llvm::divideCeil(width, m), columns);
     bool areTaps = channels != 0;
     int64_t depth = areTaps ? channels : shape.channels;
     Contraction product{shape.filters, tiles, depth, shape.lanes, Weights::Packed, /*taps=*/0,
@@ -217,12 +224,12 @@ WinogradPlan sylvite::planWinograd(const WinogradShape &shape, const Machine &ma
   for (int64_t m : {2, 4}) {
     if (filter && m != filter->tile)
       continue;
-    int64_t tileRows = llvm::divideCeil(height, m), tilesInRow = llvm::divideCeil(shape.width, m);
+    int64_t tileRows = llvm::divideCeil(height, m), tilesInRow = inStrips ? tilesOfStrip : llvm::divideCeil(width, m);
     auto considerGroups = [&](int64_t channels) {
       for (int64_t rows = 1; rows <= tileRows; ++rows)
         if (tileRows % rows == 0)
           consider(m, rows, tilesInRow, channels);
-      for (int64_t columns = 1; columns < tilesInRow; ++columns)
+      for (int64_t columns = 1; columns < tilesInRow && !inStrips; ++columns)
         if (tilesInRow % columns == 0)
           consider(m, 1, columns, channels);
     };

@@ -118,14 +118,18 @@ constexpr int64_t itemsOfStep = 32;
 /// A free height or width of an image is estimated as so many positions.
 constexpr int64_t typicalExtent = 64;
 
-/// A 3x3 convolution of stride one: `height`, which may be free, by `width` positions of `filters` from `channels`.
+/// Tiles of Winograd's algorithm in a row of a strip of an image of free height and width.
+constexpr int64_t tilesOfStrip = 4;
+
+/// A 3x3 convolution of stride one: `height` by `width` positions, each of which may be free, of `filters` from `channels`.
 struct WinogradShape {
   int64_t height, width, channels, filters, lanes;
 };
 
 /// How Winograd's algorithm runs: F(tile x tile, 3x3), products in register tiles, a group of `groupRows`
 /// by `groupColumns` tiles transformed, multiplied and transformed back before the next. A group is part
-/// of one row of tiles, or of whole rows.
+/// of one row of tiles, or of whole rows, whose length is known: where the width is free, columns stand for rows; where both are,
+/// the rows are those of a strip.
 struct WinogradPlan {
   int64_t tile;
   Tile product;

@@ -154,31 +154,37 @@ bool sylvite::scheduleWinograd(PipelineView &view, const Machine &machine) {
   StringRef weights = takesTaps ? tapsOf(view) : view.weightsOf(update);
   RankedTensorType filter = view.pipeline.lookupInput(weights).getBufferType();
   int64_t tile = tileOf(view), window = windowOf(view), channels = filter.getDimSize(takesTaps ? 1 : 2),
-          width = filter.getDimSize(3), imageWidth = window * shape[2], filters = shape[3],
-          imageHeight = view.outputType.isDynamicDim(1) ? ShapedType::kDynamic : window * shape[1];
-  bool isFree = ShapedType::isDynamic(imageHeight);
+          width = filter.getDimSize(3), filters = shape[3];
+  auto sizeOf = [&](unsigned dim) { return ShapedType::isDynamic(shape[dim]) ? shape[dim] : window * shape[dim]; };
   int64_t vectorLanes = machine.lanes(filter.getElementType()), lanes = std::min(vectorLanes, filters);
-  WinogradPlan plan = planWinograd({imageHeight, imageWidth, channels, filters, lanes}, machine,
+  WinogradPlan plan = planWinograd({sizeOf(1), sizeOf(2), channels, filters, lanes}, machine,
                                    WinogradFilter{tile, width / lanes, takesTaps});
   int64_t inputBlock = blockRead(update, "input_points", update.getReductionArguments().back());
 
   ScheduleWriter write(view.pipeline);
   StringRef out = view.output.getSymName();
   SmallVector<StringRef> vars = view.output.getVarNames();
-  StringRef n = vars[0], y = vars[1], x = vars[2], c = vars[3];
+  // A row of tiles lies along x: of a known length, or in strips; along y where x alone is free.
+  unsigned along = ShapedType::isDynamic(shape[2]) && !ShapedType::isDynamic(shape[1]) ? 1 : 2, across = 3 - along;
+  bool inStrips = ShapedType::isDynamic(shape[along]), isFree = ShapedType::isDynamic(shape[across]);
+  StringRef n = vars[0], y = vars[across], x = vars[along], c = vars[3];
   write.split(out, 0, c, "co", "cb", width, tailApart(filters, width));
   write.split(out, 0, "cb", "cv", "ci", lanes, TailStrategy::RoundUp);
-  write.split(out, 0, x, "xo", "xi", tile / window, tailApart(shape[2], tile / window));
-  write.split(out, 0, y, "yo", "yi", tile / window, tailApart(shape[1], tile / window));
-  write.split(out, 0, "yo", "yg", "yt", plan.groupRows, isFree ? TailStrategy::GuardWithIf : TailStrategy::RoundUp);
-  write.split(out, 0, "xo", "xg", "xt", plan.groupColumns, TailStrategy::RoundUp);
+  auto tailOf = [&](unsigned dim) { return ShapedType::isDynamic(shape[dim]) ? TailStrategy::GuardWithIf : TailStrategy::RoundUp; };
+  write.split(out, 0, x, "xo", "xi", tile / window, tailApart(shape[along], tile / window));
+  write.split(out, 0, y, "yo", "yi", tile / window, tailApart(shape[across], tile / window));
+  write.split(out, 0, "yo", "yg", "yt", plan.groupRows, tailOf(across));
+  write.split(out, 0, "xo", "xg", "xt", plan.groupColumns, tailOf(along));
   write.reorder(out, 0, {"ci", "xi", "yi", "cv", "xt", "yt", "co", "xg", "yg", n});
   if (lanes > 1)
     write.vectorize(out, 0, "ci");
   write.unroll(out, 0, "xi");
   write.unroll(out, 0, "yi");
-  int64_t groups = llvm::divideCeil(llvm::divideCeil(isFree ? typicalExtent : imageHeight, tile), plan.groupRows) *
-                   llvm::divideCeil(llvm::divideCeil(imageWidth, tile), plan.groupColumns);
+  auto groupsOf = [&](unsigned dim, int64_t size) {
+    int64_t positions = ShapedType::isDynamic(shape[dim]) ? typicalExtent : sizeOf(dim);
+    return llvm::divideCeil(llvm::divideCeil(positions, tile), size);
+  };
+  int64_t groups = groupsOf(across, plan.groupRows) * groupsOf(along, plan.groupColumns);
   write.parallelFused(out, 0, {"xg", "yg", n});
   bool isOneGroup = groups == 1; // then blocks of filters are tasks
   if (isOneGroup)
@@ -189,8 +195,13 @@ bool sylvite::scheduleWinograd(PipelineView &view, const Machine &machine) {
     SmallVector<StringRef> own = view.pipeline.lookupFunc(name).getVarNames();
     if (lanes > 1)
       write.vectorize(name, 0, own.back());
-    write.unroll(name, 0, own[2]);
-    write.unroll(name, 0, own[3]);
+    for (StringRef place : ArrayRef(own).drop_back().take_back(2))
+      write.unroll(name, 0, place);
+    // One tile, which lies in the image.
+    if (isFree)
+      write.boundExtent(name, "t", 1);
+    if (filters % lanes)
+      write.boundExtent(name, own.back(), lanes);
   }
 
   int64_t steps = inputBlock % mostWrittenSteps ? 1 : mostWrittenSteps;
@@ -200,6 +211,10 @@ bool sylvite::scheduleWinograd(PipelineView &view, const Machine &machine) {
     multiplyPoints(write, out, plan, lanes, steps, inputBlock, weights, filter, machine);
 
   scheduleTiles(write, "input", plan.groupColumns, out, "task", std::min(vectorLanes, inputBlock));
+  if (inStrips) // of which a group is part of one
+    for (halide::FuncOp func : view.funcs)
+      if (llvm::is_contained(func.getVarNames(), "s") && func.getSymName() != out)
+        write.boundExtent(func.getSymName(), "s", 1);
   if (isOneGroup)
     write.parallel("input_points", 0, "ty");
   return true;

@@ -488,6 +488,39 @@ func.func @winograd_rows(%x: tensor<?x?x28x64xf32>, %w: tensor<4x36x64x16xf32>) 
   return %0 : tensor<?x?x28x64xf32>
 }
 
+// Of a free width, tiles are numbered down the image: what rows are to a free height, columns are.
+// CHECK-LABEL: halide.pipeline @winograd_conv_{{[0-9]+}} {
+// CHECK: halide.input @in0 : tensor<?x28x?x64xf32>
+// CHECK: halide.split @winograd, "y" into ("xo", "xi") by 4 tail round_up
+// CHECK-NEXT: halide.split @winograd, "x" into ("yo", "yi") by 4 tail guard_with_if
+// CHECK-NEXT: halide.split @winograd, "yo" into ("yg", "yt") by {{[0-9]+}} tail guard_with_if
+// CHECK: halide.bound_extent @output_tiles, "t" to 1
+// CHECK: halide.split @input_points, "t" into ("ty", "t") by 7 tail round_up
+func.func @winograd_columns(%x: tensor<?x28x?x64xf32>, %w: tensor<4x36x64x16xf32>) -> tensor<?x28x?x64xf32> {
+  %0 = nn.group (%a = %x, %f = %w) : (tensor<?x28x?x64xf32>, tensor<4x36x64x16xf32>) -> tensor<?x28x?x64xf32> {
+    %1 = nn.winograd_conv %a, %f {filters = 64 : i64, tile = 4 : i64, padding_low = array<i64: 1, 1>, padding_high = array<i64: 1, 1>} : (tensor<?x28x?x64xf32>, tensor<4x36x64x16xf32>) -> tensor<?x28x?x64xf32>
+    nn.yield %1 : tensor<?x28x?x64xf32>
+  }
+  return %0 : tensor<?x28x?x64xf32>
+}
+
+// Of free height and width, groups are of some rows of a strip of four tiles.
+// CHECK-LABEL: halide.pipeline @winograd_conv_{{[0-9]+}} {
+// CHECK: halide.split @winograd, "x" into ("xo", "xi") by 4 tail guard_with_if
+// CHECK-NEXT: halide.split @winograd, "y" into ("yo", "yi") by 4 tail guard_with_if
+// CHECK-NEXT: halide.split @winograd, "yo" into ("yg", "yt") by {{[0-9]+}} tail guard_with_if
+// CHECK-NEXT: halide.split @winograd, "xo" into ("xg", "xt") by 4 tail guard_with_if
+// CHECK: halide.split @input_points, "t" into ("ty", "t") by 4 tail round_up
+// CHECK: halide.bound_extent @input_points, "s" to 1
+// CHECK: halide.bound_extent @products, "s" to 1
+func.func @winograd_strips(%x: tensor<?x?x?x64xf32>, %w: tensor<4x36x64x16xf32>) -> tensor<?x?x?x64xf32> {
+  %0 = nn.group (%a = %x, %f = %w) : (tensor<?x?x?x64xf32>, tensor<4x36x64x16xf32>) -> tensor<?x?x?x64xf32> {
+    %1 = nn.winograd_conv %a, %f {filters = 64 : i64, tile = 4 : i64, padding_low = array<i64: 1, 1>, padding_high = array<i64: 1, 1>} : (tensor<?x?x?x64xf32>, tensor<4x36x64x16xf32>) -> tensor<?x?x?x64xf32>
+    nn.yield %1 : tensor<?x?x?x64xf32>
+  }
+  return %0 : tensor<?x?x?x64xf32>
+}
+
 // A tile of 4 x 4 outputs is one of 2 x 2 maxima; its groups are those of the image.
 // CHECK-LABEL: halide.pipeline @winograd_conv_max_pool {
 // CHECK: halide.split @max_pool, "x" into ("xo", "xi") by 2 tail round_up

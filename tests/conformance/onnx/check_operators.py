@@ -634,6 +634,18 @@ for name, sizes, channels, window, attributes, shapes in (
          node("Conv", [("x", np.float32, ["N", channels, *sizes]), normal(channels, 1, *window), normal(channels)], ["y"],
               group=channels, **attributes),
          *({"x": normal(items, channels, *shape)} for shape in shapes for items in (1, 2)))
+# Columns of a free number, numbered down the image, and both free, in strips.
+for name, sizes, channels, filters, pads, shapes in (
+        ("columns", (20, "W"), 32, 48, [1, 1, 1, 1], ((20, 1), (20, 5), (20, 64))),
+        ("columns-apart", (23, "W"), 48, 32, [2, 0, 0, 2], ((23, 2), (23, 37))),
+        ("strips", ("H", "W"), 64, 24, [1, 1, 1, 1], ((1, 1), (4, 4), (6, 17), (16, 16), (33, 50), (70, 4), (3, 100))),
+        ("strips-apart", ("H", "W"), 32, 64, [0, 2, 1, 0], ((3, 2), (9, 30), (64, 20))),
+        ("strips-many-channels", ("H", "W"), 96, 160, [1, 1, 1, 1], ((7, 13), (20, 20))),
+        ("strips-no-padding", ("H", "W"), 32, 32, [0, 0, 0, 0], ((3, 3), (18, 18), (40, 9)))):
+    case("winograd", name,
+         node("Conv", [("x", np.float32, ["N", channels, *sizes]), 0.1 * normal(filters, channels, 3, 3), normal(filters)], ["y"],
+              pads=pads),
+         *({"x": normal(items, channels, *shape)} for shape in shapes for items in (1, 2)))
 
 
 def main(group, directory):
