@@ -75,8 +75,10 @@ static int64_t mostRows(const Contraction &contraction) {
 /// of a free width, 28 in 2x7 and 34 in 1x8.
 static Tile chooseWindowTile(const Contraction &contraction, const Machine &machine) {
   constexpr int64_t mostOfFree = 7;
-  int64_t vectors = std::min<int64_t>(contraction.channels / contraction.lanes, 2),
-          most = std::min<int64_t>(cacheWays, machine.vectorRegisters / 2 / vectors);
+  int64_t vectors = std::min<int64_t>(contraction.channels / contraction.lanes, 2), sums = machine.vectorRegisters / 2,
+          most = std::min(cacheWays, sums / vectors);
+  if (contraction.positions > most && contraction.positions <= std::min(cacheWays, sums))
+    return {1, contraction.positions}; // a whole row: 25 us of 5x5 windows over 7x7x960 with AVX2, 32 in two tiles of 2x4
   if (ShapedType::isDynamic(contraction.positions))
     return {vectors, std::min(most, mostOfFree)};
   int64_t tiles = llvm::divideCeil(contraction.positions, most);

@@ -38,8 +38,14 @@ func.func @convolution(%x: tensor<?x26x26x8xf32>, %w: tensor<3x3x8x32xf32>, %b: 
   return %0 : tensor<?x24x24x32xf32>
 }
 
-// Depthwise: the window is written out, so that loads are shared.
+// Depthwise: the window is written out, so that loads are shared. Seven positions are one tile, of one vector where there are few
+// registers.
 // CHECK-LABEL: halide.pipeline @conv {
+// CHECK: halide.split @out, "c" into ("co", "ci") by 8 tail round_up
+// CHECK-NEXT: halide.split @out, "x" into ("xo", "xi") by 7 tail round_up
+// AVX512-LABEL: halide.pipeline @conv {
+// AVX512: halide.split @out, "c" into ("co", "ci") by 32 tail round_up
+// AVX512-NEXT: halide.split @out, "x" into ("xo", "xi") by 7 tail round_up
 // CHECK: halide.compute_at @conv, @out, "xo"
 // CHECK: halide.unroll @conv stage 1, "rc"
 // CHECK-NEXT: halide.unroll @conv stage 1, "rx"
