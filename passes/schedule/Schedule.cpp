@@ -8,6 +8,7 @@
 
 #include "dialects/nn/NN.h"
 #include "passes/Passes.h"
+#include "passes/nn/Utils.h"
 
 #include "llvm/ADT/BitVector.h"
 
@@ -278,11 +279,8 @@ static llvm::StringMap<llvm::BitVector> findComputedInputs(ModuleOp module) {
   llvm::StringMap<llvm::BitVector> computed;
   module.walk([&](halide::CallOp call) {
     llvm::BitVector inputs(call.getInputs().size());
-    for (auto [i, value] : llvm::enumerate(call.getInputs())) {
-      while (auto view = value.getDefiningOp<nn::ReshapeOp>())
-        value = view.getInput();
-      inputs[i] = isa_and_nonnull<halide::CallOp>(value.getDefiningOp());
-    }
+    for (auto [i, value] : llvm::enumerate(call.getInputs()))
+      inputs[i] = isa_and_nonnull<halide::CallOp, nn::ConcatOp>(viewed(value).getDefiningOp());
     for (auto name : {call.getPipelineAttr(), call.getFewAttr()})
       if (name)
         computed.try_emplace(name.getValue(), inputs).first->second &= inputs;

@@ -21,6 +21,7 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "conformance"))
 import table  # noqa: E402, F401 (fills FAMILIES)
+from guarded import guarded  # noqa: E402
 from rows import BATCH, DTYPES, FAMILIES, Free  # noqa: E402
 from sylvite import Failure, sylvite  # noqa: E402
 
@@ -82,7 +83,7 @@ def build(rows, family, directory):
 
 
 def empty(tensor):
-    return np.zeros([int(size) for size in tensor.shape], DTYPES[tensor.element])
+    return guarded(np.zeros([int(size) for size in tensor.shape], DTYPES[tensor.element]))
 
 
 def differences(program, rows, inputs, seeds):
@@ -116,13 +117,13 @@ def differences(program, rows, inputs, seeds):
 
 def check(rows, program):
     """Prints a line per row; returns the names of the rows that fail."""
-    inputs = [[np.ascontiguousarray(argument.values) for argument in row.arguments] for row in rows]
+    inputs = [[guarded(np.asarray(argument.values)) for argument in row.arguments] for row in rows]
     # Seeds of one where a row states a gradient itself, and where results with different seeds would have to agree.
     seeds = [[np.ones(result.shape) if row.parameters or any(a.expected is not None for a in row.arguments)
               else row.random.uniform(0.5, 1.5, [int(size) for size in result.shape]) for result in row.results] for row in rows]
     actual = [[empty(a.tensor) if a.is_float else None for a in row.arguments] for row in rows]
     parameters = [[empty(argument.tensor) for _, argument in row.parameters] for row in rows]
-    program.run("pullback", sum(inputs, []) + [np.ascontiguousarray(seed) for row in seeds for seed in row],
+    program.run("pullback", sum(inputs, []) + [guarded(seed) for row in seeds for seed in row],
                 [gradient for row in actual for gradient in row if gradient is not None] + sum(parameters, []))
     expected = differences(program, rows, inputs, seeds)
     failed = []

@@ -1,7 +1,17 @@
-"""A compiled model through ctypes: what runtime/sylvite.h declares, with NumPy arrays."""
+"""A compiled model through ctypes: what runtime/sylvite.h declares, with NumPy arrays.
+
+Inputs, outputs and workspace end where nothing may be read or written.
+"""
 import ctypes
+import pathlib
+import sys
 
 import numpy as np
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from guarded import guarded, guarded_bytes  # noqa: E402
+
+WORKSPACE_ALIGNMENT = 64
 
 DTYPES = ["float32", "float64", "float16", "bfloat16", "int8", "int16", "int32", "int64",
           "uint8", "uint16", "uint32", "uint64", "bool"]
@@ -19,6 +29,11 @@ class Tensor(ctypes.Structure):
                 ("shape", ctypes.POINTER(ctypes.c_int64))]
 
 
+class Options(ctypes.Structure):
+    _fields_ = [("size", ctypes.c_size_t), ("weights", ctypes.c_char_p), ("workspace", ctypes.c_void_p),
+                ("workspace_size", ctypes.c_size_t)]
+
+
 class Info(ctypes.Structure):
     _fields_ = [("abi", ctypes.c_int32), ("dim_count", ctypes.c_int32), ("name", ctypes.c_char_p),
                 ("model", ctypes.c_char_p), ("compiler", ctypes.c_char_p), ("target", ctypes.c_char_p),
@@ -32,6 +47,8 @@ class Library:
     def __init__(self, path, name, threads=1):
         self.library, self.name = ctypes.CDLL(str(path)), name
         self.function("create").restype = ctypes.c_void_p
+        self.function("create").argtypes = [ctypes.POINTER(Options)]
+        self.function("run_workspace_size").restype = ctypes.c_size_t
         self.function("info").restype = ctypes.POINTER(Info)
         self.function("last_error").restype = ctypes.c_char_p
         self.function("last_error").argtypes = [ctypes.c_void_p]
@@ -39,9 +56,8 @@ class Library:
         self.function("run").argtypes = [ctypes.c_void_p] + [ctypes.c_void_p] * 3
         self.info = self.function("info")().contents
         self.function("set_threads")(threads)
-        self.model = self.function("create")(None)
-        if not self.model:
-            raise RuntimeError(self.function("last_error")(None).decode())
+        self.model = self.workspace = None
+        self.create(0)
         self.inputs = [self.info.inputs[i] for i in range(self.info.input_count)]
         self.outputs = [self.info.outputs[i] for i in range(self.info.output_count)]
         self.input_names = [tensor.name.decode() for tensor in self.inputs]
@@ -49,6 +65,15 @@ class Library:
 
     def function(self, suffix):
         return getattr(self.library, f"{self.name}_{suffix}")
+
+    def create(self, workspace_size):
+        """Makes the handle, in place of any before."""
+        self.close()
+        self.workspace = guarded_bytes(max(workspace_size, 1), WORKSPACE_ALIGNMENT)
+        options = Options(ctypes.sizeof(Options), None, self.workspace.ctypes.data, workspace_size)
+        self.model = self.function("create")(options)
+        if not self.model:
+            raise RuntimeError(self.function("last_error")(None).decode())
 
     def close(self):
         if self.model:
@@ -61,7 +86,7 @@ class Library:
         pointers = (ctypes.c_void_p * max(len(self.inputs), 1))()
         pointers.keep = []
         for i, (tensor, array) in enumerate(zip(self.inputs, arrays, strict=True)):
-            array = np.asarray(array, order="C")  # unlike ascontiguousarray, keeps scalars
+            array = guarded(np.asarray(array))
             if array.dtype != dtype_of(tensor.dtype) or array.ndim != tensor.rank:
                 raise TypeError(f"input {tensor.name.decode()}: {array.dtype} of rank {array.ndim}, "
                                 f"not {dtype_of(tensor.dtype)} of rank {tensor.rank}")
@@ -78,8 +103,11 @@ class Library:
             shape = (ctypes.c_int64 * max(tensor.rank, 1))()
             if self.function("output_shape")(i, dims, shape):
                 raise RuntimeError(self.function("last_error")(None).decode())
-            results.append(np.empty(tuple(shape[:tensor.rank]), dtype_of(tensor.dtype)))
+            results.append(guarded(np.zeros(tuple(shape[:tensor.rank]), dtype_of(tensor.dtype))))
             outputs[i] = results[-1].ctypes.data
+        workspace_size = self.function("run_workspace_size")(dims)
+        if workspace_size != len(self.workspace):
+            self.create(workspace_size)
         return (self.model, pointers, dims, outputs), results
 
     def run(self, arrays):
