@@ -17,8 +17,9 @@ struct Machine {
   unsigned vectorBytes;     ///< size of a vector register
   unsigned vectorRegisters; ///< how many there are
   int64_t l2Bytes; ///< of a core's second cache
+  /// Elements of a vector; a truth value takes a byte of memory.
   unsigned lanes(mlir::Type elementType) const {
-    return std::max(1u, vectorBytes * 8 / elementType.getIntOrFloatBitWidth());
+    return std::max(1u, vectorBytes * 8 / std::max(8u, elementType.getIntOrFloatBitWidth()));
   }
 };
 

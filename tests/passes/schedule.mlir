@@ -795,3 +795,15 @@ func.func @few_channels(%x: tensor<?x3x?x?xf32>, %y: tensor<?x?x?x1xf32>) -> (te
   }
   return %0, %1 : tensor<?x?x?x3xf32>, tensor<?x?x?x1xf32>
 }
+
+// Truth values are bytes: a vector has as many as of those.
+// CHECK-LABEL: halide.pipeline @transpose_{{[0-9]+}} {
+// CHECK-NEXT: halide.input @in0 : tensor<1x?x14xi1>
+// CHECK: halide.vectorize @transpose, "x" by 32 tail guard_with_if
+func.func @mask(%x: tensor<1x?x14xi1>) -> tensor<14x?x1xi1> {
+  %0 = nn.group (%a = %x) : (tensor<1x?x14xi1>) -> tensor<14x?x1xi1> {
+    %1 = nn.transpose %a [2, 1, 0] : (tensor<1x?x14xi1>) -> tensor<14x?x1xi1>
+    nn.yield %1 : tensor<14x?x1xi1>
+  }
+  return %0 : tensor<14x?x1xi1>
+}
