@@ -58,13 +58,13 @@ struct HalideBuilder::Impl {
   std::vector<std::string> inputs;
   std::string outputFunc;
   std::vector<int64_t> outputPitches;
-
-  // The update under construction.
   struct Written {
     std::string func, var;
     int offset;
   };
   std::vector<Written> written; ///< outputs whose lines are fetched, in which loop, and for which iteration
+
+  // The update under construction.
   std::string updateFunc;
   Halide::RDom domain;
   Loops updateLoops;
