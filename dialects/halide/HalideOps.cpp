@@ -662,6 +662,8 @@ static LogicalResult verifyRuns(Op op, StringRef label, TypeRange inputs, TypeRa
   for (FlatSymbolRefAttr name : {op.getPipelineAttr(), op.getFewAttr()})
     if (name && failed(verifyRun(op, label, name, inputs, outputs, symbolTable)))
       return failure();
+  if (!op.getFewAttr() != !op.getMostAttr())
+    return op.emitOpError(label) << "_c4: of `few` and `most` there is one without the other";
   auto isFree = [](Type type) { return !cast<ShapedType>(type).hasStaticShape(); };
   if (op.getFewAttr() && llvm::none_of(inputs, isFree) && llvm::none_of(outputs, isFree))
     return op.emitOpError(label) << "_c4: no buffer has a free size, which `few` asks for";

@@ -305,7 +305,7 @@ def Halide_CallOp : Halide_Op<"call", [
     - call_c1: it names a pipeline of the module.
     - call_c2: there is one operand per input and one result per output buffer.
     - call_c3: types are compatible with those of the pipeline's buffers.
-    - call_c4: with `few`, a buffer has a free size.
+    - call_c4: `few` comes with `most`, and a buffer has a free size then.
 
     `few @other up_to N` names a pipeline for the case that the first free size of the buffers, inputs first, is at most N,
     under the same constraints.
@@ -333,7 +333,7 @@ def Halide_LaunchOp : Halide_Op<"launch", [
     - launch_c1: it names a pipeline of the module.
     - launch_c2: there is one `ins` buffer per input and one `outs` buffer per output.
     - launch_c3: types are compatible with those of the pipeline's buffers.
-    - launch_c4: with `few`, a buffer has a free size.
+    - launch_c4: `few` comes with `most`, and a buffer has a free size then.
     - launch_c5: a buffer has the pitch that the pipeline's has.
 
     `few` is that of `halide.call`.

@@ -657,6 +657,23 @@ func.func @main(%t: tensor<4x8xf32>) {
 
 // -----
 
+// call_c4: the generic form can give one attribute without the other.
+halide.pipeline @p {
+  halide.input @x : tensor<?x8xf32>
+  halide.func @f(%n, %c) -> f32 {
+    %v = arith.constant 0.0 : f32
+    halide.yield %v : f32
+  }
+  halide.output @f : tensor<?x8xf32>
+}
+func.func @main(%t: tensor<?x8xf32>) {
+  // expected-error @+1 {{call_c4: of `few` and `most` there is one without the other}}
+  %0 = "halide.call"(%t) {pipeline = @p, few = @p} : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
 // launch_c4
 halide.pipeline @p {
   halide.input @x : tensor<4x8xf32>
