@@ -28,7 +28,7 @@ public:
   llvm::Expected<int32_t> findEntry(llvm::StringRef name) const;
 
   /// Makes the handle, in place of any before; `weights` may be empty. It allocates a workspace of its own unless it gets one, aligned
-  /// to SYLVITE_ALIGNMENT bytes, which must live as long as the handle.
+  /// to 64 bytes, which must live as long as the handle.
   llvm::Error create(const std::string &weights, llvm::MutableArrayRef<char> workspace = {});
   llvm::Error setThreads(int threads);
   int getThreads() const { return threads(); }

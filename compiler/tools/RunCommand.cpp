@@ -4,6 +4,7 @@
 #include "compiler/tools/GuardedMemory.h"
 #include "compiler/tools/LoadedLibrary.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SmallVectorExtras.h"
 
 using namespace llvm;
 
@@ -38,12 +39,9 @@ static Error runGuarded(LoadedLibrary &library, const std::string &weights, int3
     return workspace.takeError();
   if (Error error = library.create(weights, workspace->bytes()))
     return error;
-  std::vector<const void *> inputPointers;
-  for (const GuardedMemory &memory : *in)
-    inputPointers.push_back(memory.bytes().data());
-  std::vector<void *> outputPointers;
-  for (const GuardedMemory &memory : *out)
-    outputPointers.push_back(memory.bytes().data());
+  auto startOf = [](const GuardedMemory &memory) -> void * { return memory.bytes().data(); };
+  SmallVector<const void *> inputPointers(map_range(*in, startOf));
+  SmallVector<void *> outputPointers = map_to_vector(*out, startOf);
   if (Error error = library.run(entry, inputPointers, dims, outputPointers))
     return error;
   for (auto [memory, output] : llvm::zip(*out, outputs))
@@ -56,12 +54,9 @@ static Error run(LoadedLibrary &library, const std::string &weights, int32_t ent
                  ArrayRef<int64_t> dims, MutableArrayRef<Array> outputs) {
   if (Error error = library.create(weights))
     return error;
-  std::vector<const void *> inputPointers;
-  for (const Array &input : inputs)
-    inputPointers.push_back(input.data.data());
-  std::vector<void *> outputPointers;
-  for (Array &output : outputs)
-    outputPointers.push_back(output.data.data());
+  SmallVector<const void *> inputPointers =
+      map_to_vector(inputs, [](const Array &input) -> const void * { return input.data.data(); });
+  SmallVector<void *> outputPointers = map_to_vector(outputs, [](Array &output) -> void * { return output.data.data(); });
   return library.run(entry, inputPointers, dims, outputPointers);
 }
 

@@ -167,7 +167,7 @@ static LogicalResult lowerPackedMatmul(nn::PackedMatmulOp op, GroupLowering &low
         if (rhs.getRank() == 4)
           weight.push_back(point.front()); // the gate
         weight.push_back(index.mod(column, block));
-        yieldProductSum(b, loc, lowering.at(b, loc, sum, point), lowering.atWithin(b, loc, op.getLhs(), in),
+        yieldProductSum(b, loc, lowering.at(b, loc, sum, point), lowering.at(b, loc, op.getLhs(), in),
                         lowering.at(b, loc, op.getRhs(), weight));
       });
   return success();

@@ -73,8 +73,6 @@ public:
   /// The scalar of `value` at `indices`.
   mlir::Value at(mlir::OpBuilder &b, mlir::Location loc, mlir::Value value,
                  mlir::ValueRange indices);
-  /// The same for indices that are within `value`: nothing is clamped.
-  mlir::Value atWithin(mlir::OpBuilder &b, mlir::Location loc, mlir::Value value, mlir::ValueRange indices);
   /// The scalar of `func` at `indices`.
   mlir::Value at(mlir::OpBuilder &b, mlir::Location loc, halide::FuncOp func,
                  mlir::ValueRange indices);
@@ -97,6 +95,8 @@ public:
 
 private:
   std::string uniqueName(llvm::StringRef base);
+  /// The same for indices that are within `value`: nothing is clamped.
+  mlir::Value atWithin(mlir::OpBuilder &b, mlir::Location loc, mlir::Value value, mlir::ValueRange indices);
 
   llvm::DenseMap<mlir::Value, std::string> symbols;
   llvm::DenseMap<mlir::Value, halide::FuncOp> clamped; ///< what reads an input, for those whose rows are clamped
