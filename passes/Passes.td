@@ -195,6 +195,17 @@ def Rematerialize : Pass<"host-rematerialize", "::mlir::ModuleOp"> {
   let dependentDialects = ["::sylvite::nn::NNDialect", "::sylvite::halide::HalideDialect"];
 }
 
+def Microbatch : Pass<"host-microbatch", "::mlir::ModuleOp"> {
+  let summary = "Compute a batch a few items at a time where more leave the cache";
+  let description = [{
+    Where kernels compute the items of a batch of any size apart from each other, they run for one item, or for a few, one kernel
+    after the other, before they do for the next ones (`nn.microbatch`). Early layers of a convolutional network, whose values
+    are large, take few items, late ones, whose weights are, more. A remark says which.
+  }];
+  let options = [Option<"l2Bytes", "l2-bytes", "unsigned", "512 << 10", "Bytes of a core's second cache">];
+  let dependentDialects = ["::sylvite::nn::NNDialect", "::sylvite::halide::HalideDialect"];
+}
+
 def PlanMemory : Pass<"plan-memory", "::mlir::ModuleOp"> {
   let summary = "Place every intermediate tensor in one arena";
   let description = [{

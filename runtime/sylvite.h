@@ -85,17 +85,19 @@ typedef struct sylvite_kernel {
   int32_t read_count, write_count; /* tensors that it reads, and writes */
 } sylvite_kernel;
 
-/* Which way a loop goes through its sequences, or which branch of a choice it is. */
+/* Which way a loop goes through its sequences, which branch of a choice it is, or that it goes through a batch. */
 enum sylvite_direction {
   SYLVITE_FORWARD = 0,
   SYLVITE_BACKWARD = 1,
   SYLVITE_MIXED = 2, /* through some of them forward, through others backward */
   SYLVITE_IF_TRUE = 3,
-  SYLVITE_IF_FALSE = 4
+  SYLVITE_IF_FALSE = 4,
+  SYLVITE_MICROBATCH = 5
 };
 
 /* A loop over steps, as of a recurrent layer: a call of its entry runs each of its kernels `steps` times. Or a branch,
- * of one step, which runs where the condition that it stands under is so. */
+ * of one step, which runs where the condition that it stands under is so. Or a microbatch: kernels that compute the batch in
+ * parts of at most `steps` items, and do all of them together what a kernel does with a batch. */
 typedef struct sylvite_loop {
   const char *layers;   /* as a kernel's */
   int64_t steps;        /* a size, as in a tensor's shape */

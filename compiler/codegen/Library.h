@@ -82,12 +82,12 @@ struct KernelInfo {
 };
 
 /// Which way a loop goes through its sequences, numbered as enum sylvite_direction of the C API.
-enum class Direction : int32_t { Forward = 0, Backward = 1, Mixed = 2, IfTrue = 3, IfFalse = 4 };
+enum class Direction : int32_t { Forward = 0, Backward = 1, Mixed = 2, IfTrue = 3, IfFalse = 4, Microbatch = 5 };
 
-/// A loop of the host program over steps, or a branch of it, of one step.
+/// A loop of the host program over steps, a branch of it, of one step, or a batch computed in parts.
 struct LoopInfo {
   std::string layers; // as a kernel's
-  int64_t steps = 0;  // a size, freeDim(k), or derivedDim
+  int64_t steps = 0;  // a size, freeDim(k), or derivedDim; of a microbatch, the most items in a part
   Direction direction = Direction::Forward;
   unsigned firstKernel = 0, kernelCount = 0; // in LibraryDescription::kernels
 };

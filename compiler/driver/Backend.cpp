@@ -97,6 +97,7 @@ static LoopInfo describeLoop(Attribute attribute, unsigned firstKernel) {
                        .Case("backward", Direction::Backward)
                        .Case("if_true", Direction::IfTrue)
                        .Case("if_false", Direction::IfFalse)
+                       .Case("microbatch", Direction::Microbatch)
                        .Default(Direction::Mixed);
   info.firstKernel = firstKernel + integer("first_kernel");
   info.kernelCount = integer("kernels");
@@ -188,9 +189,11 @@ static WorkspaceSize workspaceOf(LLVM::LLVMFuncOp function) {
     SmallVector<AffineExpr> symbols(size.getNumSymbols(), getAffineConstantExpr(1, function.getContext()));
     if (!symbols.empty())
       symbols[0] = getAffineConstantExpr(batch, function.getContext());
-    auto bytes = dyn_cast<AffineConstantExpr>(
-        simplifyAffineExpr(size.getResult(0).replaceSymbols(symbols), 0, 0));
-    return bytes ? bytes.getValue() : 0;
+    int64_t greatest = 0;
+    for (AffineExpr result : size.getResults())
+      if (auto bytes = dyn_cast<AffineConstantExpr>(simplifyAffineExpr(result.replaceSymbols(symbols), 0, 0)))
+        greatest = std::max(greatest, bytes.getValue());
+    return greatest;
   };
   int64_t one = at("host.arena", 1);
   return {one, at("host.arena", 2) - one, at("host.live", 1)};

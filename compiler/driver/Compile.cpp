@@ -51,7 +51,8 @@ private:
   LogicalResult importAndFuse(bool evaluate);
   /// Adds the functions of training to the imported model.
   LogicalResult addTraining();
-  /// Computes values again until the workspaces fit into the budget; warns where they cannot.
+  /// Computes values again until the workspaces fit into the budget, with a warning where they cannot, and batches in parts where
+  /// those stay in the cache.
   LogicalResult fitMemory();
   LogicalResult emitText(function_ref<LogicalResult(raw_ostream &)> write);
   LogicalResult emitLibrary(Program &program);
@@ -189,7 +190,9 @@ std::optional<CompileOptions::MemoryBudget> sylvite::parseMemoryBudget(StringRef
 LogicalResult Compilation::fitMemory() {
   PassManager passes(&context);
   backend.configure(passes);
-  passes.addPass(createRematerialize(RematerializeOptions{options.memoryBudget->bytes, options.memoryBudget->items}));
+  if (options.memoryBudget)
+    passes.addPass(createRematerialize(RematerializeOptions{options.memoryBudget->bytes, options.memoryBudget->items}));
+  passes.addPass(createMicrobatch(MicrobatchOptions{backend.kernels.target.l2Bytes}));
   return passes.run(*module);
 }
 
@@ -245,7 +248,7 @@ LogicalResult Compilation::run() {
   };
   if (options.emit == Emit::NN)
     return emitText(print);
-  if (failed(lowerToPipelines(*module, backend)) || (options.memoryBudget && failed(fitMemory())))
+  if (failed(lowerToPipelines(*module, backend)) || failed(fitMemory()))
     return failure();
   if (options.emit == Emit::Halide)
     return emitText(print);
@@ -290,7 +293,7 @@ FailureOr<ModelSummary> Compilation::summarize() {
     return failure();
   if (auto prepare = module->lookupSymbol<func::FuncOp>("prepare"))
     prepare.erase();
-  if (failed(lowerToPipelines(*module, backend)))
+  if (failed(lowerToPipelines(*module, backend)) || failed(fitMemory()))
     return failure();
   ModelSummary summary;
   auto description = planProgram(*module, backend, &summary.workspaces);

@@ -162,13 +162,19 @@ static Expected<Result> measure(LoadedLibrary &library, int32_t index, const Ben
   }
   double batch = dims->empty() ? 1 : (*dims)[0];
   result.hasWork = dims->empty() || llvm::all_of(ArrayRef<int64_t>(*dims).drop_front(), [](int64_t size) { return size == 1; });
+  // The items that a kernel computes in one call: in parts of a batch, the mean.
+  std::vector<double> items(entry.kernel_count, batch);
+  for (const sylvite_loop &loop : ArrayRef(entry.loops, entry.loop_count))
+    if (loop.direction == SYLVITE_MICROBATCH)
+      for (int32_t i = loop.first_kernel; i < loop.first_kernel + loop.kernel_count; ++i)
+        items[i - entry.first_kernel] = batch / calls[i - entry.first_kernel];
   for (int32_t i = 0; i < entry.kernel_count; ++i) {
     KernelTime time;
     time.kernel = &library.info().kernels[entry.first_kernel + i];
     time.calls = calls[i];
     time.times = Times(std::move(seconds[i]));
-    time.flops = time.calls * (time.kernel->flops + batch * time.kernel->flops_per_item);
-    time.bytes = time.calls * (time.kernel->bytes + batch * time.kernel->bytes_per_item);
+    time.flops = time.calls * (time.kernel->flops + items[i] * time.kernel->flops_per_item);
+    time.bytes = time.calls * (time.kernel->bytes + items[i] * time.kernel->bytes_per_item);
     result.flops += time.flops;
     result.kernels.push_back(time);
   }

@@ -109,6 +109,8 @@ static StringRef directionName(Direction direction) {
     return "if_true";
   case Direction::IfFalse:
     return "if_false";
+  case Direction::Microbatch:
+    return "microbatch";
   }
   llvm_unreachable("every direction has a name");
 }
@@ -214,8 +216,9 @@ static void printWorkspace(const WorkspaceSize &workspace) {
 static std::vector<int64_t> countRuns(const EntryInfo &entry) {
   std::vector<int64_t> runs(entry.kernelCount, 1);
   for (const LoopInfo &loop : entry.loops)
-    for (int64_t &count : MutableArrayRef(runs).slice(loop.firstKernel - entry.firstKernel, loop.kernelCount))
-      count *= std::max<int64_t>(loop.steps, 1);
+    if (loop.direction != Direction::Microbatch)
+      for (int64_t &count : MutableArrayRef(runs).slice(loop.firstKernel - entry.firstKernel, loop.kernelCount))
+        count *= std::max<int64_t>(loop.steps, 1);
   return runs;
 }
 

@@ -137,7 +137,7 @@ def NN_GetOp : NN_Op<"get", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterfa
 //===----------------------------------------------------------------------===//
 
 def NN_YieldOp : NN_Op<"yield", [Pure, Terminator, ReturnLike,
-    ParentOneOf<["AttentionOp", "MapOp", "GroupOp", "IfOp", "ScanOp", "LSTMOp", "GRUOp", "SimpleRNNOp"]>]> {
+    ParentOneOf<["AttentionOp", "MapOp", "GroupOp", "IfOp", "MicrobatchOp", "ScanOp", "LSTMOp", "GRUOp", "SimpleRNNOp"]>]> {
   let summary = "ends the region of an op";
   let arguments = (ins Variadic<AnyType>:$values);
   let assemblyFormat = "attr-dict $values `:` type($values)";
@@ -165,6 +165,37 @@ def NN_GroupOp : NN_Op<"group", [Pure, IsolatedFromAbove, SingleBlock]> {
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;
+}
+
+def NN_MicrobatchOp : NN_Op<"microbatch", [Pure, SingleBlock]> {
+  let summary = "a batch computed a few items at a time";
+  let description = [{
+    An item is what stands at one index of the leading dimension. The body computes items of the results from the same items of
+    the inputs, which is the same for any number of them: the host program runs it for at most `most` at once, until all are
+    done, so that what it computes in between needs memory for these alone and may stay in a cache. Values from above, as
+    weights, may be used in the body.
+
+    Constraints:
+    - (microbatch_c1) there is an input, and the leading dimension of all inputs and results is free;
+    - (microbatch_c2) block arguments have the inputs' types;
+    - (microbatch_c3) the body yields the results' types;
+    - (microbatch_c4) `most` is at least one.
+
+    ```mlir
+    %y = nn.microbatch (%a = %x) attributes {most = 4 : i64} : (tensor<?x8xf32>) -> tensor<?x4xf32> {
+      %0 = nn.matmul %a, %w : (tensor<?x8xf32>, tensor<8x4xf32>) -> tensor<?x4xf32>
+      nn.yield %0 : tensor<?x4xf32>
+    }
+    ```
+  }];
+  let arguments = (ins Variadic<NN_Tensor>:$inputs, I64Attr:$most);
+  let results = (outs Variadic<NN_Tensor>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::OperandRange getYielded() { return getBody().front().getTerminator()->getOperands(); }
+  }];
 }
 
 def NN_ScanOp : NN_Op<"scan", [

@@ -1,6 +1,6 @@
-//===- Structure.cpp - parameters and groups -------------------------------===//
+//===- Structure.cpp - parameters, groups and parts of a batch -------------===//
 //
-// Checks and assembly of nn.parameter, nn.get and nn.group.
+// Checks and assembly of nn.parameter, nn.get, nn.group and nn.microbatch.
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/nn/NN.h"
@@ -38,7 +38,8 @@ LogicalResult GetOp::verifySymbolUses(SymbolTableCollection &symbols) {
   return success();
 }
 
-ParseResult GroupOp::parse(OpAsmParser &parser, OperationState &result) {
+/// `(%argument = %operand, ...) attributes {...} : (types) -> types { ... }`.
+static ParseResult parseBoundRegion(OpAsmParser &parser, OperationState &result) {
   SmallVector<OpAsmParser::Argument> arguments;
   SmallVector<OpAsmParser::UnresolvedOperand> operands;
   FunctionType type;
@@ -61,23 +62,45 @@ ParseResult GroupOp::parse(OpAsmParser &parser, OperationState &result) {
   return success();
 }
 
-void GroupOp::print(OpAsmPrinter &printer) {
+static void printBoundRegion(OpAsmPrinter &printer, Operation *op) {
+  Region &body = op->getRegion(0);
   printer << " (";
-  llvm::interleaveComma(llvm::zip(getBody().getArguments(), getOperands()), printer, [&](auto pair) {
+  llvm::interleaveComma(llvm::zip(body.getArguments(), op->getOperands()), printer, [&](auto pair) {
     printer << std::get<0>(pair) << " = " << std::get<1>(pair);
   });
   printer << ")";
-  printer.printOptionalAttrDictWithKeyword((*this)->getAttrs());
+  printer.printOptionalAttrDictWithKeyword(op->getAttrs());
   printer << " : ";
-  printer.printFunctionalType(getOperandTypes(), getResultTypes());
+  printer.printFunctionalType(op->getOperandTypes(), op->getResultTypes());
   printer << " ";
-  printer.printRegion(getBody(), /*printEntryBlockArgs=*/false);
+  printer.printRegion(body, /*printEntryBlockArgs=*/false);
 }
+
+ParseResult GroupOp::parse(OpAsmParser &parser, OperationState &result) { return parseBoundRegion(parser, result); }
+void GroupOp::print(OpAsmPrinter &printer) { printBoundRegion(printer, *this); }
 
 LogicalResult GroupOp::verify() {
   if (getBody().getArgumentTypes() != TypeRange(getOperandTypes()))
     return emitOpError("group_c1: the block arguments do not have the operands' types");
   if (getBody().front().getTerminator()->getOperandTypes() != getResultTypes())
     return emitOpError("group_c2: the yielded values do not have the results' types");
+  return success();
+}
+
+ParseResult MicrobatchOp::parse(OpAsmParser &parser, OperationState &result) { return parseBoundRegion(parser, result); }
+void MicrobatchOp::print(OpAsmPrinter &printer) { printBoundRegion(printer, *this); }
+
+LogicalResult MicrobatchOp::verify() {
+  if (getInputs().empty())
+    return emitOpError("microbatch_c1: expected at least one input");
+  for (Type type : llvm::concat<const Type>(llvm::to_vector(getInputs().getTypes()), llvm::to_vector(getResultTypes())))
+    if (auto tensor = cast<RankedTensorType>(type); tensor.getRank() == 0 || !tensor.isDynamicDim(0))
+      return emitOpError("microbatch_c1: the leading dimension is not free: ") << type;
+  if (getBody().getArgumentTypes() != TypeRange(getInputs().getTypes()))
+    return emitOpError("microbatch_c2: the block arguments do not have the inputs' types");
+  if (getYielded().getTypes() != getResultTypes())
+    return emitOpError("microbatch_c3: the body does not yield the results' types");
+  if (int64_t(getMost()) < 1)
+    return emitOpError("microbatch_c4: `most` is ") << int64_t(getMost()) << ", less than one";
   return success();
 }

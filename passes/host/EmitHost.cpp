@@ -143,6 +143,10 @@ LogicalResult HostEmitter::emitScalar(Operation &op) {
     return binary(LLVM::SubOp());
   if (isa<arith::MulIOp>(op))
     return binary(LLVM::MulOp());
+  if (isa<arith::MinSIOp>(op))
+    return binary(LLVM::SMinOp());
+  if (isa<arith::MaxSIOp>(op))
+    return binary(LLVM::SMaxOp());
   // A size that divides is at least one; where the constraints on sizes do not hold, nothing may trap before that is known.
   auto divisor = [&]() -> Value {
     Value d = values.lookup(op.getOperand(1)), one = constant(i64, 1);
@@ -342,12 +346,13 @@ LogicalResult HostEmitter::emitOp(Operation &op) {
     Memory source = memories[cast.getSource()];
     memories[cast] = source;
   } else if (auto slice = dyn_cast<memref::SubViewOp>(op)) {
-    // A slice of the leading dimension.
+    // A slice of the leading dimension, or several, whose number is the first of the free sizes then.
     MemRefType type = slice.getType();
     Memory memory{{}, freeSizes(slice.getSizes())};
     Value bytes = constant(i64, llvm::divideCeil(type.getElementTypeBitWidth(), 8) *
                                     knownElements(type.getShape()));
-    for (Value size : memory.freeSizes)
+    bool isOne = type.getRank() < slice.getSourceType().getRank();
+    for (Value size : ArrayRef(memory.freeSizes).drop_front(isOne ? 0 : 1))
       bytes = LLVM::MulOp::create(b, loc, bytes, size);
     Value offset = LLVM::MulOp::create(b, loc, indexOf(slice.getMixedOffsets().front()), bytes);
     memory.pointer = offsetBy(memories[slice.getSource()].pointer, offset);

@@ -10,6 +10,9 @@
 // step reads one buffer and writes another, and they change places; a carried value that is stacked too is read from the
 // slice of the step before. A branch (nn.if) writes its results where both branches do.
 //
+// A part of a batch (nn.microbatch) has the shapes of the whole one but for its number of items, which is a symbol of its own. It
+// reads and writes what is outside of it where that stands.
+//
 // What a concatenation joins is written where its result is, which lives from the first part of it on.
 //
 // A kernel that may write over the old value of a parameter which it updates does.
@@ -37,6 +40,40 @@ ParameterTable::ParameterTable(ModuleOp module) {
       index[parameter.getSymName()] = parameters.size();
       parameters.push_back(parameter);
     }
+}
+
+LogicalResult MemoryPlan::computeShapes(nn::MicrobatchOp op) {
+  AffineExpr batch = shapes.lookup(op.getInputs().front())[0];
+  int64_t most = op.getMost();
+  auto *found = llvm::find_if(microbatches, [&](const Microbatch &other) { return other.batch == batch && other.most == most; });
+  unsigned index = found - microbatches.begin();
+  if (found == microbatches.end()) // as many at each time as the number of times allows
+    microbatches.push_back({batch, most, batch.ceilDiv(batch.ceilDiv(most))});
+  AffineExpr items = getAffineSymbolExpr(symbols.size() + index, context);
+  for (auto [input, argument] : llvm::zip_equal(op.getInputs(), op.getBody().getArguments())) {
+    nn::ShapeExpr shape = shapes.lookup(input);
+    if (shape[0] != batch)
+      return op.emitError("internal error: inputs of different numbers of items");
+    shape[0] = items;
+    shapes[argument] = shape;
+  }
+  if (failed(computeShapes(op.getBody().front())))
+    return failure();
+  for (auto [yielded, result] : llvm::zip_equal(op.getYielded(), op.getResults())) {
+    nn::ShapeExpr shape = shapes.lookup(yielded);
+    if (shape[0] != items || llvm::any_of(llvm::drop_begin(shape), [&](AffineExpr dim) { return microbatchOf(dim); }))
+      return op.emitError("internal error: a result that does not have as many items as the inputs");
+    shape[0] = batch;
+    shapes[result] = shape;
+  }
+  return success();
+}
+
+std::optional<unsigned> MemoryPlan::microbatchOf(AffineExpr size) const {
+  for (unsigned i = 0; i < microbatches.size(); ++i)
+    if (size.isFunctionOfSymbol(symbols.size() + i))
+      return i;
+  return std::nullopt;
 }
 
 LogicalResult MemoryPlan::computeShapes(Block &block) {
@@ -70,6 +107,9 @@ LogicalResult MemoryPlan::computeShapes(Block &block) {
       if (failed(computeShapes(scan.getBody().front())))
         return failure();
       inferScanResults(scan, shapes);
+    } else if (auto microbatch = dyn_cast<nn::MicrobatchOp>(op)) {
+      if (failed(computeShapes(microbatch)))
+        return failure();
     } else if (auto branches = dyn_cast<nn::IfOp>(op)) {
       for (Region *branch : branches.getRegions())
         if (failed(computeShapes(branch->front())))
@@ -133,7 +173,12 @@ Value MemoryPlan::ownerOf(Value value) {
       continue;
     }
     auto argument = dyn_cast<BlockArgument>(value);
-    auto scan = argument ? dyn_cast<nn::ScanOp>(argument.getOwner()->getParentOp()) : nullptr;
+    Operation *loop = argument ? argument.getOwner()->getParentOp() : nullptr;
+    if (auto microbatch = dyn_cast_or_null<nn::MicrobatchOp>(loop)) {
+      value = microbatch.getInputs()[argument.getArgNumber()];
+      continue;
+    }
+    auto scan = dyn_cast_or_null<nn::ScanOp>(loop);
     if (!scan)
       return lastSliceOf.count(value) ? lastSliceOf.lookup(value) : value;
     unsigned number = argument.getArgNumber(), carried = scan.getInitial().size();
@@ -205,6 +250,14 @@ void MemoryPlan::placeResults(nn::IfOp branches) {
         carriedAs.try_emplace(value, result);
 }
 
+/// The same for the values of a part of a batch.
+void MemoryPlan::placeResults(nn::MicrobatchOp microbatch) {
+  for (auto [yielded, result] : llvm::zip_equal(microbatch.getYielded(), microbatch.getResults()))
+    if (Value value = viewed(yielded); value.getParentRegion() == &microbatch.getBody() && !isa<BlockArgument>(value) &&
+                                       !partOf.contains(value))
+      stackedAs.try_emplace(value, result);
+}
+
 /// Numbers all ops and finds the last use of each owner of memory. What is used in a loop, but defined
 /// before it, lives until the loop ends.
 void MemoryPlan::computeLives() {
@@ -212,7 +265,7 @@ void MemoryPlan::computeLives() {
   auto number = [&](auto &&self, Block &block) -> void {
     for (Operation &op : block) {
       position[&op] = next++;
-      if (isa<nn::IfOp, nn::ScanOp>(op))
+      if (isa<nn::IfOp, nn::MicrobatchOp, nn::ScanOp>(op))
         for (Region &region : op.getRegions())
           self(self, region.front());
       end[&op] = next - 1;
@@ -282,15 +335,6 @@ static bool readsOnlyItsPlace(halide::PipelineOp pipeline, StringRef input, unsi
       elsewhere |= vectorize.getTail() == halide::TailStrategy::ShiftInwards;
   });
   return !elsewhere;
-}
-
-/// The kernel that a call runs and, where it has one, that for few rows.
-static SmallVector<halide::PipelineOp, 2> pipelinesOf(halide::CallOp call) {
-  SmallVector<halide::PipelineOp, 2> pipelines;
-  for (FlatSymbolRefAttr name : {call.getPipelineAttr(), call.getFewAttr()})
-    if (auto pipeline = name ? SymbolTable::lookupNearestSymbolFrom<halide::PipelineOp>(call, name) : nullptr)
-      pipelines.push_back(pipeline);
-  return pipelines;
 }
 
 /// Whether `result` of a call may be written over those of its inputs that `isOld` says.
@@ -365,18 +409,19 @@ void MemoryPlan::planUpdates() {
 void MemoryPlan::planArena() {
   function.walk([&](nn::ScanOp scan) { placeResults(scan); });
   function.walk([&](nn::IfOp branches) { placeResults(branches); });
+  function.walk([&](nn::MicrobatchOp microbatch) { placeResults(microbatch); });
   computeLives();
   // A result that a kernel, a branch or a loop's steps compute is written where the caller wants it.
   for (auto [i, operand] : llvm::enumerate(
            function.getBody().front().getTerminator()->getOperands().take_front(numOutputs))) {
     Value value = viewed(operand);
-    if (isa_and_nonnull<halide::CallOp, nn::ConcatOp, nn::IfOp, nn::ScanOp>(value.getDefiningOp()) && !isCarried(value) &&
+    if (isa_and_nonnull<halide::CallOp, nn::ConcatOp, nn::IfOp, nn::MicrobatchOp, nn::ScanOp>(value.getDefiningOp()) && !isCarried(value) &&
         !partOf.contains(value))
       outputs.try_emplace(value, i);
   }
   planUpdates();
   function.walk<WalkOrder::PreOrder>([&](Operation *op) {
-    if (isa<halide::CallOp, nn::ConcatOp, nn::IfOp, nn::ScanOp>(op))
+    if (isa<halide::CallOp, nn::ConcatOp, nn::IfOp, nn::MicrobatchOp, nn::ScanOp>(op))
       for (Value value : op->getResults())
         if (!outputs.count(value) && !partOf.contains(value) && !inPlace.count(value) && !stackedAs.count(value) &&
             !carriedAs.count(value) && !lastSliceOf.count(value))
@@ -393,18 +438,23 @@ void MemoryPlan::planArena() {
     }
 }
 
-AffineExpr MemoryPlan::arenaSize() const {
-  AffineExpr size = getAffineConstantExpr(0, context);
-  for (auto &[free, sizeClass] : classes)
-    size = size + free * sizeClass.size;
-  return size;
-}
-
-AffineExpr MemoryPlan::liveSize() const {
-  AffineExpr size = getAffineConstantExpr(0, context);
-  for (auto &[free, sizeClass] : classes)
-    size = size + free * sizeClass.liveSize();
-  return size;
+AffineMap MemoryPlan::sumOfClasses(function_ref<int64_t(const SizeClass &)> sizeOf) const {
+  AffineExpr always = getAffineConstantExpr(0, context);
+  SmallVector<AffineExpr> replacements, sums(microbatches.size(), always);
+  for (unsigned i = 0; i < symbols.size(); ++i)
+    replacements.push_back(getAffineSymbolExpr(i, context));
+  for (const Microbatch &microbatch : microbatches)
+    replacements.push_back(microbatch.items);
+  for (auto &[free, sizeClass] : classes) {
+    std::optional<unsigned> microbatch = microbatchOf(free);
+    AffineExpr &sum = microbatch ? sums[*microbatch] : always;
+    sum = sum + free.replaceSymbols(replacements) * sizeOf(sizeClass);
+  }
+  if (sums.empty())
+    sums.push_back(getAffineConstantExpr(0, context));
+  for (AffineExpr &sum : sums)
+    sum = always + sum;
+  return AffineMap::get(0, symbols.size(), sums, context);
 }
 
 LogicalResult MemoryPlan::make() {

@@ -53,9 +53,13 @@ public:
 
   /// Constant part and product of free dimensions of the size of `value` in bytes.
   std::pair<int64_t, mlir::AffineExpr> sizeOf(mlir::Value value) const;
-  /// Bytes of the arena, when it is laid out, and the largest sum of what lives in it at once.
-  mlir::AffineExpr arenaSize() const;
-  mlir::AffineExpr liveSize() const;
+  /// Bytes of the arena, when it is laid out, and the largest sum of what lives in it at once: the greatest result of a map.
+  mlir::AffineMap arenaSize() const {
+    return sumOfClasses([](const SizeClass &sizeClass) { return sizeClass.size; });
+  }
+  mlir::AffineMap liveSize() const {
+    return sumOfClasses([](const SizeClass &sizeClass) { return sizeClass.liveSize(); });
+  }
   /// Whether `value` is what a loop has carried to its end.
   static bool isCarried(mlir::Value value) {
     auto scan = value.getDefiningOp<nn::ScanOp>();
@@ -72,6 +76,16 @@ public:
   unsigned numInputs = 0, numOutputs = 0;
   llvm::SmallVector<Update> updates; ///< by the results after the outputs, in order
   llvm::SmallVector<llvm::StringRef> symbols;
+  /// What an nn.microbatch computes at once, `items`, a number that the size of the `batch` gives. In shapes inside of it, and
+  /// only there, symbol `symbols.size() + i` is how many those of microbatches[i] are.
+  struct Microbatch {
+    mlir::AffineExpr batch;
+    int64_t most;
+    mlir::AffineExpr items;
+  };
+  llvm::SmallVector<Microbatch> microbatches;
+  /// Which of them a size or a class is inside of, if any. No two of them live at once: their classes overlap in the arena.
+  std::optional<unsigned> microbatchOf(mlir::AffineExpr size) const;
   llvm::DenseMap<mlir::Value, nn::ShapeExpr> shapes;
   llvm::MapVector<mlir::AffineExpr, SizeClass> classes;
   /// Values in the arena. What a loop carries has a second buffer in the allocation behind its own.
@@ -82,8 +96,8 @@ public:
   llvm::DenseMap<mlir::Value, unsigned> outputs;
   /// Values that are written over the parameter which they update: its index.
   llvm::DenseMap<mlir::Value, unsigned> inPlace;
-  /// Values of a loop's body that are written into a slice of a stacked result of the loop, or into the
-  /// buffer of the next carried value, and values of a branch that are written where its result is: that result.
+  /// Values of a loop's body that are written into a slice of a stacked result of the loop, or of a result of a microbatch, or
+  /// into the buffer of the next carried value, and values of a branch that are written where its result is: that result.
   llvm::DenseMap<mlir::Value, mlir::Value> stackedAs, carriedAs;
   /// Carried results that are the last slice of a stacked one.
   llvm::DenseMap<mlir::Value, mlir::Value> lastSliceOf;
@@ -100,12 +114,15 @@ public:
 
 private:
   llvm::LogicalResult computeShapes(mlir::Block &block);
+  llvm::LogicalResult computeShapes(nn::MicrobatchOp microbatch);
   llvm::LogicalResult checkUpdates();
   llvm::LogicalResult planJoins();
   void planUpdates();
   void planArena();
   void placeResults(nn::ScanOp scan);
   void placeResults(nn::IfOp branches);
+  void placeResults(nn::MicrobatchOp microbatch);
+  mlir::AffineMap sumOfClasses(llvm::function_ref<int64_t(const SizeClass &)> sizeOf) const;
   void computeLives();
   void place(mlir::Value value);
   mlir::Value findOverwritten(mlir::OpResult result);

@@ -5,6 +5,7 @@
 //
 // A loop (nn.scan) becomes scf.for, which carries buffers: of a carried value the one that a step reads, that which it
 // writes, and that which the next one will write. A choice (nn.if) becomes scf.if on the condition, which it reads from memory.
+// A batch computed in parts (nn.microbatch) becomes scf.for over its items, a part at a time.
 //
 // A function may change what the model keeps: a parameter (a result with `nn.update`), or a state (`nn.state`). New values
 // that no kernel writes over the old ones are copied there when everything else is done, because all reads see the old one.
@@ -50,6 +51,7 @@ private:
   void writeCall(OpBuilder &b, halide::CallOp call);
   void writeScan(OpBuilder &b, nn::ScanOp scan);
   void writeIf(OpBuilder &b, nn::IfOp branches);
+  void writeMicrobatch(OpBuilder &b, nn::MicrobatchOp op);
 
   /// Bytes from the start of the arena.
   Value offsetOf(MemoryPlan::Place place, unsigned copy = 0) {
@@ -61,6 +63,10 @@ private:
   SmallVector<Value> freeSizes(OpBuilder &b, Location loc, Value value);
   /// The memory of the value that `value` is a view of, or into which it is joined, seen as `value`.
   Value viewAs(OpBuilder &b, Location loc, Value value);
+  /// The symbols that shapes are in terms of: sizes that the caller gives, and the items in a part of a batch.
+  SmallVector<Value> symbolsFrom(OpBuilder &b, Location loc, ValueRange sizes);
+  /// The items of `memory` from `first` on, which are `part`.
+  Value partView(OpBuilder &b, Location loc, Value memory, Value first, Value part);
   /// Slice `index` of the leading dimension of `memory`, which is `slice`.
   Value sliceView(OpBuilder &b, Location loc, Value memory, Value index, Value slice);
   /// What a user knows an array by: name, element type, and shape in terms of the symbols.
@@ -73,7 +79,8 @@ private:
   const MemoryPlan &plan;
   func::FuncOp function;
   std::string name = function.getName().str(); ///< of the host function
-  ValueRange symbolValues, inputs, results, weights;
+  SmallVector<Value> symbolValues; ///< within an nn.microbatch, the items that it computes at once are those of this time
+  ValueRange inputs, results, weights;
   Value arena;
   SmallVector<Value> states;
   DenseMap<std::pair<AffineExpr, unsigned>, Value> offsets; ///< in the arena, by class and allocation
@@ -108,6 +115,13 @@ Value HostWriter::materialize(OpBuilder &b, Location loc, AffineExpr expr, Value
   }
 }
 
+SmallVector<Value> HostWriter::symbolsFrom(OpBuilder &b, Location loc, ValueRange sizes) {
+  SmallVector<Value> symbols(sizes);
+  for (const MemoryPlan::Microbatch &microbatch : plan.microbatches)
+    symbols.push_back(materialize(b, loc, microbatch.items, sizes));
+  return symbols;
+}
+
 SmallVector<Value> HostWriter::freeSizes(OpBuilder &b, Location loc, Value value) {
   SmallVector<Value> sizes;
   auto type = cast<RankedTensorType>(value.getType());
@@ -119,9 +133,12 @@ SmallVector<Value> HostWriter::freeSizes(OpBuilder &b, Location loc, Value value
 
 std::pair<double, double> HostWriter::linearInBatch(AffineExpr expr) {
   auto at = [&](int64_t batch) -> double {
-    SmallVector<AffineExpr> values(plan.symbols.size(), getAffineConstantExpr(1, function.getContext()));
+    // What the parts of a batch do adds up to what the whole one is.
+    SmallVector<AffineExpr> values(plan.symbols.size() + plan.microbatches.size(), getAffineConstantExpr(1, function.getContext()));
     if (!values.empty())
       values[0] = getAffineConstantExpr(batch, function.getContext());
+    for (auto [i, microbatch] : llvm::enumerate(plan.microbatches))
+      values[plan.symbols.size() + i] = microbatch.batch.replaceSymbols(ArrayRef(values).take_front(plan.symbols.size()));
     auto value = dyn_cast<AffineConstantExpr>(simplifyAffineExpr(expr.replaceSymbols(values), 0, 0));
     return value ? value.getValue() : 0;
   };
@@ -221,6 +238,14 @@ Value HostWriter::sliceView(OpBuilder &b, Location loc, Value memory, Value inde
   return memref::SubViewOp::create(b, loc, type, memory, starts, sizes, strides);
 }
 
+Value HostWriter::partView(OpBuilder &b, Location loc, Value memory, Value first, Value part) {
+  int64_t rank = cast<MemRefType>(memory.getType()).getRank();
+  SmallVector<OpFoldResult> starts(rank, b.getIndexAttr(0)), strides(rank, b.getIndexAttr(1)),
+      sizes = mixSizes(b, cast<RankedTensorType>(part.getType()).getShape(), freeSizes(b, loc, part));
+  starts[0] = first;
+  return memref::SubViewOp::create(b, loc, memory, starts, sizes, strides);
+}
+
 void HostWriter::writeBlock(OpBuilder &b, Block &block, ArrayRef<Target> targets) {
   for (const Target &target : targets)
     if (target.isWrittenThere)
@@ -236,6 +261,8 @@ void HostWriter::writeBlock(OpBuilder &b, Block &block, ArrayRef<Target> targets
       writeScan(b, scan);
     else if (auto branches = dyn_cast<nn::IfOp>(op))
       writeIf(b, branches);
+    else if (auto microbatch = dyn_cast<nn::MicrobatchOp>(op))
+      writeMicrobatch(b, microbatch);
   }
   for (const Target &target : targets)
     if (!target.isWrittenThere)
@@ -400,6 +427,31 @@ void HostWriter::writeIf(OpBuilder &b, nn::IfOp branches) {
   }
 }
 
+void HostWriter::writeMicrobatch(OpBuilder &b, nn::MicrobatchOp op) {
+  Location loc = op.getLoc();
+  for (Value result : op.getResults())
+    placeResult(b, loc, result);
+  unsigned index = *plan.microbatchOf(plan.shapes.lookup(op.getBody().getArgument(0))[0]);
+  Value &items = symbolValues[plan.symbols.size() + index], most = items;
+  Value zero = arith::ConstantIndexOp::create(b, loc, 0);
+  Value batch = materialize(b, loc, plan.microbatches[index].batch, symbolValues);
+  auto body = [&](OpBuilder &b, Location loc, Value first, ValueRange) {
+    items = arith::MinSIOp::create(b, loc, most, arith::SubIOp::create(b, loc, batch, first));
+    for (auto [input, argument] : llvm::zip_equal(op.getInputs(), op.getBody().getArguments()))
+      memories.map(argument, partView(b, loc, memories.lookup(input), first, argument));
+    SmallVector<Target> targets;
+    for (auto [yielded, result] : llvm::zip_equal(op.getYielded(), op.getResults()))
+      targets.push_back({yielded, partView(b, loc, memories.lookup(result), first, yielded),
+                         plan.stackedAs.lookup(viewed(yielded)) == result});
+    writeBlock(b, op.getBody().front(), targets);
+    scf::YieldOp::create(b, loc);
+  };
+  auto loop = scf::ForOp::create(b, loc, zero, batch, most, ValueRange(), body);
+  items = most;
+  loop->setAttr("steps", b.getI64IntegerAttr(op.getMost()));
+  loop->setAttr("direction", b.getStringAttr("microbatch"));
+}
+
 /// Gives the states and the updated parameters their new values. All reads have happened.
 void HostWriter::writeUpdates(OpBuilder &b) {
   Location loc = function.getLoc();
@@ -471,9 +523,8 @@ func::FuncOp HostWriter::createHost(OpBuilder &b) {
       attributes.push_back(b.getStringAttr(text));
     return b.getArrayAttr(attributes);
   };
-  auto sizeOfSymbols = [&](AffineExpr size) { return AffineMapAttr::get(AffineMap::get(0, numSymbols, size)); };
-  host->setAttr("host.arena", sizeOfSymbols(plan.arenaSize()));
-  host->setAttr("host.live", sizeOfSymbols(plan.liveSize()));
+  host->setAttr("host.arena", AffineMapAttr::get(plan.arenaSize()));
+  host->setAttr("host.live", AffineMapAttr::get(plan.liveSize()));
   host->setAttr("host.symbols", names(plan.symbols));
   if (Attribute least = function->getAttr("nn.least_sizes"))
     host->setAttr("host.least_sizes", least);
@@ -488,7 +539,6 @@ func::FuncOp HostWriter::createHost(OpBuilder &b) {
       updated.push_back(update.parameter);
   host->setAttr("host.updates", names(updated));
   ValueRange all = host.getArguments();
-  symbolValues = all.take_front(numSymbols);
   inputs = all.slice(numSymbols, plan.numInputs);
   results = all.slice(numSymbols + plan.numInputs, plan.numOutputs);
   weights = all.slice(numSymbols + plan.numInputs + plan.numOutputs, plan.table.parameters.size());
@@ -496,11 +546,11 @@ func::FuncOp HostWriter::createHost(OpBuilder &b) {
   return host;
 }
 
-/// Where each class begins, and where each tensor of it is.
+/// Where each class begins, and where each tensor of it is. Those of microbatches begin at one place, behind all others.
 void HostWriter::writeOffsets(OpBuilder &b) {
   Location loc = function.getLoc();
-  Value base = arith::ConstantIndexOp::create(b, loc, 0);
-  for (auto &[free, sizeClass] : plan.classes) {
+  Value start = arith::ConstantIndexOp::create(b, loc, 0);
+  auto write = [&](Value &base, AffineExpr free, const SizeClass &sizeClass) {
     Value unit = materialize(b, loc, free, symbolValues);
     for (auto [i, allocation] : llvm::enumerate(sizeClass.allocations)) {
       Value units = arith::ConstantIndexOp::create(b, loc, allocation.offset);
@@ -509,7 +559,14 @@ void HostWriter::writeOffsets(OpBuilder &b) {
     }
     Value size = arith::ConstantIndexOp::create(b, loc, sizeClass.size);
     base = arith::AddIOp::create(b, loc, base, arith::MulIOp::create(b, loc, size, unit));
-  }
+  };
+  for (auto &[free, sizeClass] : plan.classes)
+    if (!plan.microbatchOf(free))
+      write(start, free, sizeClass);
+  SmallVector<Value> starts(plan.microbatches.size(), start);
+  for (auto &[free, sizeClass] : plan.classes)
+    if (auto microbatch = plan.microbatchOf(free))
+      write(starts[*microbatch], free, sizeClass);
 }
 
 /// What the model keeps lies in one block, `memory`, which the handle owns.
@@ -554,7 +611,12 @@ void HostWriter::writeSizes(OpBuilder &b, func::FuncOp host) {
   func::FuncOp arenaBytes = createFunction(b, name + "_arena_bytes", indices, b.getIndexType());
   arenaBytes->setAttr("host.arena_of", reference);
   b.setInsertionPointToStart(&arenaBytes.getBody().front());
-  func::ReturnOp::create(b, loc, materialize(b, loc, plan.arenaSize(), arenaBytes.getArguments()));
+  Value bytes;
+  for (AffineExpr size : plan.arenaSize().getResults()) {
+    Value sum = materialize(b, loc, size, arenaBytes.getArguments());
+    bytes = bytes ? arith::MaxSIOp::create(b, loc, bytes, sum) : sum;
+  }
+  func::ReturnOp::create(b, loc, bytes);
 
   b.setInsertionPointAfter(arenaBytes);
   nn::ShapeExpr dims;
@@ -594,6 +656,7 @@ void HostWriter::write() {
   OpBuilder b(function);
   func::FuncOp host = createHost(b);
   b.setInsertionPointToStart(&host.getBody().front());
+  symbolValues = symbolsFrom(b, function.getLoc(), host.getArguments().take_front(plan.symbols.size()));
   writeOffsets(b);
   memories.map(function.getArguments().take_front(plan.numInputs), inputs);
   mapStates(b, host, ValueRange(host.getArguments()).drop_back().back());

@@ -50,8 +50,11 @@ private:
     int64_t saved = 0, traffic = 0;
   };
 
-  /// `size` where every free dimension is the batch.
+  /// `size`, or the greatest result of `sizes`, where every free dimension is the batch.
   int64_t evaluate(AffineExpr size) const;
+  int64_t evaluate(AffineMap sizes) const {
+    return *llvm::max_element(llvm::map_to_vector(sizes.getResults(), [&](AffineExpr size) { return evaluate(size); }));
+  }
   int64_t bytesOf(Value value) const {
     auto [constant, free] = plan->sizeOf(value);
     return constant * evaluate(free);

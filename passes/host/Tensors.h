@@ -1,6 +1,6 @@
 //===- Tensors.h - tensors of a host function -------------------*- C++ -*-===//
 //
-// What the passes over host functions, whose ops are halide.call, nn.reshape, nn.concat, nn.if and nn.scan, ask of a tensor.
+// What the passes over host functions, whose ops are halide.call, nn.reshape, nn.concat, nn.if, nn.microbatch and nn.scan, ask of a tensor.
 //
 //===----------------------------------------------------------------------===//
 #ifndef SYLVITE_PASSES_HOST_TENSORS_H
@@ -25,6 +25,15 @@ inline llvm::SmallVector<mlir::AffineExpr> freeDims(halide::CallOp call,
       if (mlir::ShapedType::isDynamic(dim))
         free.push_back(shapes.lookup(input)[i]);
   return free;
+}
+
+/// The kernel that a call runs and, where it has one, that for few rows.
+inline llvm::SmallVector<halide::PipelineOp, 2> pipelinesOf(halide::CallOp call) {
+  llvm::SmallVector<halide::PipelineOp, 2> pipelines;
+  for (mlir::FlatSymbolRefAttr name : {call.getPipelineAttr(), call.getFewAttr()})
+    if (auto pipeline = name ? mlir::SymbolTable::lookupNearestSymbolFrom<halide::PipelineOp>(call, name) : nullptr)
+      pipelines.push_back(pipeline);
+  return pipelines;
 }
 
 } // namespace sylvite

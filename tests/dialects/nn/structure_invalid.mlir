@@ -45,3 +45,59 @@ func.func @f(%x: tensor<2xf32>) {
   }
   return
 }
+
+// -----
+
+// microbatch_c1
+func.func @f(%x: tensor<2xf32>) {
+  // expected-error @+1 {{microbatch_c1: the leading dimension is not free: 'tensor<2xf32>'}}
+  %0 = nn.microbatch (%a = %x) attributes {most = 1 : i64} : (tensor<2xf32>) -> tensor<2xf32> {
+    nn.yield %a : tensor<2xf32>
+  }
+  return
+}
+
+// -----
+
+// microbatch_c1
+func.func @f(%x: tensor<?xf32>) {
+  // expected-error @+1 {{microbatch_c1: expected at least one input}}
+  %0 = nn.microbatch () attributes {most = 1 : i64} : () -> tensor<?xf32> {
+    nn.yield %x : tensor<?xf32>
+  }
+  return
+}
+
+// -----
+
+// microbatch_c2
+func.func @f(%x: tensor<?x2xf32>) {
+  // expected-error @+1 {{microbatch_c2: the block arguments do not have the inputs' types}}
+  %0 = "nn.microbatch"(%x) <{most = 1 : i64}> ({
+  ^bb0(%a: tensor<?x3xf32>):
+    nn.yield %a : tensor<?x3xf32>
+  }) : (tensor<?x2xf32>) -> tensor<?x3xf32>
+  return
+}
+
+// -----
+
+// microbatch_c3
+func.func @f(%x: tensor<?x2xf32>) {
+  // expected-error @+1 {{microbatch_c3: the body does not yield the results' types}}
+  %0 = nn.microbatch (%a = %x) attributes {most = 1 : i64} : (tensor<?x2xf32>) -> tensor<?x3xf32> {
+    nn.yield %a : tensor<?x2xf32>
+  }
+  return
+}
+
+// -----
+
+// microbatch_c4
+func.func @f(%x: tensor<?x2xf32>) {
+  // expected-error @+1 {{microbatch_c4: `most` is 0, less than one}}
+  %0 = nn.microbatch (%a = %x) attributes {most = 0 : i64} : (tensor<?x2xf32>) -> tensor<?x2xf32> {
+    nn.yield %a : tensor<?x2xf32>
+  }
+  return
+}

@@ -1,0 +1,174 @@
+// RUN: sylvite-opt %s -host-microbatch=l2-bytes=524288 -split-input-file | FileCheck %s
+// RUN: sylvite-opt %s -host-microbatch=l2-bytes=1073741824 -split-input-file | FileCheck %s --check-prefix=FITS
+
+// FITS-NOT: nn.microbatch
+
+// What a kernel reads and writes of one item, 512 KB, fills the cache: the first kernels compute one at a time, and what they make is seen where it is read,
+// inside and behind it. The last one adds up items: the whole batch is there for it.
+// CHECK-LABEL: func.func @forward(
+// CHECK-SAME: %[[X:.*]]: tensor<?x256x256xf32>
+// CHECK: %[[Y:.*]]:2 = nn.microbatch (%[[A:.*]] = %[[X]]) attributes {most = 1 : i64} : (tensor<?x256x256xf32>) -> (tensor<?x256x256xf32>, tensor<?x65536xf32>) {
+// CHECK-NEXT: %[[B0:.*]] = halide.call @relu(%[[A]])
+// CHECK-NEXT: %[[B1:.*]] = halide.call @relu(%[[B0]])
+// CHECK-NEXT: %[[B:.*]] = halide.call @relu(%[[B1]])
+// CHECK-NEXT: %[[FLAT:.*]] = nn.reshape %[[B]]
+// CHECK-NEXT: %[[C:.*]] = halide.call @scale(%[[FLAT]], %{{.*}})
+// CHECK-NEXT: nn.yield %[[B]], %[[C]]
+// CHECK: %[[VIEW:.*]] = nn.reshape %[[Y]]#0
+// CHECK: %[[S:.*]] = halide.call @sum(%[[VIEW]])
+// CHECK: return %[[Y]]#1, %[[S]]
+nn.parameter @w : tensor<65536xf32>
+halide.pipeline @relu {
+  halide.input @x : tensor<?x256x256xf32>
+  halide.func @y(%n, %i, %j) -> f32 {
+    %zero = arith.constant 0.0 : f32
+    %0 = halide.at @x[%n, %i, %j] : f32
+    %1 = arith.maximumf %0, %zero : f32
+    halide.yield %1 : f32
+  }
+  halide.output @y : tensor<?x256x256xf32>
+}
+halide.pipeline @scale {
+  halide.input @x : tensor<?x65536xf32>
+  halide.input @w : tensor<65536xf32>
+  halide.func @y(%n, %i) -> f32 {
+    %0 = halide.at @x[%n, %i] : f32
+    %1 = halide.at @w[%i] : f32
+    %2 = arith.mulf %0, %1 : f32
+    halide.yield %2 : f32
+  }
+  halide.output @y : tensor<?x65536xf32>
+}
+halide.pipeline @sum {
+  halide.input @x : tensor<?x65536xf32>
+  halide.func @y(%i) -> f32 {
+    %zero = arith.constant 0.0 : f32
+    halide.yield %zero : f32
+  }
+  halide.update @y(%i) over (%n in 0 to extent(@x, 0)) {
+    %0 = halide.at @y[%i] : f32
+    %1 = halide.at @x[%n, %i] : f32
+    %2 = arith.addf %0, %1 : f32
+    halide.yield %2 : f32
+  }
+  halide.output @y : tensor<65536xf32>
+}
+func.func @forward(%x: tensor<?x256x256xf32> {nn.name = "x", nn.dims = ["batch", "", ""]}) -> (tensor<?x65536xf32> {nn.name = "y"}, tensor<65536xf32> {nn.name = "s"}) {
+  %a = halide.call @relu(%x) {layers = ["a"], flops_per_element = 1, shape = affine_map<()[n] -> (n, 256, 256)>} : (tensor<?x256x256xf32>) -> tensor<?x256x256xf32>
+  %b = halide.call @relu(%a) {layers = ["a"], flops_per_element = 1, shape = affine_map<()[n] -> (n, 256, 256)>} : (tensor<?x256x256xf32>) -> tensor<?x256x256xf32>
+  %0 = halide.call @relu(%b) {layers = ["a"], flops_per_element = 1, shape = affine_map<()[n] -> (n, 256, 256)>} : (tensor<?x256x256xf32>) -> tensor<?x256x256xf32>
+  %1 = nn.reshape %0 from [0, -1] : tensor<?x256x256xf32> to tensor<?x65536xf32>
+  %w = nn.get @w : tensor<65536xf32>
+  %2 = halide.call @scale(%1, %w) {layers = ["b"], flops_per_element = 1, shape = affine_map<()[n] -> (n, 65536)>} : (tensor<?x65536xf32>, tensor<65536xf32>) -> tensor<?x65536xf32>
+  %3 = halide.call @sum(%1) {layers = ["c"], flops_per_element = 1, shape = affine_map<()[n] -> (65536)>} : (tensor<?x65536xf32>) -> tensor<65536xf32>
+  return %2, %3 : tensor<?x65536xf32>, tensor<65536xf32>
+}
+
+// -----
+
+// Items that a kernel tells apart, or compares, are not computed apart: one is reversed, one counts them, one reads the next one,
+// one multiplies by its number, one reads the first alone, one adds up over them. What is clamped to the last item is its own.
+// CHECK-LABEL: func.func @forward(
+// CHECK: halide.call @reverse
+// CHECK: halide.call @mean
+// CHECK: halide.call @next
+// CHECK: halide.call @number
+// CHECK: halide.call @first
+// CHECK: halide.call @least
+// CHECK: nn.microbatch
+// CHECK-NEXT: halide.call @clamp
+// CHECK-NEXT: halide.call @clamp
+// CHECK-NEXT: halide.call @clamp
+// CHECK-NEXT: nn.yield
+halide.pipeline @reverse {
+  halide.input @x : tensor<?x65536xf32>
+  halide.func @y(%n, %i) -> f32 {
+    %count = halide.extent @x, 0 : index
+    %one = arith.constant 1 : index
+    %last = arith.subi %count, %one : index
+    %m = arith.subi %last, %n : index
+    %0 = halide.at @x[%m, %i] : f32
+    halide.yield %0 : f32
+  }
+  halide.output @y : tensor<?x65536xf32>
+}
+halide.pipeline @mean {
+  halide.input @x : tensor<?x65536xf32>
+  halide.func @y(%n, %i) -> f32 {
+    %count = halide.extent @x, 0 : index
+    %c = arith.index_cast %count : index to i32
+    %f = arith.sitofp %c : i32 to f32
+    %0 = halide.at @x[%n, %i] : f32
+    %1 = arith.divf %0, %f : f32
+    halide.yield %1 : f32
+  }
+  halide.output @y : tensor<?x65536xf32>
+}
+halide.pipeline @next {
+  halide.input @x : tensor<?x65536xf32>
+  halide.func @y(%n, %i) -> f32 {
+    %count = halide.extent @x, 0 : index
+    %minus = arith.constant -1 : index
+    %one = arith.constant 1 : index
+    %last = arith.addi %count, %minus : index
+    %m = arith.addi %n, %one : index
+    %c = arith.minsi %m, %last : index
+    %0 = halide.at @x[%c, %i] : f32
+    halide.yield %0 : f32
+  }
+  halide.output @y : tensor<?x65536xf32>
+}
+halide.pipeline @number {
+  halide.input @x : tensor<?x65536xf32>
+  halide.func @y(%n, %i) -> f32 {
+    %c = arith.index_cast %n : index to i32
+    %f = arith.sitofp %c : i32 to f32
+    %0 = halide.at @x[%n, %i] : f32
+    %1 = arith.mulf %0, %f : f32
+    halide.yield %1 : f32
+  }
+  halide.output @y : tensor<?x65536xf32>
+}
+halide.pipeline @first {
+  halide.input @x : tensor<?x65536xf32>
+  halide.func @y(%n, %i) -> f32 {
+    %zero = arith.constant 0 : index
+    %0 = halide.at @x[%zero, %i] : f32
+    halide.yield %0 : f32
+  }
+  halide.output @y : tensor<?x65536xf32>
+}
+halide.pipeline @least {
+  halide.input @x : tensor<?x65536xf32>
+  halide.func @y(%n, %i) -> f32 {
+    %three = arith.constant 3 : index
+    %m = arith.minsi %n, %three : index
+    %0 = halide.at @x[%m, %i] : f32
+    halide.yield %0 : f32
+  }
+  halide.output @y : tensor<?x65536xf32>
+}
+halide.pipeline @clamp {
+  halide.input @x : tensor<?x65536xf32>
+  halide.func @y(%n, %i) -> f32 {
+    %count = halide.extent @x, 0 : index
+    %minus = arith.constant -1 : index
+    %last = arith.addi %count, %minus : index
+    %m = arith.minsi %n, %last : index
+    %0 = halide.at @x[%m, %i] : f32
+    halide.yield %0 : f32
+  }
+  halide.output @y : tensor<?x65536xf32>
+}
+func.func @forward(%x: tensor<?x65536xf32> {nn.name = "x", nn.dims = ["batch", ""]}) -> (tensor<?x65536xf32> {nn.name = "y"}) {
+  %0 = halide.call @reverse(%x) {layers = ["a"], flops_per_element = 1, shape = affine_map<()[n] -> (n, 65536)>} : (tensor<?x65536xf32>) -> tensor<?x65536xf32>
+  %1 = halide.call @mean(%0) {layers = ["a"], flops_per_element = 1, shape = affine_map<()[n] -> (n, 65536)>} : (tensor<?x65536xf32>) -> tensor<?x65536xf32>
+  %2 = halide.call @next(%1) {layers = ["a"], flops_per_element = 1, shape = affine_map<()[n] -> (n, 65536)>} : (tensor<?x65536xf32>) -> tensor<?x65536xf32>
+  %3 = halide.call @number(%2) {layers = ["a"], flops_per_element = 1, shape = affine_map<()[n] -> (n, 65536)>} : (tensor<?x65536xf32>) -> tensor<?x65536xf32>
+  %4 = halide.call @first(%3) {layers = ["a"], flops_per_element = 1, shape = affine_map<()[n] -> (n, 65536)>} : (tensor<?x65536xf32>) -> tensor<?x65536xf32>
+  %5 = halide.call @least(%4) {layers = ["a"], flops_per_element = 1, shape = affine_map<()[n] -> (n, 65536)>} : (tensor<?x65536xf32>) -> tensor<?x65536xf32>
+  %6 = halide.call @clamp(%5) {layers = ["a"], flops_per_element = 1, shape = affine_map<()[n] -> (n, 65536)>} : (tensor<?x65536xf32>) -> tensor<?x65536xf32>
+  %7 = halide.call @clamp(%6) {layers = ["a"], flops_per_element = 1, shape = affine_map<()[n] -> (n, 65536)>} : (tensor<?x65536xf32>) -> tensor<?x65536xf32>
+  %8 = halide.call @clamp(%7) {layers = ["a"], flops_per_element = 1, shape = affine_map<()[n] -> (n, 65536)>} : (tensor<?x65536xf32>) -> tensor<?x65536xf32>
+  return %8 : tensor<?x65536xf32>
+}
