@@ -35,6 +35,9 @@ namespace {
 constexpr int64_t kBatch = 256, kFreeSize = 64;
 /// What calling a kernel costs: the time of so many bytes that come from twice the second cache.
 constexpr double kBytesOfCall = 64 << 10;
+/// How many times what it shares with others a segment that computes the batch in parts must read and write: steps of training,
+/// whose values are kept for the backward pass, were not faster so.
+constexpr double kInside = 5;
 
 /// One function.
 class Divider {
@@ -64,6 +67,9 @@ private:
     auto shape = plan.shapes.find(value);
     return shape != plan.shapes.end() && !shape->second.empty() && shape->second.front() == batch &&
            llvm::none_of(llvm::drop_begin(shape->second), [&](AffineExpr dim) { return dim.isFunctionOfSymbol(batchSymbol); });
+  }
+  bool mayHaveItems(Value value) const {
+    return llvm::any_of(plan.shapes.lookup(value), [&](AffineExpr dim) { return dim.isFunctionOfSymbol(batchSymbol); });
   }
   bool isItemwise(Operation &op) const;
   /// Bytes of `value`, of one item where it has items.
@@ -96,10 +102,7 @@ bool Divider::isItemwise(Operation &op) const {
   if (!call)
     return false;
   // What has items in another way, as in rows of all of them.
-  if (llvm::any_of(call.getInputs(), [&](Value input) {
-        return !hasItems(input) &&
-               llvm::any_of(plan.shapes.lookup(input), [&](AffineExpr dim) { return dim.isFunctionOfSymbol(batchSymbol); });
-      }))
+  if (llvm::any_of(call.getInputs(), [&](Value input) { return !hasItems(input) && mayHaveItems(input); }))
     return false;
   auto inputs = llvm::map_to_vector(call.getInputs(), [&](Value input) { return hasItems(input); });
   return llvm::all_of(pipelinesOf(call), [&](halide::PipelineOp pipeline) { return computesItemByItem(pipeline, inputs); });
@@ -127,7 +130,8 @@ void Divider::addStep(Run &run, Operation &op) {
   run.push_back(step);
 }
 
-/// Finds the runs of ops whose items are independent. Views stand outside; what else there is ends a run.
+/// Finds the runs of ops whose items are independent. Views, and what is computed from no items, stand between them; what else there
+/// is ends a run.
 void Divider::findRuns() {
   Run run;
   auto endRun = [&] {
@@ -137,7 +141,8 @@ void Divider::findRuns() {
   for (Operation &op : block.without_terminator()) {
     if (isItemwise(op))
       addStep(run, op);
-    else if (!isa<nn::GetOp, nn::ReshapeOp>(op))
+    else if (!isa<nn::ReshapeOp>(op) && (!isa<nn::GetOp, halide::CallOp>(op) ||
+                                         llvm::any_of(op.getOperands(), [&](Value operand) { return mayHaveItems(operand); })))
       endRun();
   }
   endRun();
@@ -196,13 +201,14 @@ void Divider::divide(Run &run) {
     if (best[begin].cost == infinity)
       continue;
     for (int64_t items = 1; items <= kBatch; items *= 2) {
-      double moved = 0, entering = 0, leaving = 0, shared = 0, calls = 0, largest = 0;
+      double moved = 0, total = 0, entering = 0, leaving = 0, shared = 0, calls = 0, largest = 0;
       auto costOutside = [&](const Step::Item &item) { return item.bytes * costOfByte(kBatch * item.bytes); };
       for (unsigned end = begin; end < run.size(); ++end) {
         const Step &step = run[end];
         if (step.stays && items < kBatch)
           break;
         moved += step.itemBytes * costOfByte(items * step.itemBytes);
+        total += step.itemBytes * costOfByte(kBatch * step.itemBytes);
         for (const Step::Item &item : step.read)
           if (item.from < int64_t(begin))
             entering += costOutside(item);
@@ -216,7 +222,7 @@ void Divider::divide(Run &run) {
         // A batch that is not divided reads and writes what it shares with others where it does all else.
         double cost = best[begin].cost + moved + (items < kBatch ? entering + 2 * leaving : 0) +
                       (shared * costOfByte(2 * (shared + largest)) + calls * kBytesOfCall) / items;
-        if (step.mayEnd && cost < best[end + 1].cost)
+        if (step.mayEnd && (items == kBatch || total >= kInside * (entering + leaving)) && cost < best[end + 1].cost)
           best[end + 1] = {cost, begin, items};
       }
     }

@@ -647,6 +647,32 @@ for name, sizes, channels, filters, pads, shapes in (
               pads=pads),
          *({"x": normal(items, channels, *shape)} for shape in shapes for items in (1, 2)))
 
+# Batches whose images leave the cache: computed one at a time, or a few, with what is joined, added and multiplied in between.
+IMAGES = """net (float[N,3,96,96] x, float[32,3,3,3] w0, float[32,32,3,3] w1, float[32,32,3,3] w2, float[32,32,1,1] w3,
+                  float[8,96,1,1] s0, float[96,8,1,1] s1, float[64,96,3,3] w4, float[64,10] w5)
+  => (float[N,10] y, float[N,96,48,48] joined) {
+     a = Conv <pads = [1, 1, 1, 1], strides = [2, 2]> (x, w0)  b = Relu (a)
+     c = Conv <pads = [1, 1, 1, 1]> (b, w1)  d = Add (c, b)  e = Relu (d)
+     f = Conv <pads = [1, 1, 1, 1], group = 1> (e, w2)  g = Conv (e, w3)
+     joined = Concat <axis = 1> (e, f, g)
+     m = GlobalAveragePool (joined)  m0 = Conv (m, s0)  m1 = Relu (m0)  m2 = Conv (m1, s1)  m3 = Sigmoid (m2)
+     h = Mul (joined, m3)  i = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> (h)
+     j = Conv <pads = [1, 1, 1, 1]> (i, w4)  k = Relu (j)
+     l = ReduceMean <axes = [2, 3], keepdims = 0> (k)  y = MatMul (l, w5)
+}"""
+
+
+def images():
+    graph = (model := parse(IMAGES)).graph
+    for weight in list(graph.input)[1:]:
+        dims = [dim.dim_value for dim in weight.type.tensor_type.shape.dim]
+        graph.initializer.append(numpy_helper.from_array(normal(*dims) * np.float32((np.prod(dims) / dims[0]) ** -0.5), weight.name))
+        graph.input.remove(weight)
+    return model
+
+
+case("microbatch", "images", images(), *({"x": normal(items, 3, 96, 96)} for items in (1, 2, 5, 33, 70)))
+
 
 def main(group, directory):
     failures = []
