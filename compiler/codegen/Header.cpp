@@ -291,8 +291,8 @@ const sylvite_info *{0}_info(void);
  * this thread's last failure that had no handle. Valid until the next call of the same kind. */
 const char *{0}_last_error(const {0}_model *model);
 
-/* Bytes of workspace that a call with these sizes needs, linear in the batch; for sylvite_options.workspace.
- * 0 for sizes that are not valid. */
+/* Bytes of workspace that a call with these sizes needs, for sylvite_options.workspace: no more for a smaller batch. 0 for sizes that
+ * are not valid. */
 size_t {0}_workspace_size({1});
 size_t {0}_run_workspace_size(const int64_t *dims); /* the same, sizes as for {0}_run */
 

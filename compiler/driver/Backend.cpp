@@ -182,21 +182,30 @@ static FailureOr<LibraryDescription> describe(ModuleOp module, ArrayRef<LLVM::LL
   return description;
 }
 
-/// The arena of a function for one item, its growth, and what lives at once.
+/// The arena of a function for one item and for many, and what lives at once.
 static WorkspaceSize workspaceOf(LLVM::LLVMFuncOp function) {
   auto at = [&](StringRef attribute, int64_t batch) -> int64_t {
     AffineMap size = function->getAttrOfType<AffineMapAttr>(attribute).getValue();
-    SmallVector<AffineExpr> symbols(size.getNumSymbols(), getAffineConstantExpr(1, function.getContext()));
+    auto parts = function->getAttrOfType<ArrayAttr>("host.microbatches");
+    SmallVector<AffineExpr> symbols(size.getNumSymbols() - (parts ? parts.size() : 0),
+                                    getAffineConstantExpr(1, function.getContext()));
     if (!symbols.empty())
       symbols[0] = getAffineConstantExpr(batch, function.getContext());
-    int64_t greatest = 0;
-    for (AffineExpr result : size.getResults())
-      if (auto bytes = dyn_cast<AffineConstantExpr>(simplifyAffineExpr(result.replaceSymbols(symbols), 0, 0)))
-        greatest = std::max(greatest, bytes.getValue());
-    return greatest;
+    auto valuesOf = [&](AffineMap map) {
+      return llvm::map_to_vector(map.getResults(), [&](AffineExpr result) {
+        auto value = dyn_cast<AffineConstantExpr>(simplifyAffineExpr(result.replaceSymbols(symbols), 0, 0));
+        return value ? value.getValue() : 0;
+      });
+    };
+    // What a part of a batch has is the least of a map's results.
+    SmallVector<AffineExpr> items;
+    if (parts)
+      for (AffineMap part : parts.getAsValueRange<AffineMapAttr>())
+        items.push_back(getAffineConstantExpr(*llvm::min_element(valuesOf(part)), function.getContext()));
+    symbols.append(items);
+    return *llvm::max_element(valuesOf(size));
   };
-  int64_t one = at("host.arena", 1);
-  return {one, at("host.arena", 2) - one, at("host.live", 1)};
+  return {at("host.arena", 1), at("host.arena", WorkspaceSize::kMany), at("host.live", 1)};
 }
 
 FailureOr<LibraryDescription>

@@ -61,10 +61,10 @@ std::optional<CompileOptions::MemoryBudget> parseMemoryBudget(llvm::StringRef te
 /// Compiles. On failure one diagnostic has gone to standard error and no output file exists.
 llvm::LogicalResult compileModel(const CompileOptions &options);
 
-/// Bytes of a call's arena for one item and for each further one; and what lives at once for one item, below
-/// which no plan gets, if that is known.
+/// Bytes of a call's arena for one item and for many; and what lives at once for one item, below which no plan gets, if that is known.
 struct WorkspaceSize {
-  int64_t bytes = 0, bytesPerItem = 0, liveBytes = 0;
+  static constexpr int64_t kMany = 32;
+  int64_t bytes = 0, bytesOfMany = 0, liveBytes = 0;
 };
 
 /// What `sylvite inspect MODEL` shows: the description that a library would have, and its memory.

@@ -17,17 +17,17 @@ namespace sylvite {
 // Libraries
 //===----------------------------------------------------------------------===//
 
-/// Bytes of workspace for one item, and what another item adds. Free dimensions other than the batch are taken
-/// as small as the model allows, up to a power of two.
+/// Bytes of workspace for one item, and for many. Free dimensions other than the batch are taken as small as the model allows, up to
+/// a power of two.
 static WorkspaceSize workspace(const LoadedLibrary &library, int32_t entry) {
   for (int64_t length = 1; length <= 4096; length *= 2) {
     std::vector<int64_t> dims(library.entry(entry).dim_count + 1, length);
-    dims[0] = 2;
-    int64_t two = library.workspaceSize(entry, dims);
+    dims[0] = WorkspaceSize::kMany;
+    int64_t many = library.workspaceSize(entry, dims);
     dims[0] = 1;
     int64_t one = library.workspaceSize(entry, dims);
     if (one > 0)
-      return {one, two - one, 0};
+      return {one, many, 0};
   }
   return {};
 }
@@ -139,7 +139,7 @@ static void writeLoops(json::OStream &json, const LibraryDescription &descriptio
 
 static void writeWorkspace(json::OStream &json, const WorkspaceSize &workspace) {
   json.attribute("workspace", workspace.bytes);
-  json.attribute("workspace_per_item", workspace.bytesPerItem);
+  json.attribute(formatv("workspace_of_{0}", WorkspaceSize::kMany).str(), workspace.bytesOfMany);
   if (workspace.liveBytes)
     json.attribute("workspace_live", workspace.liveBytes);
 }
@@ -205,8 +205,8 @@ static void printTensors(StringRef role, const EntryInfo &entry, ArrayRef<Tensor
 
 static void printWorkspace(const WorkspaceSize &workspace) {
   label("workspace") << workspace.bytes << " bytes for one item";
-  if (workspace.bytesPerItem)
-    outs() << ", " << workspace.bytesPerItem << " for each further one";
+  if (workspace.bytesOfMany != workspace.bytes)
+    outs() << ", " << workspace.bytesOfMany << " for " << WorkspaceSize::kMany;
   if (workspace.liveBytes)
     outs() << "; " << workspace.liveBytes << " live at once";
   outs() << "\n";

@@ -47,8 +47,8 @@ LogicalResult MemoryPlan::computeShapes(nn::MicrobatchOp op) {
   int64_t most = op.getMost();
   auto *found = llvm::find_if(microbatches, [&](const Microbatch &other) { return other.batch == batch && other.most == most; });
   unsigned index = found - microbatches.begin();
-  if (found == microbatches.end()) // as many at each time as the number of times allows
-    microbatches.push_back({batch, most, batch.ceilDiv(batch.ceilDiv(most))});
+  if (found == microbatches.end())
+    microbatches.push_back({batch, most});
   AffineExpr items = getAffineSymbolExpr(symbols.size() + index, context);
   for (auto [input, argument] : llvm::zip_equal(op.getInputs(), op.getBody().getArguments())) {
     nn::ShapeExpr shape = shapes.lookup(input);
@@ -440,21 +440,17 @@ void MemoryPlan::planArena() {
 
 AffineMap MemoryPlan::sumOfClasses(function_ref<int64_t(const SizeClass &)> sizeOf) const {
   AffineExpr always = getAffineConstantExpr(0, context);
-  SmallVector<AffineExpr> replacements, sums(microbatches.size(), always);
-  for (unsigned i = 0; i < symbols.size(); ++i)
-    replacements.push_back(getAffineSymbolExpr(i, context));
-  for (const Microbatch &microbatch : microbatches)
-    replacements.push_back(microbatch.items);
+  SmallVector<AffineExpr> sums(microbatches.size(), always);
   for (auto &[free, sizeClass] : classes) {
     std::optional<unsigned> microbatch = microbatchOf(free);
     AffineExpr &sum = microbatch ? sums[*microbatch] : always;
-    sum = sum + free.replaceSymbols(replacements) * sizeOf(sizeClass);
+    sum = sum + free * sizeOf(sizeClass);
   }
   if (sums.empty())
     sums.push_back(getAffineConstantExpr(0, context));
   for (AffineExpr &sum : sums)
     sum = always + sum;
-  return AffineMap::get(0, symbols.size(), sums, context);
+  return AffineMap::get(0, symbols.size() + microbatches.size(), sums, context);
 }
 
 LogicalResult MemoryPlan::make() {

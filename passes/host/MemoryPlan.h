@@ -53,7 +53,8 @@ public:
 
   /// Constant part and product of free dimensions of the size of `value` in bytes.
   std::pair<int64_t, mlir::AffineExpr> sizeOf(mlir::Value value) const;
-  /// Bytes of the arena, when it is laid out, and the largest sum of what lives in it at once: the greatest result of a map.
+  /// Bytes of the arena, when it is laid out, and the largest sum of what lives in it at once: the greatest result of a map, whose
+  /// symbols are those of shapes.
   mlir::AffineMap arenaSize() const {
     return sumOfClasses([](const SizeClass &sizeClass) { return sizeClass.size; });
   }
@@ -76,12 +77,11 @@ public:
   unsigned numInputs = 0, numOutputs = 0;
   llvm::SmallVector<Update> updates; ///< by the results after the outputs, in order
   llvm::SmallVector<llvm::StringRef> symbols;
-  /// What an nn.microbatch computes at once, `items`, a number that the size of the `batch` gives. In shapes inside of it, and
-  /// only there, symbol `symbols.size() + i` is how many those of microbatches[i] are.
+  /// An nn.microbatch that computes at most so many items of a batch at once. In shapes inside of it, and only there, symbol
+  /// `symbols.size() + i` is how many those of microbatches[i] are: in a call, at most the lesser of both.
   struct Microbatch {
     mlir::AffineExpr batch;
     int64_t most;
-    mlir::AffineExpr items;
   };
   llvm::SmallVector<Microbatch> microbatches;
   /// Which of them a size or a class is inside of, if any. No two of them live at once: their classes overlap in the arena.

@@ -118,7 +118,8 @@ Value HostWriter::materialize(OpBuilder &b, Location loc, AffineExpr expr, Value
 SmallVector<Value> HostWriter::symbolsFrom(OpBuilder &b, Location loc, ValueRange sizes) {
   SmallVector<Value> symbols(sizes);
   for (const MemoryPlan::Microbatch &microbatch : plan.microbatches)
-    symbols.push_back(materialize(b, loc, microbatch.items, sizes));
+    symbols.push_back(arith::MinSIOp::create(b, loc, materialize(b, loc, microbatch.batch, sizes),
+                                             arith::ConstantIndexOp::create(b, loc, microbatch.most)));
   return symbols;
 }
 
@@ -432,8 +433,8 @@ void HostWriter::writeMicrobatch(OpBuilder &b, nn::MicrobatchOp op) {
   for (Value result : op.getResults())
     placeResult(b, loc, result);
   unsigned index = *plan.microbatchOf(plan.shapes.lookup(op.getBody().getArgument(0))[0]);
-  Value &items = symbolValues[plan.symbols.size() + index], most = items;
-  Value zero = arith::ConstantIndexOp::create(b, loc, 0);
+  Value &items = symbolValues[plan.symbols.size() + index], atMost = items;
+  Value zero = arith::ConstantIndexOp::create(b, loc, 0), most = arith::ConstantIndexOp::create(b, loc, op.getMost());
   Value batch = materialize(b, loc, plan.microbatches[index].batch, symbolValues);
   auto body = [&](OpBuilder &b, Location loc, Value first, ValueRange) {
     items = arith::MinSIOp::create(b, loc, most, arith::SubIOp::create(b, loc, batch, first));
@@ -447,7 +448,7 @@ void HostWriter::writeMicrobatch(OpBuilder &b, nn::MicrobatchOp op) {
     scf::YieldOp::create(b, loc);
   };
   auto loop = scf::ForOp::create(b, loc, zero, batch, most, ValueRange(), body);
-  items = most;
+  items = atMost;
   loop->setAttr("steps", b.getI64IntegerAttr(op.getMost()));
   loop->setAttr("direction", b.getStringAttr("microbatch"));
 }
@@ -525,6 +526,10 @@ func::FuncOp HostWriter::createHost(OpBuilder &b) {
   };
   host->setAttr("host.arena", AffineMapAttr::get(plan.arenaSize()));
   host->setAttr("host.live", AffineMapAttr::get(plan.liveSize()));
+  if (!plan.microbatches.empty())
+    host->setAttr("host.microbatches", b.getAffineMapArrayAttr(llvm::map_to_vector(plan.microbatches, [&](auto microbatch) {
+                    return AffineMap::get(0, numSymbols, {microbatch.batch, b.getAffineConstantExpr(microbatch.most)}, b.getContext());
+                  })));
   host->setAttr("host.symbols", names(plan.symbols));
   if (Attribute least = function->getAttr("nn.least_sizes"))
     host->setAttr("host.least_sizes", least);
@@ -612,8 +617,9 @@ void HostWriter::writeSizes(OpBuilder &b, func::FuncOp host) {
   arenaBytes->setAttr("host.arena_of", reference);
   b.setInsertionPointToStart(&arenaBytes.getBody().front());
   Value bytes;
+  SmallVector<Value> symbols = symbolsFrom(b, loc, arenaBytes.getArguments());
   for (AffineExpr size : plan.arenaSize().getResults()) {
-    Value sum = materialize(b, loc, size, arenaBytes.getArguments());
+    Value sum = materialize(b, loc, size, symbols);
     bytes = bytes ? arith::MaxSIOp::create(b, loc, bytes, sum) : sum;
   }
   func::ReturnOp::create(b, loc, bytes);

@@ -45,7 +45,7 @@ tensor = {"dtype": "float32", "shape": [None, None]}
 expected = {"name": "toy", "inputs": [{"name": "x", **tensor}, {"name": "x:0", **tensor}],
             "outputs": [{"name": "total", "dtype": "float32", "shape": [None]}, {"name": "steps", **tensor}],
             "parameters": 7, "states": [], "kernels": 2, "loops": [],
-            "memory": {"weights": 67, "workspace": 4, "workspace_per_item": 4}}
+            "memory": {"weights": 67, "workspace": 4, "workspace_of_32": 128}}
 if info != expected or list(info) != list(expected):
     failures.append(f"inspect --json: {info}")
 for length in (1, 3):  # operations are known where no dimension but the batch is free

@@ -1,15 +1,18 @@
 // RUN: sylvite-opt %s -plan-memory | FileCheck %s
 // RUN: sylvite-opt %s -plan-memory -emit-host | FileCheck %s --check-prefix=HOST
 
-// 3 items at once, or what makes parts as even: 4 are 2 and 2. What is computed in between has the memory of these, 64 bytes an
+// 3 items at once, or as many as there are. What is computed in between has the memory of these, 64 bytes an
 // item; what is read and written outside stays there, also where it is joined. The second loop's memory is that of the first one.
-// CHECK: #[[ARENA:.*]] = affine_map<()[s0] -> (s0 * 128 + (s0 ceildiv (s0 ceildiv 3)) * 64, s0 * 128 + (s0 ceildiv (s0 ceildiv 2)) * 64)>
+// CHECK: #[[ARENA:.*]] = affine_map<()[s0, s1, s2] -> (s0 * 128 + s1 * 64, s0 * 128 + s2 * 64)>
+// CHECK: #[[FIRST:.*]] = affine_map<()[s0] -> (s0, 3)>
+// CHECK: #[[SECOND:.*]] = affine_map<()[s0] -> (s0, 2)>
 // CHECK-LABEL: func.func @forward(%arg0: index, %arg1: memref<?x16xf32>, %arg2: memref<?x16xf32>, %arg3: memref<?xi8>)
 // CHECK-SAME: host.arena = #[[ARENA]]
-// CHECK: %[[TIMES:.*]] = arith.ceildivsi %arg0, %c3
-// CHECK: %[[MOST:.*]] = arith.ceildivsi %arg0, %[[TIMES]]
+// CHECK-SAME: host.microbatches = [#[[FIRST]], #[[SECOND]]]
+// CHECK: %[[ITEMS:.*]] = arith.minsi %arg0, %c3
+// CHECK: arith.muli %{{.*}}, %[[ITEMS]]
 // CHECK: %[[Y:.*]] = memref.view %arg3[%{{.*}}][%arg0] : memref<?xi8> to memref<?x32xf32>
-// CHECK: scf.for %[[I:.*]] = %c0{{.*}} to %arg0 step %[[MOST]] {
+// CHECK: scf.for %[[I:.*]] = %c0{{.*}} to %arg0 step %[[MOST:.*]] {
 // CHECK: %[[LEFT:.*]] = arith.subi %arg0, %[[I]]
 // CHECK: %[[N:.*]] = arith.minsi %[[MOST]], %[[LEFT]]
 // CHECK: %[[X:.*]] = memref.subview %arg1[%[[I]], 0] [%[[N]], 16] [1, 1]
