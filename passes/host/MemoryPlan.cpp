@@ -453,6 +453,16 @@ AffineMap MemoryPlan::sumOfClasses(function_ref<int64_t(const SizeClass &)> size
   return AffineMap::get(0, symbols.size() + microbatches.size(), sums, context);
 }
 
+int64_t MemoryPlan::evaluate(AffineMap sizes, ArrayRef<int64_t> dims) const {
+  auto valueOf = [&](AffineExpr size, ArrayRef<AffineExpr> values) {
+    return cast<AffineConstantExpr>(simplifyAffineExpr(size.replaceSymbols(values), 0, 0)).getValue();
+  };
+  auto values = llvm::map_to_vector(dims, [&](int64_t dim) { return getAffineConstantExpr(dim, context); });
+  for (const Microbatch &microbatch : microbatches)
+    values.push_back(getAffineConstantExpr(std::min(valueOf(microbatch.batch, values), microbatch.most), context));
+  return *llvm::max_element(llvm::map_to_vector(sizes.getResults(), [&](AffineExpr size) { return valueOf(size, values); }));
+}
+
 LogicalResult MemoryPlan::make() {
   while (numInputs < function.getNumArguments() && !function.getArgAttr(numInputs, "nn.state"))
     ++numInputs;

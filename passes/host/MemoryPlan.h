@@ -61,6 +61,8 @@ public:
   mlir::AffineMap liveSize() const {
     return sumOfClasses([](const SizeClass &sizeClass) { return sizeClass.liveSize(); });
   }
+  /// The greatest of `sizes` for these free dimensions, in the order of `symbols`.
+  int64_t evaluate(mlir::AffineMap sizes, llvm::ArrayRef<int64_t> dims) const;
   /// Whether `value` is what a loop has carried to its end.
   static bool isCarried(mlir::Value value) {
     auto scan = value.getDefiningOp<nn::ScanOp>();

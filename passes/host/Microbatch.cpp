@@ -31,7 +31,7 @@ using namespace sylvite;
 
 namespace {
 
-/// What a batch is taken to have, and free dimensions beside it.
+/// How many items a large batch has, and what free dimensions are taken for beside it.
 constexpr int64_t kBatch = 256, kFreeSize = 64;
 /// What calling a kernel costs: the time of so many bytes that come from twice the second cache.
 constexpr double kBytesOfCall = 64 << 10;
@@ -316,15 +316,38 @@ LogicalResult Divider::run() {
   return success();
 }
 
+/// Bytes of the arena of a call of `function` with many items.
+static FailureOr<int64_t> arenaOf(func::FuncOp function, const ParameterTable &table) {
+  MemoryPlan plan(function, table);
+  if (failed(plan.make()))
+    return failure();
+  plan.layOut();
+  return plan.evaluate(plan.arenaSize(), SmallVector<int64_t>(plan.symbols.size(), kFreeSize));
+}
+
 namespace {
 struct Microbatch : sylvite::impl::MicrobatchBase<Microbatch> {
   using MicrobatchBase::MicrobatchBase;
   void runOnOperation() override {
     ParameterTable table(getOperation());
-    for (auto function : getOperation().getOps<func::FuncOp>())
+    for (auto function : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>()))
       if (!function.isExternal() && llvm::all_of(function.getResultTypes(), llvm::IsaPred<RankedTensorType>) &&
-          failed(Divider(function, table, l2Bytes).run()))
+          failed(divide(function, table)))
         return signalPassFailure();
+  }
+
+  /// Divides the batch of `function`, if that makes its arena smaller: where values are kept, parts of a batch need memory beside
+  /// them.
+  LogicalResult divide(func::FuncOp function, const ParameterTable &table) {
+    func::FuncOp divided = function.clone();
+    function->getBlock()->getOperations().insertAfter(function->getIterator(), divided);
+    if (failed(Divider(divided, table, l2Bytes).run()))
+      return failure();
+    auto before = arenaOf(function, table), after = arenaOf(divided, table);
+    if (failed(before) || failed(after))
+      return failure();
+    (*after < *before ? function : divided).erase();
+    return success();
   }
 };
 } // namespace

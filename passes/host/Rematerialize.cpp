@@ -50,11 +50,11 @@ private:
     int64_t saved = 0, traffic = 0;
   };
 
-  /// `size`, or the greatest result of `sizes`, where every free dimension is the batch.
-  int64_t evaluate(AffineExpr size) const;
+  /// The greatest of `sizes` where every free dimension is the batch.
   int64_t evaluate(AffineMap sizes) const {
-    return *llvm::max_element(llvm::map_to_vector(sizes.getResults(), [&](AffineExpr size) { return evaluate(size); }));
+    return plan->evaluate(sizes, SmallVector<int64_t>(plan->symbols.size(), batch));
   }
+  int64_t evaluate(AffineExpr size) const { return evaluate(AffineMap::get(0, plan->symbols.size(), size)); }
   int64_t bytesOf(Value value) const {
     auto [constant, free] = plan->sizeOf(value);
     return constant * evaluate(free);
@@ -83,11 +83,6 @@ private:
 };
 
 } // namespace
-
-int64_t Rematerializer::evaluate(AffineExpr size) const {
-  SmallVector<AffineExpr> sizes(plan->symbols.size(), getAffineConstantExpr(batch, plan->context));
-  return cast<AffineConstantExpr>(simplifyAffineExpr(size.replaceSymbols(sizes), 0, 0)).getValue();
-}
 
 void Rematerializer::findUses() {
   uses.clear();
