@@ -53,7 +53,7 @@ private:
     Operation *op = nullptr;
     double itemBytes = 0, sharedBytes = 0; ///< of one item; of what all items read
     bool mayEnd = true;                    ///< whether a segment may end behind it
-    bool stays = false;                    ///< where its result is joined to others by what is in no segment
+    bool stays = false;                    ///< where it joins, or is joined to, what is in no segment
     /// What it computes and reads: a value, which step computes it (-1: none of the run), and the last one that reads it.
     struct Item {
       double bytes;
@@ -184,6 +184,7 @@ void Divider::findCuts(Run &run) {
         step.read.push_back(item->second);
       else if (hasItems(operand))
         step.read.push_back({bytesOf(operand), -1, int64_t(i)});
+      step.stays |= isa<nn::ConcatOp>(step.op) && item == items.end();
     }
 }
 
@@ -336,7 +337,7 @@ struct Microbatch : sylvite::impl::MicrobatchBase<Microbatch> {
         return signalPassFailure();
   }
 
-  /// Divides the batch of `function`, if that makes its arena smaller: where values are kept, parts of a batch need memory beside
+  /// Divides the batch of `function`, unless that makes its arena larger: where values are kept, parts of a batch need memory beside
   /// them.
   LogicalResult divide(func::FuncOp function, const ParameterTable &table) {
     func::FuncOp divided = function.clone();
@@ -346,7 +347,7 @@ struct Microbatch : sylvite::impl::MicrobatchBase<Microbatch> {
     auto before = arenaOf(function, table), after = arenaOf(divided, table);
     if (failed(before) || failed(after))
       return failure();
-    (*after < *before ? function : divided).erase();
+    (*after <= *before ? function : divided).erase();
     return success();
   }
 };

@@ -90,9 +90,19 @@ func.func @forward(%x: tensor<?x256x256xf32> {nn.name = "x", nn.dims = ["batch",
 // CHECK: halide.call @number
 // CHECK: halide.call @first
 // CHECK: halide.call @least
+// CHECK-NOT: nn.microbatch
+// CHECK-LABEL: func.func @clamped(
 // CHECK: nn.microbatch
 // CHECK-COUNT-8: halide.call @clamp
 // CHECK-NEXT: nn.yield
+// What is joined to others is written where they are.
+// CHECK-LABEL: func.func @joined(
+// CHECK: nn.microbatch
+// CHECK-COUNT-8: halide.call @clamp
+// CHECK-NEXT: nn.yield
+// CHECK-NEXT: }
+// CHECK-NEXT: halide.call @clamp
+// CHECK-NEXT: nn.concat
 halide.pipeline @reverse {
   halide.input @x : tensor<?x65536xf32>
   halide.func @y(%n, %i) -> f32 {
@@ -182,7 +192,10 @@ func.func @forward(%x: tensor<?x65536xf32> {nn.name = "x", nn.dims = ["batch", "
   %3 = halide.call @number(%2) {layers = ["a"], flops_per_element = 1, shape = affine_map<()[n] -> (n, 65536)>} : (tensor<?x65536xf32>) -> tensor<?x65536xf32>
   %4 = halide.call @first(%3) {layers = ["a"], flops_per_element = 1, shape = affine_map<()[n] -> (n, 65536)>} : (tensor<?x65536xf32>) -> tensor<?x65536xf32>
   %5 = halide.call @least(%4) {layers = ["a"], flops_per_element = 1, shape = affine_map<()[n] -> (n, 65536)>} : (tensor<?x65536xf32>) -> tensor<?x65536xf32>
-  %6 = halide.call @clamp(%5) {layers = ["a"], flops_per_element = 1, shape = affine_map<()[n] -> (n, 65536)>} : (tensor<?x65536xf32>) -> tensor<?x65536xf32>
+  return %5 : tensor<?x65536xf32>
+}
+func.func @clamped(%x: tensor<?x65536xf32> {nn.name = "x", nn.dims = ["batch", ""]}) -> (tensor<?x65536xf32> {nn.name = "y"}) {
+  %6 = halide.call @clamp(%x) {layers = ["a"], flops_per_element = 1, shape = affine_map<()[n] -> (n, 65536)>} : (tensor<?x65536xf32>) -> tensor<?x65536xf32>
   %7 = halide.call @clamp(%6) {layers = ["a"], flops_per_element = 1, shape = affine_map<()[n] -> (n, 65536)>} : (tensor<?x65536xf32>) -> tensor<?x65536xf32>
   %8 = halide.call @clamp(%7) {layers = ["a"], flops_per_element = 1, shape = affine_map<()[n] -> (n, 65536)>} : (tensor<?x65536xf32>) -> tensor<?x65536xf32>
   %9 = halide.call @clamp(%8) {layers = ["a"], flops_per_element = 1, shape = affine_map<()[n] -> (n, 65536)>} : (tensor<?x65536xf32>) -> tensor<?x65536xf32>
@@ -191,6 +204,20 @@ func.func @forward(%x: tensor<?x65536xf32> {nn.name = "x", nn.dims = ["batch", "
   %12 = halide.call @clamp(%11) {layers = ["a"], flops_per_element = 1, shape = affine_map<()[n] -> (n, 65536)>} : (tensor<?x65536xf32>) -> tensor<?x65536xf32>
   %13 = halide.call @clamp(%12) {layers = ["a"], flops_per_element = 1, shape = affine_map<()[n] -> (n, 65536)>} : (tensor<?x65536xf32>) -> tensor<?x65536xf32>
   return %13 : tensor<?x65536xf32>
+}
+func.func @joined(%x: tensor<?x65536xf32> {nn.name = "x", nn.dims = ["batch", ""]}) -> (tensor<?x131072xf32> {nn.name = "y"}) {
+  %0 = halide.call @number(%x) {layers = ["a"], flops_per_element = 1, shape = affine_map<()[n] -> (n, 65536)>} : (tensor<?x65536xf32>) -> tensor<?x65536xf32>
+  %1 = halide.call @clamp(%x) {layers = ["a"], flops_per_element = 1, shape = affine_map<()[n] -> (n, 65536)>} : (tensor<?x65536xf32>) -> tensor<?x65536xf32>
+  %2 = halide.call @clamp(%1) {layers = ["a"], flops_per_element = 1, shape = affine_map<()[n] -> (n, 65536)>} : (tensor<?x65536xf32>) -> tensor<?x65536xf32>
+  %3 = halide.call @clamp(%2) {layers = ["a"], flops_per_element = 1, shape = affine_map<()[n] -> (n, 65536)>} : (tensor<?x65536xf32>) -> tensor<?x65536xf32>
+  %4 = halide.call @clamp(%3) {layers = ["a"], flops_per_element = 1, shape = affine_map<()[n] -> (n, 65536)>} : (tensor<?x65536xf32>) -> tensor<?x65536xf32>
+  %5 = halide.call @clamp(%4) {layers = ["a"], flops_per_element = 1, shape = affine_map<()[n] -> (n, 65536)>} : (tensor<?x65536xf32>) -> tensor<?x65536xf32>
+  %6 = halide.call @clamp(%5) {layers = ["a"], flops_per_element = 1, shape = affine_map<()[n] -> (n, 65536)>} : (tensor<?x65536xf32>) -> tensor<?x65536xf32>
+  %7 = halide.call @clamp(%6) {layers = ["a"], flops_per_element = 1, shape = affine_map<()[n] -> (n, 65536)>} : (tensor<?x65536xf32>) -> tensor<?x65536xf32>
+  %8 = halide.call @clamp(%7) {layers = ["a"], flops_per_element = 1, shape = affine_map<()[n] -> (n, 65536)>} : (tensor<?x65536xf32>) -> tensor<?x65536xf32>
+  %9 = halide.call @clamp(%8) {layers = ["a"], flops_per_element = 1, shape = affine_map<()[n] -> (n, 65536)>} : (tensor<?x65536xf32>) -> tensor<?x65536xf32>
+  %10 = nn.concat %0, %9 dim 1 : (tensor<?x65536xf32>, tensor<?x65536xf32>) -> tensor<?x131072xf32>
+  return %10 : tensor<?x131072xf32>
 }
 
 // -----
