@@ -113,6 +113,7 @@ def PlanContractions : Pass<"nn-plan-contractions", "::mlir::func::FuncOp"> {
     the blocks that the register tile streams, those of the gates of a recurrent cell together. A product whose rows leave
     the second cache is summed over parts of the contracted dimension. Maps move before the reshapes that this leaves. The
     positions of a product that only a depthwise convolution reads stay in rows, where computing it in strips of them pays.
+    Biases and activations between a convolution of few terms and a max pooling that can compute it come after that.
   }];
   let options = !listconcat(MachineOptions, [
     Option<"exact", "exact", "bool", "false",

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "passes/lower/ReversedWindow.h"
+#include "passes/nn/Pooling.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 

@@ -16,6 +16,7 @@
 //===----------------------------------------------------------------------===//
 #include "dialects/nn/Pointwise.h"
 #include "passes/Passes.h"
+#include "passes/nn/Pooling.h"
 #include "passes/nn/Utils.h"
 #include "passes/schedule/CostModel.h"
 
@@ -261,22 +262,14 @@ SmallVector<Operation *> choiceOf(MaxPoolOp op) {
   return {index, map};
 }
 
-/// Whether the kernel of a pooling whose windows do not overlap computes the convolution `op`, which nothing else reads: one of
-/// so few terms that storing its result would take longer than computing it.
+/// Whether the kernel of a pooling computes the convolution `op`, which nothing else reads.
 bool isPartOfPooling(Operation *op) {
-  constexpr int64_t mostTerms = 32;
   auto conv = dyn_cast<PackedConvOp>(op);
   auto reader = llvm::find_if(op->getUsers(), [](Operation *user) { return isa<MaxPoolOp>(user); });
-  if (!conv || reader == op->user_end() || conv.getFlatten() || conv.getType().getRank() != 4 ||
-      ShapedType::isDynamicShape(conv.getType().getShape().drop_front()))
+  if (!conv || reader == op->user_end() || !isComputedByPool(conv, cast<MaxPoolOp>(*reader)))
     return false;
-  auto pool = cast<MaxPoolOp>(*reader);
-  SmallVector<Operation *> choice = choiceOf(pool);
-  ArrayRef<int64_t> filter = cast<RankedTensorType>(conv.getFilter().getType()).getShape();
-  return pool->getBlock() == op->getBlock() && tilesImage(pool) && filter[0] == 1 &&
-         conv.getFilters() % filter.back() == 0 &&
-         ShapedType::getNumElements(filter.drop_front(2).drop_back()) <= mostTerms &&
-         llvm::all_of(op->getUsers(), [&](Operation *user) { return user == pool || llvm::is_contained(choice, user); });
+  SmallVector<Operation *> choice = choiceOf(cast<MaxPoolOp>(*reader));
+  return llvm::all_of(op->getUsers(), [&](Operation *user) { return user == *reader || llvm::is_contained(choice, user); });
 }
 
 /// Maps that are one kernel with `first`, a map or a gradient, later ones, in order: those of its type that read it, or that they

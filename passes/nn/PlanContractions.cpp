@@ -11,6 +11,7 @@
 #include "dialects/nn/TensorBuilder.h"
 #include "passes/Passes.h"
 #include "passes/nn/PlanContractions.h"
+#include "passes/nn/Pooling.h"
 #include "passes/nn/Utils.h"
 
 #include "mlir/IR/Remarks.h"
@@ -533,7 +534,9 @@ struct PlanContractions : sylvite::impl::PlanContractionsBase<PlanContractions> 
     ReshapeOp::getCanonicalizationPatterns(patterns, context);
     ScanOp::getCanonicalizationPatterns(patterns, context);
     if (failed(applyPatterns(getOperation(), std::move(patterns))))
-      signalPassFailure();
+      return signalPassFailure();
+    for (MaxPoolOp pool : getOperation().getOps<MaxPoolOp>())
+      sinkBelowPoolOfConv(pool);
   }
 };
 

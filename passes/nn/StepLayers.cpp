@@ -1,12 +1,12 @@
 //===- StepLayers.cpp - layers as they are in training ---------------------===//
 //
-// Batch normalizations take the statistics of the batch, and move their own; dropouts draw. What a max pooling can do for what
-// comes before it, it does.
+// Batch normalizations take the statistics of the batch, and move their own; dropouts draw. The gradient of a max pooling ends where
+// the layer before it does.
 //
 //===----------------------------------------------------------------------===//
+#include "passes/nn/Pooling.h"
 #include "passes/nn/StepFunction.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
 
 #include <cmath>
 #include <numeric>
@@ -14,49 +14,6 @@
 using namespace mlir;
 using namespace sylvite;
 using namespace sylvite::nn;
-
-/// Which operand of `map` the result rises with, element by element, where the others are one value for all positions: scalars, or
-/// vectors of the channels. None where that is not so.
-static std::optional<unsigned> findRisingOperand(MapOp map) {
-  std::optional<unsigned> rising;
-  for (auto [i, operand] : llvm::enumerate(map.getOperands())) {
-    auto type = cast<RankedTensorType>(operand.getType());
-    if (type.getRank() <= 1)
-      continue;
-    if (rising || type != map.getType())
-      return std::nullopt;
-    rising = i;
-  }
-  if (!rising)
-    return std::nullopt;
-  Block &body = map.getBody().front();
-  SmallPtrSet<Value, 8> values{body.getArgument(*rising)};
-  for (Operation &op : body.without_terminator()) {
-    if (llvm::none_of(op.getOperands(), [&](Value value) { return values.contains(value); }))
-      continue;
-    bool rises = isa<arith::AddFOp, arith::MaximumFOp, arith::MaxNumFOp, arith::MinimumFOp, arith::MinNumFOp>(op) ||
-                 (isa<arith::SubFOp>(op) && !values.contains(op.getOperand(1)));
-    if (!rises)
-      return std::nullopt;
-    values.insert(op.getResult(0));
-  }
-  return values.contains(body.getTerminator()->getOperand(0)) ? rising : std::nullopt;
-}
-
-/// Biases and activations before a max pooling come after it, where there are fewer positions: what rises with an element rises
-/// with the maximum. The gradient of the pooling then ends where the layer before it does.
-static void sinkBelowPool(MaxPoolOp pool) {
-  while (auto map = pool.getInput().getDefiningOp<MapOp>()) {
-    std::optional<unsigned> rising = map->hasOneUse() ? findRisingOperand(map) : std::nullopt;
-    if (!rising)
-      return;
-    pool.getInputMutable().assign(map.getOperand(*rising));
-    map->moveAfter(pool);
-    pool.getResult().replaceAllUsesWith(map.getResult());
-    map->setOperand(*rising, pool.getResult());
-    map.getResult().setType(pool.getType());
-  }
-}
 
 void StepFunction::enterTraining() {
   for (MaxPoolOp pool : function.getOps<MaxPoolOp>())

@@ -224,24 +224,6 @@ bool sylvite::keepsMatrices(ReshapeOp reshape) {
   return source.getRank() > 1 && result.getRank() > 1 && keeps(1) && keeps(2);
 }
 
-bool sylvite::tilesImage(nn::MaxPoolOp pool) {
-  return pool.getWindow() == pool.getStrides() && areAll(pool.getDilations(), 1) && areAll(pool.getPaddingLow(), 0) &&
-         areAll(pool.getPaddingHigh(), 0);
-}
-
-nn::WinogradConvOp sylvite::pooledTilesOf(nn::MaxPoolOp pool) {
-  Value value = pool.getInput();
-  while (auto map = value.getDefiningOp<nn::MapOp>())
-    value = map.getNumOperands() ? map.getOperand(0) : Value();
-  auto conv = value ? value.getDefiningOp<nn::WinogradConvOp>() : nullptr;
-  if (!conv || conv.getType().getShape() != cast<RankedTensorType>(pool.getInput().getType()).getShape())
-    return {};
-  ArrayRef<int64_t> window = pool.getWindow(), image = conv.getType().getShape().slice(1, 2);
-  bool isInTiles = tilesImage(pool) && window[0] == window[1] && conv.getTile() % window[0] == 0 &&
-                   llvm::all_of(image, [&](int64_t size) { return !ShapedType::isDynamic(size) && size % window[0] == 0; });
-  return isInTiles ? conv : nn::WinogradConvOp();
-}
-
 Value sylvite::viewed(Value value) {
   while (auto reshape = value.getDefiningOp<nn::ReshapeOp>())
     value = reshape.getInput();

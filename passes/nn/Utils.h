@@ -51,12 +51,6 @@ void inferIfResults(nn::IfOp branches, llvm::DenseMap<mlir::Value, nn::ShapeExpr
 /// computation.
 std::string structureOf(mlir::Operation *op);
 
-/// Whether the windows of `pool` lie side by side from the start of each dimension, without gaps or padding.
-bool tilesImage(nn::MaxPoolOp pool);
-/// The convolution by Winograd's algorithm of whose tiles `pool` takes the maxima of windows that lie side by side, through the maps
-/// between the two; null where it is none.
-nn::WinogradConvOp pooledTilesOf(nn::MaxPoolOp pool);
-
 /// Follows reshapes to the value that they are views of.
 mlir::Value viewed(mlir::Value value);
 /// Whether `reshape` leaves the innermost dimension as it is, so that it is a view also where runs of it are not side by side.

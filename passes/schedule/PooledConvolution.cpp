@@ -60,7 +60,7 @@ bool sylvite::schedulePooledConvolution(PipelineView &view, const Machine &machi
   write.reorder(out, 0, {"ci", x, "co", y, n});
   write.vectorize(out, 0, "ci", lanes);
   write.unroll(out, 0, "ci");
-  write.parallel(out, 0, n);
+  write.parallelFused(out, 0, {y, n});
   for (halide::FuncOp pool : ArrayRef(view.reductions).drop_front()) {
     StringRef p = pool.getSymName();
     vars = pool.getVarNames();
