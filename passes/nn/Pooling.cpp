@@ -32,11 +32,12 @@ nn::WinogradConvOp sylvite::pooledTilesOf(nn::MaxPoolOp pool) {
 }
 
 bool sylvite::isComputedByPool(PackedConvOp conv, MaxPoolOp pool) {
-  constexpr int64_t mostTerms = 32;
+  constexpr int64_t mostTerms = 32, mostPositions = 9; // whose sums are in registers, with all terms written out
   if (conv.getFlatten() || conv.getType().getRank() != 4 || ShapedType::isDynamicShape(conv.getType().getShape().drop_front()))
     return false;
   ArrayRef<int64_t> filter = cast<RankedTensorType>(conv.getFilter().getType()).getShape();
-  return pool->getBlock() == conv->getBlock() && tilesImage(pool) && filter[0] == 1 && conv.getFilters() % filter.back() == 0 &&
+  return pool->getBlock() == conv->getBlock() && tilesImage(pool) &&
+         ShapedType::getNumElements(pool.getWindow()) <= mostPositions && filter[0] == 1 && conv.getFilters() % filter.back() == 0 &&
          ShapedType::getNumElements(filter.drop_front(2).drop_back()) <= mostTerms;
 }
 
@@ -46,7 +47,7 @@ static std::optional<unsigned> findRisingOperand(MapOp map) {
   std::optional<unsigned> rising;
   for (auto [i, operand] : llvm::enumerate(map.getOperands())) {
     auto type = cast<RankedTensorType>(operand.getType());
-    if (type.getRank() <= 1)
+    if (type.getRank() == 0 || llvm::all_of(type.getShape().drop_back(), [](int64_t size) { return size == 1; }))
       continue;
     if (rising || type != map.getType())
       return std::nullopt;

@@ -1,8 +1,8 @@
 //===- PooledConvolution.cpp - a convolution that a pooling reads ----------===//
 //
 // A first convolution makes many channels of few, with little to do for each element: storing its result and reading it
-// again takes longer than computing it. Where a pooling of windows that do not overlap alone reads it, a row of windows is
-// computed at a time, of a block of channels: the rows of the convolution stay in the first cache.
+// again takes longer than computing it. Where a pooling of windows that do not overlap alone reads it, a block of channels of a few
+// windows is computed at a time, which stays in registers.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/schedule/Scheduling.h"
@@ -49,42 +49,51 @@ bool sylvite::schedulePooledConvolution(PipelineView &view, const Machine &machi
       return false;
   }
 
+  // As many windows as keep two multiply-adds a cycle, of four cycles each, apart from one another.
+  constexpr int64_t sumsAtOnce = 8;
   int64_t lanes = std::min<int64_t>(machine.lanes(conv.getElementTypes().front()), block),
-          width = view.outputType.getDimSize(2) * window->back();
-  RowTile tile = chooseDividingTile({width, block}, /*rowDim=*/0, block, lanes, ShapedType::getNumElements(*terms), machine);
+          sumsOfWindow = ShapedType::getNumElements(*window) * (block / lanes), width = view.outputType.getDimSize(2),
+          windows = std::min<int64_t>(llvm::divideCeil(sumsAtOnce, sumsOfWindow), width);
   ScheduleWriter write(view.pipeline);
   StringRef out = view.output.getSymName();
   SmallVector<StringRef> vars = view.output.getVarNames();
   StringRef n = vars[0], y = vars[1], x = vars[2], c = vars[3];
   write.split(out, 0, c, "co", "ci", block, halide::TailStrategy::RoundUp);
-  write.reorder(out, 0, {"ci", x, "co", y, n});
+  write.split(out, 0, x, "xo", "xi", windows, halide::TailStrategy::ShiftInwards);
+  write.reorder(out, 0, {"ci", "xi", "xo", "co", y, n});
   write.vectorize(out, 0, "ci", lanes);
   write.unroll(out, 0, "ci");
+  write.unroll(out, 0, "xi");
   write.parallelFused(out, 0, {y, n});
   for (halide::FuncOp pool : ArrayRef(view.reductions).drop_front()) {
     StringRef p = pool.getSymName();
     vars = pool.getVarNames();
-    write.computeAt(p, out, x);
+    write.computeAt(p, out, "xo");
     write.boundExtent(p, vars[3], block);
+    write.boundExtent(p, vars[2], windows);
     SmallVector<StringRef> taps = view.singleUpdate(pool).getReductionNames();
     write.registerTile(p, vars[3], vars[2], lanes, {taps[1], taps[0]});
-    write.unrollShort(view.singleUpdate(pool), mostWrittenTaps);
+    for (StringRef tap : taps)
+      write.unroll(p, 1, tap);
   }
 
   // All terms of a tile are written out: its sums stay in registers.
   StringRef p = conv.getSymName();
   vars = conv.getVarNames();
-  write.computeAt(p, out, "co");
+  write.computeAt(p, out, "xo");
   write.boundExtent(p, vars[3], block);
-  write.boundExtent(p, vars[2], width);
-  write.vectorize(p, 0, vars[3], lanes);
-  write.split(p, 1, vars[2], "xo", "xi", tile.factor);
-  SmallVector<StringRef> loops{vars[3], "xi"}, steps = sum.getReductionNames();
-  loops.append(steps.rbegin(), steps.rend());
-  loops.append({"xo", vars[1]});
-  write.reorder(p, 1, loops);
-  write.vectorize(p, 1, vars[3], lanes);
-  for (StringRef loop : ArrayRef(loops).drop_back(2))
-    write.unroll(p, 1, loop);
+  write.boundExtent(p, vars[2], windows * window->back());
+  write.boundExtent(p, vars[1], window->front());
+  for (unsigned stage : {0u, 1u}) {
+    SmallVector<StringRef> loops{vars[3], vars[2], vars[1]};
+    if (stage == 1) {
+      SmallVector<StringRef> steps = sum.getReductionNames();
+      loops.append(steps.rbegin(), steps.rend());
+    }
+    write.reorder(p, stage, loops);
+    write.vectorize(p, stage, vars[3], lanes);
+    for (StringRef loop : loops)
+      write.unroll(p, stage, loop);
+  }
   return true;
 }

@@ -484,3 +484,38 @@ func.func @free_row(%x: tensor<?x?x?x240xf32>) -> tensor<?x?x?x240xf32> {
   %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x?x?x240xf32>, tensor<1x1x240x240xf32>) -> tensor<?x?x?x240xf32>
   return %0 : tensor<?x?x?x240xf32>
 }
+
+// -----
+
+// What rises with an element comes after the maximum of a window, where that computes the convolution; what falls with it does not.
+// AVX512-LABEL: func.func @pooled
+// AVX512: %[[C:.*]] = nn.packed_conv
+// AVX512: %[[P:.*]] = nn.max_pool %[[C]]
+// AVX512: %[[M:.*]] = nn.map(%[[P]], %{{.*}}) : (tensor<?x13x13x32xf32>, tensor<1x1x32xf32>) -> tensor<?x13x13x32xf32>
+// AVX512: %[[D:.*]] = nn.packed_conv
+// AVX512: %[[F:.*]] = nn.map(%[[D]]
+// AVX512: %[[Q:.*]] = nn.max_pool %[[F]]
+// AVX512: return %[[M]], %[[Q]]
+nn.parameter @filter : tensor<3x3x1x32xf32>
+nn.parameter @bias : tensor<1x1x32xf32>
+func.func @pooled(%x: tensor<?x28x28x1xf32>) -> (tensor<?x13x13x32xf32>, tensor<?x13x13x32xf32>) {
+  %w = nn.get @filter : tensor<3x3x1x32xf32>
+  %b = nn.get @bias : tensor<1x1x32xf32>
+  %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x28x28x1xf32>, tensor<3x3x1x32xf32>) -> tensor<?x26x26x32xf32>
+  %1 = nn.map (%0, %b) : (tensor<?x26x26x32xf32>, tensor<1x1x32xf32>) -> tensor<?x26x26x32xf32> {
+  ^bb0(%e: f32, %f: f32):
+    %zero = arith.constant 0.0 : f32
+    %s = arith.addf %e, %f : f32
+    %r = arith.maximumf %s, %zero : f32
+    nn.yield %r : f32
+  }
+  %2 = nn.max_pool %1 {window = array<i64: 2, 2>, strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x26x26x32xf32>) -> tensor<?x13x13x32xf32>
+  %3 = nn.conv %x, %w {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x28x28x1xf32>, tensor<3x3x1x32xf32>) -> tensor<?x26x26x32xf32>
+  %4 = nn.map (%3, %b) : (tensor<?x26x26x32xf32>, tensor<1x1x32xf32>) -> tensor<?x26x26x32xf32> {
+  ^bb0(%e: f32, %f: f32):
+    %s = arith.subf %f, %e : f32
+    nn.yield %s : f32
+  }
+  %5 = nn.max_pool %4 {window = array<i64: 2, 2>, strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x26x26x32xf32>) -> tensor<?x13x13x32xf32>
+  return %2, %5 : tensor<?x13x13x32xf32>, tensor<?x13x13x32xf32>
+}

@@ -736,15 +736,16 @@ func.func @pool_choice(%x: tensor<?x26x26x32xf32>) -> (tensor<?x13x13x32xf32>, t
   return %0#0, %0#1 : tensor<?x13x13x32xf32>, tensor<?x13x13x32xi32>
 }
 
-// A convolution of few terms is computed for a row of the windows that a pooling takes of it, all terms of a tile written out.
+// A convolution of few terms is computed in registers, for as many windows as keep the multiply-adds apart, all terms written out.
 // CHECK-LABEL: halide.pipeline @packed_conv_max_pool {
-// CHECK: halide.reorder @out, ["ci", "x", "co", "y", "n"]
-// CHECK: halide.parallel @out, "n"
-// CHECK: halide.compute_at @max_pool, @out, "x"
-// CHECK: halide.compute_at @conv, @out, "co"
-// CHECK: halide.bound_extent @conv, "x" to 26
-// CHECK: halide.split @conv stage 1, "x" into ("xo", "xi") by
-// CHECK: halide.reorder @conv stage 1, ["c", "xi", "rc", "rx", "ry", "xo", "y"]
+// CHECK: halide.split @out, "x" into ("xo", "xi") by 1 tail shift_inwards
+// CHECK: halide.reorder @out, ["ci", "xi", "xo", "co", "y", "n"]
+// CHECK: halide.parallel @out, "task"
+// CHECK: halide.compute_at @max_pool, @out, "xo"
+// CHECK: halide.compute_at @conv, @out, "xo"
+// CHECK: halide.bound_extent @conv, "x" to 2
+// CHECK: halide.bound_extent @conv, "y" to 2
+// CHECK: halide.reorder @conv stage 1, ["c", "x", "y", "rc", "rx", "ry"]
 // CHECK: halide.unroll @conv stage 1, "ry"
 func.func @pooled_convolution(%x: tensor<?x28x28x1xf32>, %w: tensor<1x1x3x3x1x16xf32>) -> tensor<?x13x13x16xf32> {
   %0 = nn.group (%a = %x, %f = %w) : (tensor<?x28x28x1xf32>, tensor<1x1x3x3x1x16xf32>) -> tensor<?x13x13x16xf32> {

@@ -673,6 +673,24 @@ def images():
 
 case("microbatch", "images", images(), *({"x": normal(items, 3, 96, 96)} for items in (1, 2, 5, 33, 70)))
 
+# Convolutions of few terms, which the kernel of the pooling after them computes: with and without bias and activation between the
+# two, in blocks of channels and not, windows of several shapes, images that they do not fill.
+for name, between, filters, size, window in (
+        ("relu", "z = Add (c, b)  r = Relu (z)", 32, (28, 28), (2, 2)), ("bias", "r = Add (c, b)", 48, (29, 31), (2, 2)),
+        ("alone", "r = Identity (c)", 32, (20, 20), (2, 2)), ("tanh", "z = Tanh (c)  r = Add (z, b)", 32, (20, 20), (2, 2)),
+        ("falling", "z = Neg (c)  r = Add (z, b)", 32, (20, 20), (2, 2)),
+        ("limits", "z = Clip (c, low, high)  r = Add (z, b)", 16, (17, 9), (1, 2)),
+        ("thirds", "z = Add (b, c)  r = Relu (z)", 20, (31, 50), (3, 3)), ("rows", "r = Relu (c)", 64, (12, 100), (4, 1)),
+        ("many", "r = Relu (c)", 32, (34, 34), (4, 4)), ("one", "r = Relu (c)", 32, (4, 5), (2, 3))):
+    graph = parse(f"""g (float[N,3,{size[0]},{size[1]}] x, float[{filters},3,3,3] w, float[{filters},1,1] b, float low, float high)
+      => (float[N,{filters},P,Q] y) {{ c = Conv (x, w)  {between}
+         y = MaxPool <kernel_shape = [{window[0]}, {window[1]}], strides = [{window[0]}, {window[1]}]> (r) }}""")
+    for weight, value in (("w", normal(filters, 3, 3, 3)), ("b", normal(filters, 1, 1)),
+                          ("low", np.float32(-0.5)), ("high", np.float32(2))):
+        graph.graph.initializer.append(numpy_helper.from_array(np.asarray(value), weight))
+    del graph.graph.input[1:]
+    case("pooled", name, graph, *({"x": normal(items, 3, *size)} for items in (1, 2, 5)))
+
 
 def main(group, directory):
     failures = []
