@@ -263,13 +263,6 @@ void Divider::move(ArrayRef<Step> segment, int64_t items) {
   b.setInsertionPointAfter(segment.back().op);
   auto locations = llvm::map_to_vector(inside, [](Operation *op) { return op->getLoc(); });
   auto types = llvm::map_to_vector(results, [](Value value) { return value.getType(); });
-  auto layerOf = [](Operation *op) {
-    auto layers = op->getAttrOfType<ArrayAttr>("layers");
-    return layers && !layers.empty() ? cast<StringAttr>(layers[0]).getValue() : "";
-  };
-  remark::passed(segment.front().op->getLoc(), remark::RemarkOpts::name("Microbatch").category("memory"))
-      << "from '" << layerOf(segment.front().op) << "' to '" << layerOf(segment.back().op) << "' " << std::to_string(items)
-      << " items at once: more leave the cache";
   auto microbatch = nn::MicrobatchOp::create(b, b.getFusedLoc(locations), types, inputs.getArrayRef(), items);
   Block &body = microbatch.getBody().emplaceBlock();
   IRMapping values;
@@ -326,6 +319,18 @@ static FailureOr<int64_t> arenaOf(func::FuncOp function, const ParameterTable &t
   return plan.evaluate(plan.arenaSize(), SmallVector<int64_t>(plan.symbols.size(), kFreeSize));
 }
 
+static void remarkParts(nn::MicrobatchOp op) {
+  SmallVector<StringRef> layers;
+  for (auto call : op.getBody().getOps<halide::CallOp>())
+    for (StringRef layer : call->getAttrOfType<ArrayAttr>("layers").getAsValueRange<StringAttr>())
+      layers.push_back(layer);
+  if (layers.empty())
+    layers.push_back("");
+  remark::passed(op.getLoc(), remark::RemarkOpts::name("Microbatch").category("memory"))
+      << remark::add("from '{0}' to '{1}' at most {2} items at once: more leave the cache", layers.front(), layers.back(),
+                     op.getMost());
+}
+
 namespace {
 struct Microbatch : sylvite::impl::MicrobatchBase<Microbatch> {
   using MicrobatchBase::MicrobatchBase;
@@ -347,7 +352,10 @@ struct Microbatch : sylvite::impl::MicrobatchBase<Microbatch> {
     auto before = arenaOf(function, table), after = arenaOf(divided, table);
     if (failed(before) || failed(after))
       return failure();
-    (*after <= *before ? function : divided).erase();
+    bool isKept = *after <= *before;
+    if (isKept)
+      divided.walk(remarkParts);
+    (isKept ? function : divided).erase();
     return success();
   }
 };

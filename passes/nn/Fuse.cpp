@@ -265,11 +265,11 @@ SmallVector<Operation *> choiceOf(MaxPoolOp op) {
 /// Whether the kernel of a pooling computes the convolution `op`, which nothing else reads.
 bool isPartOfPooling(Operation *op) {
   auto conv = dyn_cast<PackedConvOp>(op);
-  auto reader = llvm::find_if(op->getUsers(), [](Operation *user) { return isa<MaxPoolOp>(user); });
-  if (!conv || reader == op->user_end() || !isComputedByPool(conv, cast<MaxPoolOp>(*reader)))
+  MaxPoolOp pool = conv ? findComputingPool(conv) : MaxPoolOp();
+  if (!pool || pool.getInput() != conv.getResult())
     return false;
-  SmallVector<Operation *> choice = choiceOf(cast<MaxPoolOp>(*reader));
-  return llvm::all_of(op->getUsers(), [&](Operation *user) { return user == *reader || llvm::is_contained(choice, user); });
+  SmallVector<Operation *> choice = choiceOf(pool);
+  return llvm::all_of(op->getUsers(), [&](Operation *user) { return user == pool || llvm::is_contained(choice, user); });
 }
 
 /// Maps that are one kernel with `first`, a map or a gradient, later ones, in order: those of its type that read it, or that they

@@ -325,9 +325,9 @@ struct PackConv : PlanPattern<ConvOp> {
       int64_t taps = rowSteps > mostWrittenSteps ? ShapedType::getNumElements(filter.getShape().take_front(numSpatial)) : 0;
       Contraction whole{groupFilters, positions, depth, lanes, Weights::Packed, taps};
       Tile flat = chooseTile(whole, machine);
-      // A position of its own per row of the tile costs registers too.
-      flatten = 1.01 * estimateCycles(whole, flat) <
-                estimateCycles(byRow, tile) * positions / row;
+      // A position of its own per row of the tile costs registers too. A pooling computes the positions of its windows.
+      bool isPooled = groups == 1 && groupFilters % (tile.vectors * lanes) == 0 && findComputingPool(op.getResult(), depth);
+      flatten = !isPooled && 1.01 * estimateCycles(whole, flat) < estimateCycles(byRow, tile) * positions / row;
       tile = flatten ? flat : tile;
     }
     int64_t block = tile.vectors * lanes;
@@ -535,8 +535,9 @@ struct PlanContractions : sylvite::impl::PlanContractionsBase<PlanContractions> 
     ScanOp::getCanonicalizationPatterns(patterns, context);
     if (failed(applyPatterns(getOperation(), std::move(patterns))))
       return signalPassFailure();
-    for (MaxPoolOp pool : getOperation().getOps<MaxPoolOp>())
-      sinkBelowPoolOfConv(pool);
+    for (auto conv : getOperation().getOps<PackedConvOp>())
+      if (MaxPoolOp pool = findComputingPool(conv))
+        sinkBelowPool(pool);
   }
 };
 

@@ -31,16 +31,6 @@ nn::WinogradConvOp sylvite::pooledTilesOf(nn::MaxPoolOp pool) {
   return isInTiles ? conv : nn::WinogradConvOp();
 }
 
-bool sylvite::isComputedByPool(PackedConvOp conv, MaxPoolOp pool) {
-  constexpr int64_t mostTerms = 32, mostPositions = 9; // whose sums are in registers, with all terms written out
-  if (conv.getFlatten() || conv.getType().getRank() != 4 || ShapedType::isDynamicShape(conv.getType().getShape().drop_front()))
-    return false;
-  ArrayRef<int64_t> filter = cast<RankedTensorType>(conv.getFilter().getType()).getShape();
-  return pool->getBlock() == conv->getBlock() && tilesImage(pool) &&
-         ShapedType::getNumElements(pool.getWindow()) <= mostPositions && filter[0] == 1 && conv.getFilters() % filter.back() == 0 &&
-         ShapedType::getNumElements(filter.drop_front(2).drop_back()) <= mostTerms;
-}
-
 /// Which operand of `map` the result rises with, element by element, where the others are one value for all positions: scalars, or
 /// vectors of the channels. None where that is not so.
 static std::optional<unsigned> findRisingOperand(MapOp map) {
@@ -82,14 +72,34 @@ void sylvite::sinkBelowPool(MaxPoolOp pool) {
   }
 }
 
-void sylvite::sinkBelowPoolOfConv(MaxPoolOp pool) {
-  Value value = pool.getInput();
-  while (auto map = value.getDefiningOp<MapOp>()) {
-    std::optional<unsigned> rising = map->hasOneUse() ? findRisingOperand(map) : std::nullopt;
-    if (!rising)
-      return;
-    value = map.getOperand(*rising);
+MaxPoolOp sylvite::findComputingPool(Value conv, int64_t terms) {
+  constexpr int64_t mostTerms = 32, mostPositions = 9; // whose sums are in registers, with all terms written out
+  ArrayRef<int64_t> shape = cast<RankedTensorType>(conv.getType()).getShape();
+  if (terms > mostTerms || shape.size() != 4 || ShapedType::isDynamicShape(shape.drop_front()))
+    return {};
+  Value value = conv;
+  while (value.hasOneUse()) {
+    auto map = dyn_cast<MapOp>(*value.user_begin());
+    std::optional<unsigned> rising = map ? findRisingOperand(map) : std::nullopt;
+    if (!rising || map.getOperand(*rising) != value)
+      break;
+    value = map.getResult();
   }
-  if (auto conv = value.getDefiningOp<PackedConvOp>(); conv && conv->hasOneUse() && isComputedByPool(conv, pool))
-    sinkBelowPool(pool);
+  MaxPoolOp pool;
+  for (Operation *user : value.getUsers()) {
+    auto other = dyn_cast<MaxPoolOp>(user);
+    if ((other && pool) || (!other && !isa<MaxPoolIndexOp>(user)))
+      return {};
+    pool = other ? other : pool;
+  }
+  bool isPart = pool && pool->getBlock() == conv.getParentBlock() && tilesImage(pool) &&
+                ShapedType::getNumElements(pool.getWindow()) <= mostPositions;
+  return isPart ? pool : MaxPoolOp();
+}
+
+MaxPoolOp sylvite::findComputingPool(PackedConvOp conv) {
+  ArrayRef<int64_t> filter = cast<RankedTensorType>(conv.getFilter().getType()).getShape();
+  if (conv.getFlatten() || filter[0] != 1 || conv.getFilters() % filter.back() != 0)
+    return {};
+  return findComputingPool(conv.getResult(), ShapedType::getNumElements(filter.drop_front(2).drop_back()));
 }

@@ -11,15 +11,16 @@ bool tilesImage(nn::MaxPoolOp pool);
 /// The convolution by Winograd's algorithm of whose tiles `pool` takes the maxima of windows that lie side by side, through the maps
 /// between the two; null where it is none.
 nn::WinogradConvOp pooledTilesOf(nn::MaxPoolOp pool);
-/// Whether a kernel of `pool` can compute `conv` on the way, which should have no other reader: its windows do not overlap, and the
-/// convolution has so few terms that storing its result would take longer than computing it.
-bool isComputedByPool(nn::PackedConvOp conv, nn::MaxPoolOp pool);
+/// The max pooling whose kernel can compute `conv`, a convolution of `terms` products for an element, which nothing else reads: its
+/// windows do not overlap, what stands between the two rises with the element, and there are so few terms that storing the result
+/// would take longer than computing it. Null where there is none.
+nn::MaxPoolOp findComputingPool(mlir::Value conv, int64_t terms);
+/// The same for one whose weights are in blocks, which fill its channels.
+nn::MaxPoolOp findComputingPool(nn::PackedConvOp conv);
 
-/// Biases and activations before a max pooling come after it, where there are fewer positions: what rises with an
-/// element rises with the maximum. The gradient of the pooling then ends where the layer before it does.
+/// Biases and activations before a max pooling come after it, where there are fewer positions: what rises with an element rises
+/// with the maximum. The gradient of the pooling then ends where the layer before it does.
 void sinkBelowPool(nn::MaxPoolOp pool);
-/// The same where `pool` then computes the convolution before them.
-void sinkBelowPoolOfConv(nn::MaxPoolOp pool);
 
 } // namespace sylvite
 
