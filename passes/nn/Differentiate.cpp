@@ -142,7 +142,7 @@ static bool isCheap(Operation *op) {
 
 /// The loop `backward` computes steps of `forward` again, by copies of its ops that stand first in its body. What it needs of
 /// those that are not cheap, or made of such, it reads instead. Both loops are replaced.
-static void keepDear(ScanOp forward, ScanOp &backward) {
+static void keepDear(ScanOp &forward, ScanOp &backward) {
   Block &body = backward.getBody().front();
   DenseMap<Value, Value> dear; // copies, and what they are copies of
   Operation *lastCopy = nullptr;

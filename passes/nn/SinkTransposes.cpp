@@ -325,8 +325,8 @@ struct TransposeIntoWeights : OpRewritePattern<MatmulOp> {
     Location loc = op.getLoc();
     RankedTensorType weights = typeOf(op.getRhs());
     SmallVector<int64_t> shape(input.getShape().drop_front(leading));
-    Permutation order;
-    for (int64_t dim : ArrayRef<int64_t>(inverseOf(permutation)).drop_front(leading))
+    Permutation order, inverse(inverseOf(permutation));
+    for (int64_t dim : ArrayRef<int64_t>(inverse).drop_front(leading))
       order.push_back(dim - leading);
     if (op.getTransposeRhs()) {
       shape.insert(shape.begin(), weights.getDimSize(0));
