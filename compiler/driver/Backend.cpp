@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/driver/Backend.h"
 #include "passes/Passes.h"
+#include "passes/host/MemoryPlan.h"
 
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
@@ -184,26 +185,15 @@ static FailureOr<LibraryDescription> describe(ModuleOp module, ArrayRef<LLVM::LL
 
 /// The arena of a function for one item and for many, and what lives at once.
 static WorkspaceSize workspaceOf(LLVM::LLVMFuncOp function) {
-  auto at = [&](StringRef attribute, int64_t batch) -> int64_t {
+  SmallVector<AffineMap> microbatches;
+  if (auto maps = function->getAttrOfType<ArrayAttr>("host.microbatches"))
+    llvm::append_range(microbatches, maps.getAsValueRange<AffineMapAttr>());
+  auto at = [&](StringRef attribute, int64_t batch) {
     AffineMap size = function->getAttrOfType<AffineMapAttr>(attribute).getValue();
-    auto parts = function->getAttrOfType<ArrayAttr>("host.microbatches");
-    SmallVector<AffineExpr> symbols(size.getNumSymbols() - (parts ? parts.size() : 0),
-                                    getAffineConstantExpr(1, function.getContext()));
-    if (!symbols.empty())
-      symbols[0] = getAffineConstantExpr(batch, function.getContext());
-    auto valuesOf = [&](AffineMap map) {
-      return llvm::map_to_vector(map.getResults(), [&](AffineExpr result) {
-        auto value = dyn_cast<AffineConstantExpr>(simplifyAffineExpr(result.replaceSymbols(symbols), 0, 0));
-        return value ? value.getValue() : 0;
-      });
-    };
-    // What a part of a batch has is the least of a map's results.
-    SmallVector<AffineExpr> items;
-    if (parts)
-      for (AffineMap part : parts.getAsValueRange<AffineMapAttr>())
-        items.push_back(getAffineConstantExpr(*llvm::min_element(valuesOf(part)), function.getContext()));
-    symbols.append(items);
-    return *llvm::max_element(valuesOf(size));
+    SmallVector<int64_t> dims(size.getNumSymbols() - microbatches.size(), 1);
+    if (!dims.empty())
+      dims[0] = batch;
+    return evaluateSizes(size, microbatches, dims);
   };
   return {at("host.arena", 1), at("host.arena", WorkspaceSize::kMany), at("host.live", 1)};
 }

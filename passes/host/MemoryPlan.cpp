@@ -44,11 +44,10 @@ ParameterTable::ParameterTable(ModuleOp module) {
 
 LogicalResult MemoryPlan::computeShapes(nn::MicrobatchOp op) {
   AffineExpr batch = shapes.lookup(op.getInputs().front())[0];
-  int64_t most = op.getMost();
-  auto *found = llvm::find_if(microbatches, [&](const Microbatch &other) { return other.batch == batch && other.most == most; });
-  unsigned index = found - microbatches.begin();
-  if (found == microbatches.end())
-    microbatches.push_back({batch, most});
+  auto microbatch = AffineMap::get(0, symbols.size(), {batch, getAffineConstantExpr(op.getMost(), context)}, context);
+  unsigned index = llvm::find(microbatches, microbatch) - microbatches.begin();
+  if (index == microbatches.size())
+    microbatches.push_back(microbatch);
   AffineExpr items = getAffineSymbolExpr(symbols.size() + index, context);
   for (auto [input, argument] : llvm::zip_equal(op.getInputs(), op.getBody().getArguments())) {
     nn::ShapeExpr shape = shapes.lookup(input);
@@ -216,6 +215,11 @@ LogicalResult MemoryPlan::checkUpdates() {
     updates.push_back({name, name ? 0 : nextState++});
   }
   return success();
+}
+
+/// Whether `op` computes its results, which then have memory, or are part of what has; null computes none.
+static bool isComputing(Operation *op) {
+  return isa_and_nonnull<halide::CallOp, nn::ConcatOp, nn::IfOp, nn::MicrobatchOp, nn::ScanOp>(op);
 }
 
 /// Whether kernels of `block` compute `value`, which then may be written anywhere.
@@ -415,13 +419,12 @@ void MemoryPlan::planArena() {
   for (auto [i, operand] : llvm::enumerate(
            function.getBody().front().getTerminator()->getOperands().take_front(numOutputs))) {
     Value value = viewed(operand);
-    if (isa_and_nonnull<halide::CallOp, nn::ConcatOp, nn::IfOp, nn::MicrobatchOp, nn::ScanOp>(value.getDefiningOp()) && !isCarried(value) &&
-        !partOf.contains(value))
+    if (isComputing(value.getDefiningOp()) && !isCarried(value) && !partOf.contains(value))
       outputs.try_emplace(value, i);
   }
   planUpdates();
   function.walk<WalkOrder::PreOrder>([&](Operation *op) {
-    if (isa<halide::CallOp, nn::ConcatOp, nn::IfOp, nn::MicrobatchOp, nn::ScanOp>(op))
+    if (isComputing(op))
       for (Value value : op->getResults())
         if (!outputs.count(value) && !partOf.contains(value) && !inPlace.count(value) && !stackedAs.count(value) &&
             !carriedAs.count(value) && !lastSliceOf.count(value))
@@ -440,27 +443,29 @@ void MemoryPlan::planArena() {
 
 AffineMap MemoryPlan::sumOfClasses(function_ref<int64_t(const SizeClass &)> sizeOf) const {
   AffineExpr always = getAffineConstantExpr(0, context);
-  SmallVector<AffineExpr> sums(microbatches.size(), always);
+  SmallVector<AffineExpr> sums(std::max<size_t>(microbatches.size(), 1), always);
   for (auto &[free, sizeClass] : classes) {
     std::optional<unsigned> microbatch = microbatchOf(free);
     AffineExpr &sum = microbatch ? sums[*microbatch] : always;
     sum = sum + free * sizeOf(sizeClass);
   }
-  if (sums.empty())
-    sums.push_back(getAffineConstantExpr(0, context));
   for (AffineExpr &sum : sums)
     sum = always + sum;
   return AffineMap::get(0, symbols.size() + microbatches.size(), sums, context);
 }
 
-int64_t MemoryPlan::evaluate(AffineMap sizes, ArrayRef<int64_t> dims) const {
-  auto valueOf = [&](AffineExpr size, ArrayRef<AffineExpr> values) {
-    return cast<AffineConstantExpr>(simplifyAffineExpr(size.replaceSymbols(values), 0, 0)).getValue();
+int64_t sylvite::evaluateSizes(AffineMap sizes, ArrayRef<AffineMap> microbatches, ArrayRef<int64_t> dims) {
+  auto constant = [&](int64_t value) { return getAffineConstantExpr(value, sizes.getContext()); };
+  auto values = llvm::map_to_vector(dims, constant);
+  auto valuesOf = [&](AffineMap map) {
+    return llvm::map_to_vector(map.getResults(), [&](AffineExpr result) {
+      auto value = dyn_cast<AffineConstantExpr>(simplifyAffineExpr(result.replaceSymbols(values), 0, 0));
+      return value ? value.getValue() : 0;
+    });
   };
-  auto values = llvm::map_to_vector(dims, [&](int64_t dim) { return getAffineConstantExpr(dim, context); });
-  for (const Microbatch &microbatch : microbatches)
-    values.push_back(getAffineConstantExpr(std::min(valueOf(microbatch.batch, values), microbatch.most), context));
-  return *llvm::max_element(llvm::map_to_vector(sizes.getResults(), [&](AffineExpr size) { return valueOf(size, values); }));
+  for (AffineMap microbatch : microbatches) // reads dims alone
+    values.push_back(constant(*llvm::min_element(valuesOf(microbatch))));
+  return *llvm::max_element(valuesOf(sizes));
 }
 
 LogicalResult MemoryPlan::make() {

@@ -27,6 +27,10 @@ struct ParameterTable {
   llvm::StringMap<unsigned> index;
 };
 
+/// The greatest result of `sizes` for these free dimensions, behind which its symbols are the least result of each of `microbatches`;
+/// zero stands for what has no value for them.
+int64_t evaluateSizes(mlir::AffineMap sizes, llvm::ArrayRef<mlir::AffineMap> microbatches, llvm::ArrayRef<int64_t> dims);
+
 class MemoryPlan {
 public:
   MemoryPlan(mlir::func::FuncOp function, const ParameterTable &table)
@@ -62,7 +66,9 @@ public:
     return sumOfClasses([](const SizeClass &sizeClass) { return sizeClass.liveSize(); });
   }
   /// The greatest of `sizes` for these free dimensions, in the order of `symbols`.
-  int64_t evaluate(mlir::AffineMap sizes, llvm::ArrayRef<int64_t> dims) const;
+  int64_t evaluate(mlir::AffineMap sizes, llvm::ArrayRef<int64_t> dims) const {
+    return evaluateSizes(sizes, microbatches, dims);
+  }
   /// Whether `value` is what a loop has carried to its end.
   static bool isCarried(mlir::Value value) {
     auto scan = value.getDefiningOp<nn::ScanOp>();
@@ -79,13 +85,9 @@ public:
   unsigned numInputs = 0, numOutputs = 0;
   llvm::SmallVector<Update> updates; ///< by the results after the outputs, in order
   llvm::SmallVector<llvm::StringRef> symbols;
-  /// An nn.microbatch that computes at most so many items of a batch at once. In shapes inside of it, and only there, symbol
-  /// `symbols.size() + i` is how many those of microbatches[i] are: in a call, at most the lesser of both.
-  struct Microbatch {
-    mlir::AffineExpr batch;
-    int64_t most;
-  };
-  llvm::SmallVector<Microbatch> microbatches;
+  /// For each nn.microbatch the size of its batch and the most items that it computes at once. In shapes inside of it, and only
+  /// there, symbol `symbols.size() + i` is how many those of microbatches[i] are: in a call, at most the lesser of both.
+  llvm::SmallVector<mlir::AffineMap> microbatches;
   /// Which of them a size or a class is inside of, if any. No two of them live at once: their classes overlap in the arena.
   std::optional<unsigned> microbatchOf(mlir::AffineExpr size) const;
   llvm::DenseMap<mlir::Value, nn::ShapeExpr> shapes;

@@ -117,9 +117,9 @@ Value HostWriter::materialize(OpBuilder &b, Location loc, AffineExpr expr, Value
 
 SmallVector<Value> HostWriter::symbolsFrom(OpBuilder &b, Location loc, ValueRange sizes) {
   SmallVector<Value> symbols(sizes);
-  for (const MemoryPlan::Microbatch &microbatch : plan.microbatches)
-    symbols.push_back(arith::MinSIOp::create(b, loc, materialize(b, loc, microbatch.batch, sizes),
-                                             arith::ConstantIndexOp::create(b, loc, microbatch.most)));
+  for (AffineMap microbatch : plan.microbatches)
+    symbols.push_back(arith::MinSIOp::create(b, loc, materialize(b, loc, microbatch.getResult(0), sizes),
+                                             materialize(b, loc, microbatch.getResult(1), sizes)));
   return symbols;
 }
 
@@ -139,7 +139,7 @@ std::pair<double, double> HostWriter::linearInBatch(AffineExpr expr) {
     if (!values.empty())
       values[0] = getAffineConstantExpr(batch, function.getContext());
     for (auto [i, microbatch] : llvm::enumerate(plan.microbatches))
-      values[plan.symbols.size() + i] = microbatch.batch.replaceSymbols(ArrayRef(values).take_front(plan.symbols.size()));
+      values[plan.symbols.size() + i] = microbatch.getResult(0).replaceSymbols(ArrayRef(values).take_front(plan.symbols.size()));
     auto value = dyn_cast<AffineConstantExpr>(simplifyAffineExpr(expr.replaceSymbols(values), 0, 0));
     return value ? value.getValue() : 0;
   };
@@ -435,7 +435,7 @@ void HostWriter::writeMicrobatch(OpBuilder &b, nn::MicrobatchOp op) {
   unsigned index = *plan.microbatchOf(plan.shapes.lookup(op.getBody().getArgument(0))[0]);
   Value &items = symbolValues[plan.symbols.size() + index], atMost = items;
   Value zero = arith::ConstantIndexOp::create(b, loc, 0), most = arith::ConstantIndexOp::create(b, loc, op.getMost());
-  Value batch = materialize(b, loc, plan.microbatches[index].batch, symbolValues);
+  Value batch = materialize(b, loc, plan.microbatches[index].getResult(0), symbolValues);
   auto body = [&](OpBuilder &b, Location loc, Value first, ValueRange) {
     items = arith::MinSIOp::create(b, loc, most, arith::SubIOp::create(b, loc, batch, first));
     for (auto [input, argument] : llvm::zip_equal(op.getInputs(), op.getBody().getArguments()))
@@ -527,9 +527,7 @@ func::FuncOp HostWriter::createHost(OpBuilder &b) {
   host->setAttr("host.arena", AffineMapAttr::get(plan.arenaSize()));
   host->setAttr("host.live", AffineMapAttr::get(plan.liveSize()));
   if (!plan.microbatches.empty())
-    host->setAttr("host.microbatches", b.getAffineMapArrayAttr(llvm::map_to_vector(plan.microbatches, [&](auto microbatch) {
-                    return AffineMap::get(0, numSymbols, {microbatch.batch, b.getAffineConstantExpr(microbatch.most)}, b.getContext());
-                  })));
+    host->setAttr("host.microbatches", b.getAffineMapArrayAttr(plan.microbatches));
   host->setAttr("host.symbols", names(plan.symbols));
   if (Attribute least = function->getAttr("nn.least_sizes"))
     host->setAttr("host.least_sizes", least);

@@ -7,7 +7,6 @@
 #include "passes/nn/Pooling.h"
 #include "passes/nn/StepFunction.h"
 
-
 #include <cmath>
 #include <numeric>
 
