@@ -353,8 +353,7 @@ template <Arithmetic kind, bool mean = false, int numInputs = 0> static void mer
       x = b.toFloat(x);
   size_t numValues = inputs.size();
   SmallVector<unsigned> maskOf(numValues, 0); // its place among the operands, or zero
-  constexpr bool readsMasks = kind == &ScalarMath::mul || kind == &ScalarMath::maximum ||
-                              kind == &ScalarMath::minimum;
+  bool readsMasks = kind == &ScalarMath::mul || kind == &ScalarMath::maximum || kind == &ScalarMath::minimum;
   for (size_t i = 0; readsMasks && i < numValues; ++i)
     if (Value mask = b.mask(i); mask && isa<FloatType>(getElementTypeOrSelf(inputs[i].getType()))) {
       maskOf[i] = inputs.size();
