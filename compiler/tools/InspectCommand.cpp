@@ -231,17 +231,24 @@ static void printKernels(const LibraryDescription &description, const EntryInfo 
   for (const KernelInfo &kernel : kernels)
     width = std::max(width, kernel.name.size());
   outs() << left_justify("kernel", width) << "  MFLOP/item   MB/item  layers\n";
-  auto row = [&](StringRef name, double flops, double bytes, StringRef layers) {
-    outs() << left_justify(name, width) << format("  %10.3f  %8.3f", flops * 1e-6, bytes * 1e-6)
-           << (layers.empty() ? "" : "  ") << layers << "\n";
+  auto row = [&](StringRef name, bool isKnown, double flops, double bytes, StringRef layers) {
+    outs() << left_justify(name, width);
+    if (isKnown)
+      outs() << format("  %10.3f  %8.3f", flops * 1e-6, bytes * 1e-6);
+    else
+      outs() << format("  %10s  %8s", "-", "-");
+    outs() << (layers.empty() ? "" : "  ") << layers << "\n";
   };
+  bool allKnown = true;
   for (auto [kernel, runs] : zip_equal(kernels, countRuns(entry))) {
     double ownFlops = runs * (kernel.flops + kernel.flopsPerItem), ownBytes = runs * (kernel.bytes + kernel.bytesPerItem);
-    row(kernel.name, ownFlops, ownBytes, kernel.layers);
+    bool isKnown = ownFlops >= 0 && ownBytes >= 0; // the model may not allow sizes of one
+    row(kernel.name, isKnown, ownFlops, ownBytes, kernel.layers);
     flops += ownFlops;
     bytes += ownBytes;
+    allKnown &= isKnown;
   }
-  row("total", flops, bytes, "");
+  row("total", allKnown, flops, bytes, "");
 }
 
 /// How many loops over steps and branches an entry has, if any, and a table of them.

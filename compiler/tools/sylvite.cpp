@@ -172,8 +172,8 @@ static int runCommandLine(int argc, char **argv) {
       addCommand(app, "inspect", "Show the inputs, outputs, parameters, states, kernels, loops and memory of a model or a library.",
                  "Free dimensions have their names. A state is what a library keeps from call to call, for a stateful layer. A loop\n"
                  "runs its kernels once for each step; work and traffic are those of all steps of a call with one item, where free\n"
-                 "dimensions are one. A branch, listed with the loops, runs its kernels where its condition holds (if_true) or does\n"
-                 "not (if_false); work and traffic count both.\n\n"
+                 "dimensions are one: a dash where the model is not defined there. A branch, listed with the loops, runs its kernels\n"
+                 "where its condition holds (if_true) or does not (if_false); work and traffic count both.\n\n"
                  "Examples:\n  sylvite inspect digits.keras\n  sylvite inspect build/libdigits.so --json", chosen,
                  [&] { return sylvite::inspect(inspect); });
   inspectCommand->add_option("path", inspect.path, "A model, or a shared library made by sylvite compile")
