@@ -358,45 +358,6 @@ struct PackConv : PlanPattern<ConvOp> {
   }
 };
 
-/// Dimensions of a source and of a result of a reshape that hold the same elements.
-struct DimGroup {
-  SmallVector<int64_t> source, result;
-};
-
-} // namespace
-
-/// The finest split of a reshape into independent ones, outermost first, or nothing for one that is not
-/// made of dimensions that are split or joined.
-static std::optional<SmallVector<DimGroup>> groupDims(ReshapeOp op) {
-  ArrayRef<int64_t> source = typeOf(op.getInput()).getShape(), result = op.getType().getShape();
-  SmallVector<DimGroup> groups;
-  int64_t i = 0, j = 0, sourceRank = source.size(), resultRank = result.size();
-  while (i < sourceRank && j < resultRank) {
-    DimGroup group{{i}, {j}};
-    if (op.getFrom()[j] != i) {
-      if (ShapedType::isDynamic(source[i]) || ShapedType::isDynamic(result[j]))
-        return std::nullopt;
-      int64_t a = source[i], b = result[j];
-      while (a != b) {
-        bool growSource = a < b;
-        int64_t next = growSource ? ++i : ++j;
-        if (next >= (growSource ? sourceRank : resultRank) ||
-            ShapedType::isDynamic((growSource ? source : result)[next]))
-          return std::nullopt;
-        (growSource ? a : b) *= (growSource ? source : result)[next];
-        (growSource ? group.source : group.result).push_back(next);
-      }
-    }
-    groups.push_back(std::move(group));
-    ++i, ++j;
-  }
-  if (i != sourceRank || j != resultRank)
-    return std::nullopt;
-  return groups;
-}
-
-namespace {
-
 /// map(reshape(x), y) becomes reshape(map(x, reshape(y))) where x comes from a contraction: also from the gradient of weights, whose
 /// update is then part of its kernel.
 struct SinkReshape : PlanPattern<MapOp> {
@@ -481,12 +442,12 @@ struct SinkReshape : PlanPattern<MapOp> {
   /// `value`, which broadcasts to the result of `reshape`, so that it broadcasts to its source; null when
   /// it is whole along a part of a group and repeats along the rest.
   static Value beforeReshape(PatternRewriter &rewriter, ReshapeOp reshape,
-                             ArrayRef<DimGroup> groups, Value value) {
+                             ArrayRef<ReshapedDims> groups, Value value) {
     RankedTensorType type = typeOf(value), result = reshape.getType(),
                      source = typeOf(reshape.getInput());
     int64_t missing = result.getRank() - type.getRank();
     SmallVector<int64_t> shape, from;
-    for (const DimGroup &group : groups) {
+    for (const ReshapedDims &group : groups) {
       bool repeats = true, whole = true;
       for (int64_t dim : group.result) {
         int64_t size = dim < missing ? 1 : type.getDimSize(dim - missing);

@@ -235,44 +235,42 @@ struct SinkBelowSoftmax : OpRewritePattern<SoftmaxOp> {
   }
 };
 
-/// Below a reshape that only adds or drops dimensions of size one.
-struct SinkBelowUnits : OpRewritePattern<ReshapeOp> {
+/// Below a reshape that splits dimensions, or joins those that were neighbours before the transpose, and adds or drops dimensions
+/// of size one.
+struct SinkBelowReshape : OpRewritePattern<ReshapeOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(ReshapeOp op, PatternRewriter &rewriter) const override {
     auto transpose = getTranspose(op.getInput());
-    if (!transpose)
+    auto groups = transpose ? groupDims(op) : std::nullopt;
+    if (!groups)
       return failure();
-    RankedTensorType input = typeOf(op.getInput()), result = op.getType(), source = typeOf(transpose.getInput());
-    // The dimensions of the source that are not of size one, by that of the result; those of the result that are.
-    SmallVector<int64_t> resultOf(source.getRank(), -1), units;
-    int64_t next = 0;
-    auto skipUnits = [&] {
-      while (next < input.getRank() && input.getDimSize(next) == 1)
-        ++next;
-    };
-    for (int64_t dim = 0; dim < result.getRank(); ++dim) {
-      if (result.getDimSize(dim) == 1) {
-        units.push_back(dim);
-        continue;
-      }
-      skipUnits();
-      if (next == input.getRank() || input.getDimSize(next) != result.getDimSize(dim) ||
-          (result.isDynamicDim(dim) && op.getFrom()[dim] != next))
-        return failure();
-      resultOf[transpose.getPermutation()[next++]] = dim;
+    RankedTensorType source = typeOf(transpose.getInput()), result = op.getType();
+    for (ReshapedDims &group : *groups) {
+      for (int64_t &dim : group.source)
+        dim = transpose.getPermutation()[dim];
+      llvm::erase_if(group.source, [&](int64_t dim) { return source.getDimSize(dim) == 1; });
+      llvm::erase_if(group.result, [&](int64_t dim) { return result.getDimSize(dim) == 1; });
+      for (auto [dim, next] : llvm::zip(group.source, ArrayRef<int64_t>(group.source).drop_front()))
+        for (int64_t between = dim + 1; between != next; ++between)
+          if (between > next || source.getDimSize(between) != 1)
+            return failure();
     }
-    skipUnits();
-    if (next != input.getRank())
-      return failure();
-    SmallVector<int64_t> shape(units.size(), 1), from(units.size(), -1);
+    llvm::erase_if(*groups, [](const ReshapedDims &group) { return group.source.empty(); });
+    llvm::sort(*groups, [](const ReshapedDims &a, const ReshapedDims &b) { return a.source.front() < b.source.front(); });
+    // Dimensions of size one stand in front.
     Permutation permutation(result.getRank());
-    for (auto [i, dim] : llvm::enumerate(units))
-      permutation[dim] = i;
-    for (auto [i, dim] : llvm::enumerate(resultOf))
-      if (dim >= 0) {
+    SmallVector<int64_t> shape, from;
+    for (int64_t dim = 0; dim < result.getRank(); ++dim)
+      if (result.getDimSize(dim) == 1) {
         permutation[dim] = shape.size();
-        shape.push_back(source.getDimSize(i));
-        from.push_back(source.isDynamicDim(i) ? i : -1);
+        shape.push_back(1);
+        from.push_back(-1);
+      }
+    for (const ReshapedDims &group : *groups)
+      for (int64_t dim : group.result) {
+        permutation[dim] = shape.size();
+        shape.push_back(result.getDimSize(dim));
+        from.push_back(result.isDynamicDim(dim) ? group.source.front() : -1);
       }
     Value reshaped = ReshapeOp::create(rewriter, op.getLoc(), result.clone(shape), transpose.getInput(), from);
     rewriter.replaceOp(op, permute(rewriter, op.getLoc(), reshaped, permutation));
@@ -399,6 +397,6 @@ LogicalResult sylvite::sinkTransposeBelow(PadOp op, PatternRewriter &rewriter) {
 }
 
 void sylvite::populateSinkTransposes(RewritePatternSet &patterns) {
-  patterns.add<JoinTransposes, SinkBelowConcat, SinkBelowMap, SinkBelowPad, SinkBelowReduce, SinkBelowSlice, SinkBelowSoftmax,
-               SinkBelowUnits, TransposeIntoMatmul, TransposeIntoWeights, TransposeToReshape>(patterns.getContext());
+  patterns.add<JoinTransposes, SinkBelowConcat, SinkBelowMap, SinkBelowPad, SinkBelowReduce, SinkBelowReshape, SinkBelowSlice,
+               SinkBelowSoftmax, TransposeIntoMatmul, TransposeIntoWeights, TransposeToReshape>(patterns.getContext());
 }

@@ -213,6 +213,39 @@ bool sylvite::isSum(MapOp map) {
   return map.getNumOperands() == 2 && lhs && rhs && lhs != rhs && body.getOperations().size() == 2;
 }
 
+std::optional<SmallVector<ReshapedDims>> sylvite::groupDims(ReshapeOp reshape) {
+  ArrayRef<int64_t> source = typeOf(reshape.getInput()).getShape(), result = reshape.getType().getShape(), from = reshape.getFrom();
+  SmallVector<ReshapedDims> groups;
+  int64_t i = 0, j = 0, sourceRank = source.size(), resultRank = result.size();
+  while (i < sourceRank || j < resultRank) {
+    ReshapedDims &group = groups.emplace_back();
+    bool isKept = j < resultRank && from[j] == i;
+    if (!isKept && i < sourceRank && source[i] == 1) {
+      group.source.push_back(i++);
+      continue;
+    }
+    if (!isKept && j < resultRank && result[j] == 1) {
+      group.result.push_back(j++);
+      continue;
+    }
+    if (i == sourceRank || j == resultRank || (!isKept && (ShapedType::isDynamic(source[i]) || ShapedType::isDynamic(result[j]))))
+      return std::nullopt;
+    int64_t a = source[i], b = result[j];
+    group.source.push_back(i++);
+    group.result.push_back(j++);
+    while (a != b) {
+      bool growsSource = a < b;
+      ArrayRef<int64_t> sizes = growsSource ? source : result;
+      int64_t &next = growsSource ? i : j;
+      if (next == int64_t(sizes.size()) || ShapedType::isDynamic(sizes[next]))
+        return std::nullopt;
+      (growsSource ? a : b) *= sizes[next];
+      (growsSource ? group.source : group.result).push_back(next++);
+    }
+  }
+  return groups;
+}
+
 bool sylvite::keepsMatrices(ReshapeOp reshape) {
   auto source = cast<RankedTensorType>(reshape.getInput().getType());
   RankedTensorType result = reshape.getType();

@@ -97,6 +97,15 @@ bool isGradientOfWeights(mlir::Operation *op);
 /// Whether `map` adds its two operands.
 bool isSum(nn::MapOp map);
 
+/// Dimensions of a source and of a result of a reshape that hold the same elements. One of size one may stand alone, with none of the
+/// other.
+struct ReshapedDims {
+  llvm::SmallVector<int64_t> source, result;
+};
+
+/// The finest split of `reshape` into independent ones, outermost first; none where a free dimension is split or joined.
+std::optional<llvm::SmallVector<ReshapedDims>> groupDims(nn::ReshapeOp reshape);
+
 /// Whether `reshape`, of rank two at least, leaves its last two dimensions as they are.
 bool keepsMatrices(nn::ReshapeOp reshape);
 

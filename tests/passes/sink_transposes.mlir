@@ -111,6 +111,43 @@ func.func @units(%x: tensor<?x12x3x4x16xf32>) -> tensor<?x4x12x16xf32> {
 
 // -----
 
+// Through a reshape that splits a dimension: the real and the imaginary channels of a spectrum, whose squares are added.
+// CHECK-LABEL: func.func @split
+// CHECK: %[[R:.*]] = nn.reshape %arg0 from [0, -1, -1, -1] : tensor<?x30x402xf32> to tensor<?x30x2x201xf32>
+// CHECK: %[[P:.*]] = nn.reduce sum_square %[[R]] dims [2] : (tensor<?x30x2x201xf32>) -> tensor<?x30x201xf32>
+// CHECK: nn.transpose %[[P]] [0, 2, 1]
+func.func @split(%x: tensor<?x30x402xf32>) -> tensor<?x201x30xf32> {
+  %0 = nn.transpose %x [0, 2, 1] : (tensor<?x30x402xf32>) -> tensor<?x402x30xf32>
+  %1 = nn.reshape %0 from [0, -1, -1, -1] : tensor<?x402x30xf32> to tensor<?x2x201x30xf32>
+  %2 = nn.reduce sum_square %1 dims [1] : (tensor<?x2x201x30xf32>) -> tensor<?x201x30xf32>
+  return %2 : tensor<?x201x30xf32>
+}
+
+// -----
+
+// Through one that joins height and width, which were neighbours before, but not through one that joins what was apart.
+// CHECK-LABEL: func.func @join
+// CHECK: %[[R:.*]] = nn.reshape %arg0 from [0, -1, -1] : tensor<?x4x1x6x8xf32> to tensor<?x24x8xf32>
+// CHECK-NEXT: return %[[R]]
+func.func @join(%x: tensor<?x4x1x6x8xf32>) -> tensor<?x24x8xf32> {
+  %0 = nn.transpose %x [0, 4, 2, 1, 3] : (tensor<?x4x1x6x8xf32>) -> tensor<?x8x1x4x6xf32>
+  %1 = nn.reshape %0 from [0, -1, -1] : tensor<?x8x1x4x6xf32> to tensor<?x8x24xf32>
+  %2 = nn.transpose %1 [0, 2, 1] : (tensor<?x8x24xf32>) -> tensor<?x24x8xf32>
+  return %2 : tensor<?x24x8xf32>
+}
+
+// CHECK-LABEL: func.func @apart
+// CHECK: %[[T:.*]] = nn.transpose %arg0 [0, 3, 1, 2]
+// CHECK: %[[R:.*]] = nn.reshape %[[T]] from [0, -1, -1] : tensor<?x8x4x6xf32> to tensor<?x32x6xf32>
+// CHECK-NEXT: return %[[R]]
+func.func @apart(%x: tensor<?x4x6x8xf32>) -> tensor<?x32x6xf32> {
+  %0 = nn.transpose %x [0, 3, 1, 2] : (tensor<?x4x6x8xf32>) -> tensor<?x8x4x6xf32>
+  %1 = nn.reshape %0 from [0, -1, -1] : tensor<?x8x4x6xf32> to tensor<?x32x6xf32>
+  return %1 : tensor<?x32x6xf32>
+}
+
+// -----
+
 // Matrices that are transposed under a reshape of what is before them: one transpose.
 // CHECK-LABEL: func.func @joined
 // CHECK: %[[T:.*]] = nn.transpose %arg0 [0, 2, 3, 1] : (tensor<?x12x4x16xf32>) -> tensor<?x4x16x12xf32>
