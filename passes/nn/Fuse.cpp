@@ -144,6 +144,14 @@ Operation *onlyUserBeside(Operation *op) {
   return user && user->getBlock() == op->getBlock() ? user : nullptr;
 }
 
+/// Whether the kernel of the op that alone reads `map` computes its elements on the way: an index once for each slice that it chooses.
+bool isPartOfMovement(MapOp map) {
+  Operation *user = onlyUserBeside(map);
+  if (auto gather = dyn_cast_or_null<GatherOp>(user))
+    return gather.getIndices() == map.getResult();
+  return user && readsElementsOnce(user);
+}
+
 /// Whether `reshape` only adds or drops dimensions of size one.
 bool changesUnitsOnly(ReshapeOp reshape) {
   auto sizes = [](Type type) {
@@ -488,15 +496,13 @@ struct Fuse : sylvite::impl::FuseBase<Fuse> {
       if (isa<MapOp>(op) && !rows.contains(&op)) {
         // A map waits for the op that can compute it on the way; that op comes later in the block.
         Operation *user = onlyUserBeside(&op);
-        if (user && readsElementsOnce(user) && !joins.contains(user) && !isPartOfWindow(user) && !isReadThrough(user) &&
+        if (isPartOfMovement(cast<MapOp>(op)) && !joins.contains(user) && !isPartOfWindow(user) && !isReadThrough(user) &&
             !isReadByAttention(user))
           continue;
       }
-      if (readsElementsOnce(&op))
-        for (Value operand : op.getOperands())
-          if (auto map = operand.getDefiningOp<MapOp>();
-              map && onlyUserBeside(map) && !taken.contains(map))
-            group.insert(group.begin(), map);
+      for (Value operand : op.getOperands())
+        if (auto map = operand.getDefiningOp<MapOp>(); map && isPartOfMovement(map) && !taken.contains(map))
+          group.insert(group.begin(), map);
       if (isa<AttentionOp>(op)) {
         for (Value operand : op.getOperands())
           for (Operation *source = operand.getDefiningOp(); source && isReadByAttention(source);

@@ -630,3 +630,29 @@ func.func @sums_of_others(%x: tensor<?x16xf32>, %w: tensor<16x16xf32>) -> (tenso
   }
   return %1, %0, %4 : tensor<?x16xf32>, tensor<?x1xf32>, tensor<?x16xf32>
 }
+
+// -----
+
+// The indices of a gather are computed on the way, its data are not.
+// CHECK-LABEL: func.func @indices
+// CHECK: nn.group
+// CHECK: nn.map(%{{.*}}) : (tensor<4x3xf32>)
+// CHECK: nn.yield
+// CHECK: nn.group
+// CHECK: %[[I:.*]] = nn.map(%{{.*}}) : (tensor<5xi64>)
+// CHECK: nn.gather %{{.*}}, %[[I]] dim 1
+func.func @indices(%x: tensor<4x3xf32>, %i: tensor<5xi64>) -> tensor<4x5xf32> {
+  %0 = nn.map(%x) : (tensor<4x3xf32>) -> tensor<4x3xf32> {
+  ^bb0(%e: f32):
+    %a = math.absf %e : f32
+    nn.yield %a : f32
+  }
+  %1 = nn.map(%i) : (tensor<5xi64>) -> tensor<5xi64> {
+  ^bb0(%e: i64):
+    %one = arith.constant 1 : i64
+    %a = arith.addi %e, %one : i64
+    nn.yield %a : i64
+  }
+  %2 = nn.gather %0, %1 dim 1 : (tensor<4x3xf32>, tensor<5xi64>) -> tensor<4x5xf32>
+  return %2 : tensor<4x5xf32>
+}
