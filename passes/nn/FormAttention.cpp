@@ -66,7 +66,7 @@ struct FormAttention : OpRewritePattern<MatmulOp> {
     };
     Value key = asColumns(products.getRhs(), products.getTransposeRhs());
     Value value = asColumns(op.getRhs(), op.getTransposeRhs());
-    auto [query, factor] = withoutScale(products.getLhs());
+    auto [query, factor] = withoutScale(b, products.getLhs());
     SmallVector<Value> modifiers;
     for (auto [map, position] : llvm::reverse(maps))
       for (auto [i, operand] : llvm::enumerate(map.getOperands()))
@@ -133,8 +133,15 @@ private:
 
   /// A part of a joint tensor that is scaled before it is used: the part, which the kernel reads in place, and the factor, which
   /// the scores take instead.
-  static std::pair<Value, double> withoutScale(Value query) {
-    auto map = query.getDefiningOp<MapOp>();
+  static std::pair<Value, double> withoutScale(TensorBuilder &b, Value query) {
+    SmallVector<TransposeOp> transposes;
+    Value scaled = query;
+    for (auto transpose = scaled.getDefiningOp<TransposeOp>(); transpose && transpose->hasOneUse();
+         transpose = scaled.getDefiningOp<TransposeOp>()) {
+      transposes.push_back(transpose);
+      scaled = transpose.getInput();
+    }
+    auto map = scaled.getDefiningOp<MapOp>();
     if (!map || !map->hasOneUse() || map.getNumOperands() != 1)
       return {query, 1};
     Value source = map.getOperand(0);
@@ -145,8 +152,12 @@ private:
     if (!isa_and_nonnull<SliceOp>(source.getDefiningOp()) || !scale)
       return {query, 1};
     for (unsigned i : {0u, 1u})
-      if (isa<BlockArgument>(scale->getOperand(i)) && matchPattern(scale->getOperand(1 - i), m_ConstantFloat(&factor)))
-        return {map.getOperand(0), factor.convertToDouble()};
+      if (isa<BlockArgument>(scale->getOperand(i)) && matchPattern(scale->getOperand(1 - i), m_ConstantFloat(&factor))) {
+        Value part = map.getOperand(0);
+        for (TransposeOp transpose : llvm::reverse(transposes))
+          part = b.transpose(part, transpose.getPermutation());
+        return {part, factor.convertToDouble()};
+      }
     return {query, 1};
   }
 

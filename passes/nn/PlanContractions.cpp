@@ -477,12 +477,13 @@ struct PlanContractions : sylvite::impl::PlanContractionsBase<PlanContractions> 
   void runOnOperation() override {
     Machine machine{vectorWidth * 4, vectorRegisters, l2Bytes};
     MLIRContext *context = &getContext();
+    llvm::StringSet<> updated = updatedParameters(getOperation()->getParentOfType<ModuleOp>());
+    mergeProjections(getOperation(), updated);
     RewritePatternSet patterns(context);
     patterns.add<PointwiseConv>(context, machine, /*benefit=*/2);
     if (!exact)
       populateWinograd(patterns, machine);
     populateNarrowWeights(patterns);
-    llvm::StringSet<> updated = updatedParameters(getOperation()->getParentOfType<ModuleOp>());
     patterns.add<PackConv>(context, machine);
     patterns.add<PackMatmul>(context, machine, updated);
     patterns.add<WidenGradient>(context, machine);

@@ -50,6 +50,10 @@ template <typename Op> struct PlanPattern : mlir::OpRewritePattern<Op> {
 /// faster than the definition.
 void populateWinograd(mlir::RewritePatternSet &patterns, const Machine &machine);
 
+/// Makes one product of those of one tensor with constant weights whose columns are heads of attention: the projections to queries,
+/// keys and values. Weights made of `updated` parameters stay apart.
+void mergeProjections(mlir::func::FuncOp function, const llvm::StringSet<> &updated);
+
 /// Constant weights that are bytes times scales stay bytes, in products and in tables that are looked up.
 void populateNarrowWeights(mlir::RewritePatternSet &patterns);
 
