@@ -107,13 +107,16 @@ defvar MachineOptions = [
 def PlanContractions : Pass<"nn-plan-contractions", "::mlir::func::FuncOp"> {
   let summary = "Choose the algorithm and the order of the weights of each contraction";
   let description = [{
-    Pointwise convolutions become matrix products; 3x3 convolutions take Winograd's algorithm where the
-    cost model expects it to be faster, unless `exact`; a transposed convolution becomes one of stride one for
-    each of its phases. Two products with a softmax between them become `nn.attention`. Constant weights are packed into
-    the blocks that the register tile streams, those of the gates of a recurrent cell together. A product whose rows leave
-    the second cache is summed over parts of the contracted dimension. Maps move before the reshapes that this leaves. The
-    positions of a product that only a depthwise convolution reads stay in rows, where computing it in strips of them pays.
-    Biases and activations between a convolution of few terms and a max pooling that can compute it come after that.
+    Pointwise convolutions become matrix products; 3x3 convolutions take Winograd's algorithm where the cost
+    model expects it to be faster, unless `exact`; a transposed convolution becomes one of stride one for each
+    of its phases. Two products with a softmax between them become `nn.attention`, and the projections to its
+    queries, keys and values one product, as convolutions of one tensor that a map joins become one where
+    channels then fill more lanes. Constant weights are packed into the blocks that the register tile streams,
+    those of the gates of a recurrent cell together. A product whose rows leave the second cache is summed over
+    parts of the contracted dimension. Maps move before the reshapes that this leaves. The positions of a
+    product that only a depthwise convolution reads stay in rows, where computing it in strips of them pays.
+    Biases and activations between a convolution of few terms and a max pooling that can compute it come after
+    that.
   }];
   let options = !listconcat(MachineOptions, [
     Option<"exact", "exact", "bool", "false",

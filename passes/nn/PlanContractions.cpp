@@ -478,7 +478,7 @@ struct PlanContractions : sylvite::impl::PlanContractionsBase<PlanContractions> 
     Machine machine{vectorWidth * 4, vectorRegisters, l2Bytes};
     MLIRContext *context = &getContext();
     llvm::StringSet<> updated = updatedParameters(getOperation()->getParentOfType<ModuleOp>());
-    mergeProjections(getOperation(), updated);
+    mergeProducts(getOperation(), updated, machine);
     RewritePatternSet patterns(context);
     patterns.add<PointwiseConv>(context, machine, /*benefit=*/2);
     if (!exact)

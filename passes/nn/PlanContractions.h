@@ -50,9 +50,9 @@ template <typename Op> struct PlanPattern : mlir::OpRewritePattern<Op> {
 /// faster than the definition.
 void populateWinograd(mlir::RewritePatternSet &patterns, const Machine &machine);
 
-/// Makes one product of those of one tensor with constant weights whose columns are heads of attention: the projections to queries,
-/// keys and values. Weights made of `updated` parameters stay apart.
-void mergeProjections(mlir::func::FuncOp function, const llvm::StringSet<> &updated);
+/// Makes one product of those of one tensor with constant weights: of projections whose columns are heads of attention, and of
+/// convolutions that one map joins, where that is estimated to take less time. Weights made of `updated` parameters stay apart.
+void mergeProducts(mlir::func::FuncOp function, const llvm::StringSet<> &updated, const Machine &machine);
 
 /// Constant weights that are bytes times scales stay bytes, in products and in tables that are looked up.
 void populateNarrowWeights(mlir::RewritePatternSet &patterns);

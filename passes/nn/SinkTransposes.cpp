@@ -360,19 +360,23 @@ struct TransposeToReshape : OpRewritePattern<TransposeOp> {
   }
 };
 
-/// A product reads an operand whose matrices are transposed as it is.
+/// A product reads an operand whose matrices are transposed as it is; dimensions of size one before them may change places.
 struct TransposeIntoMatmul : OpRewritePattern<MatmulOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(MatmulOp op, PatternRewriter &rewriter) const override {
     bool changed = false;
     for (unsigned side : {0u, 1u}) {
       auto transpose = getTranspose(op.getOperand(side));
-      if (!transpose)
+      if (!transpose || transpose.getType().getRank() < 2)
         continue;
-      if (!transposesMatrices(transpose.getPermutation()))
+      Permutation leading(transpose.getPermutation());
+      std::swap(leading.back(), leading[leading.size() - 2]);
+      int64_t rank = leading.size();
+      if (leading.back() != rank - 1 || leading[rank - 2] != rank - 2 || !isView(typeOf(transpose.getInput()), leading))
         continue;
+      Value operand = permute(rewriter, op.getLoc(), transpose.getInput(), leading);
       rewriter.modifyOpInPlace(op, [&] {
-        op->setOperand(side, transpose.getInput());
+        op->setOperand(side, operand);
         side ? op.setTransposeRhs(!op.getTransposeRhs()) : op.setTransposeLhs(!op.getTransposeLhs());
       });
       changed = true;

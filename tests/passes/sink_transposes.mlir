@@ -81,6 +81,18 @@ func.func @matmul(%x: tensor<2x3x8xf32>, %y: tensor<2x5x8xf32>) -> tensor<2x3x5x
 
 // -----
 
+// Dimensions of size one that change places beside are a view.
+// CHECK-LABEL: func.func @matmul_units
+// CHECK: %[[R:.*]] = nn.reshape %arg0 from [1, -1, 2, -1] : tensor<1x?x?x8xf32> to tensor<?x1x?x8xf32>
+// CHECK: nn.matmul %[[R]], %arg1 :
+func.func @matmul_units(%x: tensor<1x?x?x8xf32>, %w: tensor<8x4xf32>) -> tensor<?x1x?x4xf32> {
+  %0 = nn.transpose %x [1, 0, 3, 2] : (tensor<1x?x?x8xf32>) -> tensor<?x1x8x?xf32>
+  %1 = nn.matmul %0, %w {transpose_lhs} : (tensor<?x1x8x?xf32>, tensor<8x4xf32>) -> tensor<?x1x?x4xf32>
+  return %1 : tensor<?x1x?x4xf32>
+}
+
+// -----
+
 // An operand that would have to be transposed for it stops the other.
 // CHECK-LABEL: func.func @other_order
 // CHECK: %[[T:.*]] = nn.transpose %arg0 [1, 0]

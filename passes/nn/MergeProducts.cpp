@@ -1,9 +1,10 @@
-//===- MergeProjections.cpp - queries, keys and values at one go -----------===//
+//===- MergeProducts.cpp - products of one tensor at one go ----------------===//
 //
 // An attention layer multiplies one tensor by several constant matrices: the projections to queries, keys and values. They
-// are columns of one product, whose rows are then read once, and each attention reads its heads in place. This step of
-// nn-plan-contractions runs before attention is found. Weights that a step of training changes stay apart: joining them would
-// copy them in every step.
+// are columns of one product, whose rows are then read once, and each attention reads its heads in place. The real and the
+// imaginary part of a spectrum are two convolutions of one signal, which a map adds up: as channels of one they leave fewer
+// lanes empty. This step of nn-plan-contractions runs before attention is found. Weights that a step of training changes stay
+// apart: joining them would copy them in every step.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/nn/PlanContractions.h"
@@ -11,7 +12,7 @@
 
 #include "dialects/nn/TensorBuilder.h"
 
-#include "mlir/IR/Dominance.h"
+#include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Remarks.h"
 #include "mlir/Transforms/RegionUtils.h"
 
@@ -32,8 +33,8 @@ struct Projection {
   int64_t headSize() const { return typeOf(heads).getShape().back(); }
 };
 
-/// Whether each element of `value` belongs to a column of its own, of `columns` that are the last dimension of what it is added to, or
-/// the last two.
+/// Whether each element of `value` belongs to a column of its own, of `columns` that are the last dimension of what it is
+/// added to, or the last two.
 bool isPerColumn(Value value, int64_t columns) {
   RankedTensorType type = typeOf(value);
   int64_t trailing = 1;
@@ -141,21 +142,99 @@ LogicalResult merge(ArrayRef<Projection> projections, IRRewriter &rewriter) {
   return success();
 }
 
+/// The map of several operands that alone reads what is made of `value`, element by element; null where there is none.
+MapOp joiningMap(Value value) {
+  Operation *user = value.hasOneUse() ? *value.user_begin() : nullptr;
+  if (auto map = dyn_cast_or_null<MapOp>(user); map && map.getNumOperands() > 1)
+    return map;
+  return isa_and_nonnull<MapOp, ReshapeOp>(user) ? joiningMap(user->getResult(0)) : MapOp();
+}
+
+/// Whether both convolutions read the same windows of the same input, for one map.
+bool haveSameWindows(ConvOp a, ConvOp b) {
+  return a.getInput() == b.getInput() && a->getBlock() == b->getBlock() && joiningMap(a) == joiningMap(b) &&
+         a.getStrides() == b.getStrides() && a.getDilations() == b.getDilations() && a.getPaddingLow() == b.getPaddingLow() &&
+         a.getPaddingHigh() == b.getPaddingHigh() &&
+         typeOf(a.getFilter()).getShape().drop_back() == typeOf(b.getFilter()).getShape().drop_back();
+}
+
+/// The estimated cycles of a row of `conv` with so many output channels.
+double estimateRow(ConvOp conv, int64_t channels, const Machine &machine) {
+  RankedTensorType filter = typeOf(conv.getFilter());
+  int64_t row = typeOf(conv.getResult()).getShape().drop_back().back();
+  Contraction contraction{channels, ShapedType::isDynamic(row) ? typicalExtent : row,
+                          ShapedType::getNumElements(filter.getShape().drop_back()),
+                          std::min<int64_t>(machine.lanes(filter.getElementType()), channels), Weights::Packed};
+  return estimateCycles(contraction, chooseTile(contraction, machine));
+}
+
+/// Replaces `convs`, in order, by slices of one where that is estimated to take less time.
+LogicalResult merge(ArrayRef<ConvOp> convs, const Machine &machine, IRRewriter &rewriter) {
+  ConvOp first = convs.front();
+  int64_t channels = 0;
+  double apart = 0;
+  SmallVector<Value> filters;
+  SmallVector<Location> locations;
+  for (ConvOp conv : convs) {
+    int64_t own = conv.getType().getShape().back();
+    apart += estimateRow(conv, own, machine);
+    channels += own;
+    filters.push_back(conv.getFilter());
+    locations.push_back(conv.getLoc());
+  }
+  if (estimateRow(first, channels, machine) >= apart || failed(moveValueDefinitions(rewriter, filters, first)))
+    return failure();
+  rewriter.setInsertionPoint(first);
+  TensorBuilder b(rewriter.getFusedLoc(locations), rewriter);
+  int64_t rank = first.getType().getRank(), start = 0;
+  SmallVector<int64_t> shape(first.getType().getShape());
+  shape.back() = channels;
+  IRMapping mapping;
+  mapping.map(first.getFilter(), b.infer<ConcatOp>(filters, rank - 1));
+  Operation *joint = rewriter.clone(*first, mapping);
+  joint->setLoc(b.getLoc());
+  joint->getResult(0).setType(first.getType().clone(shape));
+  for (ConvOp conv : convs) {
+    SmallVector<int64_t> starts(rank, 0), ones(rank, 1);
+    starts.back() = start;
+    start += conv.getType().getShape().back();
+    Value part = b.infer<SliceOp>(joint->getResult(0), starts, TensorBuilder::sliceSizes(conv.getType()), ones);
+    rewriter.replaceAllUsesWith(conv.getResult(), part);
+  }
+  remark::passed(first.getLoc(), remark::RemarkOpts::name("Products").category("contractions"))
+      << remark::add("{0} convolutions of one tensor are one", convs.size());
+  return success();
+}
+
+/// Adds `item` to the set of `sets` whose first one it goes with, or to one of its own.
+template <typename Item, typename GoesWith>
+void addToSet(SmallVectorImpl<SmallVector<Item>> &sets, Item item, GoesWith goesWith) {
+  auto *set = llvm::find_if(sets, [&](ArrayRef<Item> set) { return goesWith(set.front(), item); });
+  if (set == sets.end())
+    set = &sets.emplace_back();
+  set->push_back(item);
+}
+
 } // namespace
 
-void sylvite::mergeProjections(func::FuncOp function, const llvm::StringSet<> &updated) {
-  SmallVector<SmallVector<Projection>> sets;
-  function.walk([&](MatmulOp product) {
-    auto projection = projectionOf(product, updated);
-    if (!projection)
-      return;
-    auto *set = llvm::find_if(sets, [&](ArrayRef<Projection> set) { return canJoin(set.front(), *projection); });
-    if (set == sets.end())
-      set = &sets.emplace_back();
-    set->push_back(*projection);
+void sylvite::mergeProducts(func::FuncOp function, const llvm::StringSet<> &updated, const Machine &machine) {
+  SmallVector<SmallVector<Projection>> projections;
+  SmallVector<SmallVector<ConvOp>> convolutions;
+  function.walk([&](Operation *op) {
+    if (auto product = dyn_cast<MatmulOp>(op)) {
+      if (auto projection = projectionOf(product, updated))
+        addToSet(projections, *projection, canJoin);
+    } else if (auto conv = dyn_cast<ConvOp>(op)) {
+      if (conv.getGroups() == 1 && isConstant(conv.getFilter(), updated) && !dependsOnParametersOnly(conv.getInput()) &&
+          joiningMap(conv))
+        addToSet(convolutions, conv, haveSameWindows);
+    }
   });
   IRRewriter rewriter(function.getContext());
-  for (ArrayRef<Projection> set : sets)
+  for (ArrayRef<Projection> set : projections)
     if (set.size() > 1)
       (void)merge(set, rewriter);
+  for (ArrayRef<ConvOp> set : convolutions)
+    if (set.size() > 1)
+      (void)merge(set, machine, rewriter);
 }

@@ -1,4 +1,4 @@
-// Queries, keys and values are columns of one product with constant weights, of which attention reads its heads.
+// Products of one tensor with constant weights are one.
 // RUN: sylvite-opt %s -split-input-file -nn-plan-contractions | FileCheck %s
 
 nn.parameter @wq : tensor<16x2x8xf32>
@@ -8,6 +8,7 @@ nn.parameter @bq : tensor<2x8xf32>
 nn.parameter @bk : tensor<2x8xf32>
 nn.parameter @bv : tensor<2x8xf32>
 
+// Queries, keys and values are columns of one product, of which attention reads its heads.
 // CHECK-LABEL: func.func @joined
 // CHECK: nn.concat {{.*}} dim 1 : (tensor<16x16xf32>, tensor<16x16xf32>, tensor<16x16xf32>) -> tensor<16x48xf32>
 // CHECK: %[[P:.*]] = nn.packed_matmul %arg0,
@@ -80,4 +81,53 @@ func.func @updated(%x: tensor<6x16xf32>, %n: tensor<16x16xf32>) -> (tensor<2x6x6
   %k = nn.transpose %hk [1, 0, 2] : (tensor<6x2x8xf32>) -> tensor<2x6x8xf32>
   %s = nn.matmul %q, %k {transpose_rhs} : (tensor<2x6x8xf32>, tensor<2x6x8xf32>) -> tensor<2x6x6xf32>
   return %s, %n : tensor<2x6x6xf32>, tensor<16x16xf32>
+}
+
+// -----
+
+nn.parameter @real : tensor<32x1x9xf32>
+nn.parameter @imaginary : tensor<32x1x9xf32>
+
+// A spectrum, whose parts would each leave lanes empty.
+// CHECK-LABEL: func.func @spectrum
+// CHECK: nn.concat {{.*}} dim 2 : (tensor<32x1x9xf32>, tensor<32x1x9xf32>) -> tensor<32x1x18xf32>
+// CHECK: %[[C:.*]] = nn.packed_conv %arg0,
+// CHECK-NOT: nn.packed_conv
+// CHECK: nn.slice %[[C]] starts [0, 0, 0] sizes [-1, -1, 9]
+// CHECK: nn.slice %[[C]] starts [0, 0, 9] sizes [-1, -1, 9]
+func.func @spectrum(%x: tensor<?x?x1xf32>) -> tensor<?x?x9xf32> {
+  %v = nn.get @real : tensor<32x1x9xf32>
+  %r = nn.conv %x, %v {strides = array<i64: 16>, dilations = array<i64: 1>, padding_low = array<i64: 0>, padding_high = array<i64: 0>} : (tensor<?x?x1xf32>, tensor<32x1x9xf32>) -> tensor<?x?x9xf32>
+  %w = nn.get @imaginary : tensor<32x1x9xf32>
+  %i = nn.conv %x, %w {strides = array<i64: 16>, dilations = array<i64: 1>, padding_low = array<i64: 0>, padding_high = array<i64: 0>} : (tensor<?x?x1xf32>, tensor<32x1x9xf32>) -> tensor<?x?x9xf32>
+  %s = nn.map(%i) : (tensor<?x?x9xf32>) -> tensor<?x?x9xf32> {
+  ^bb0(%a: f32):
+    %p = arith.mulf %a, %a : f32
+    nn.yield %p : f32
+  }
+  %y = nn.map(%r, %s) : (tensor<?x?x9xf32>, tensor<?x?x9xf32>) -> tensor<?x?x9xf32> {
+  ^bb0(%a: f32, %b: f32):
+    %p = arith.mulf %a, %a : f32
+    %t = arith.addf %p, %b : f32
+    nn.yield %t : f32
+  }
+  return %y : tensor<?x?x9xf32>
+}
+
+// Channels that fill lanes gain nothing.
+nn.parameter @even : tensor<32x1x32xf32>
+nn.parameter @odd : tensor<32x1x32xf32>
+// CHECK-LABEL: func.func @full
+// CHECK-COUNT-2: nn.packed_conv
+func.func @full(%x: tensor<?x?x1xf32>) -> tensor<?x?x32xf32> {
+  %v = nn.get @even : tensor<32x1x32xf32>
+  %r = nn.conv %x, %v {strides = array<i64: 16>, dilations = array<i64: 1>, padding_low = array<i64: 0>, padding_high = array<i64: 0>} : (tensor<?x?x1xf32>, tensor<32x1x32xf32>) -> tensor<?x?x32xf32>
+  %w = nn.get @odd : tensor<32x1x32xf32>
+  %i = nn.conv %x, %w {strides = array<i64: 16>, dilations = array<i64: 1>, padding_low = array<i64: 0>, padding_high = array<i64: 0>} : (tensor<?x?x1xf32>, tensor<32x1x32xf32>) -> tensor<?x?x32xf32>
+  %y = nn.map(%r, %i) : (tensor<?x?x32xf32>, tensor<?x?x32xf32>) -> tensor<?x?x32xf32> {
+  ^bb0(%a: f32, %b: f32):
+    %t = arith.addf %a, %b : f32
+    nn.yield %t : f32
+  }
+  return %y : tensor<?x?x32xf32>
 }
