@@ -223,6 +223,41 @@ struct AbsorbPadding : OpRewritePattern<ConvOp> {
   }
 };
 
+/// Taps of a window that are in the padding at every position, as those of a dilated one over a small image are, go: they add
+/// nothing.
+struct DropTapsOfPadding : OpRewritePattern<ConvOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(ConvOp conv, PatternRewriter &rewriter) const override {
+    ArrayRef<int64_t> input = typeOf(conv.getInput()).getShape(), filter = typeOf(conv.getFilter()).getShape(),
+                      result = conv.getType().getShape();
+    SmallVector<int64_t> starts(filter.size(), 0), sizes(filter), ones(filter.size(), 1), dilations(conv.getDilations()),
+        low(conv.getPaddingLow()), high(conv.getPaddingHigh());
+    for (size_t dim = 0; dim < dilations.size(); ++dim) {
+      int64_t taps = filter[dim], stride = conv.getStrides()[dim];
+      if (ShapedType::isDynamic(input[dim + 1]) || result[dim + 1] == 0)
+        continue;
+      auto isRead = [&](int64_t tap) {
+        int64_t before = conv.getPaddingLow()[dim] - tap * conv.getDilations()[dim];
+        int64_t position = before > 0 ? llvm::divideCeil(before, stride) : 0;
+        return position < result[dim + 1] && position * stride - before < input[dim + 1];
+      };
+      // A tap goes with its share of the padding.
+      for (; sizes[dim] > 1 && low[dim] >= dilations[dim] && !isRead(starts[dim]); --sizes[dim], ++starts[dim])
+        low[dim] -= dilations[dim];
+      for (; sizes[dim] > 1 && high[dim] >= dilations[dim] && !isRead(starts[dim] + sizes[dim] - 1); --sizes[dim])
+        high[dim] -= dilations[dim];
+      if (sizes[dim] == 1 && taps > 1)
+        dilations[dim] = 1;
+    }
+    if (ArrayRef<int64_t>(sizes) == filter)
+      return failure();
+    Value kept = SliceOp::create(rewriter, conv.getLoc(), conv.getFilter(), starts, sizes, ones);
+    rewriter.replaceOpWithNewOp<ConvOp>(conv, conv.getType(), conv.getInput(), kept, conv.getStrides(), dilations, low, high,
+                                        conv.getGroups());
+    return success();
+  }
+};
+
 /// Whether the mean of a pointwise convolution takes more operations than the convolution of a mean, which is the same.
 bool costsLessAfter(AvgPoolOp pool, ConvOp conv) {
   ArrayRef<int64_t> filter = cast<RankedTensorType>(conv.getFilter().getType()).getShape();
@@ -278,7 +313,7 @@ struct Simplify : sylvite::impl::SimplifyBase<Simplify> {
     RewritePatternSet patterns(context);
     llvm::StringSet<> updated = updatedParameters(getOperation());
     patterns.add<FoldAffineMap>(context, updated);
-    patterns.add<AbsorbPadding, ConvBeforePool, FoldBatchNorm, PoolBeforeConv, RemoveUntrained<DropoutOp>,
+    patterns.add<AbsorbPadding, ConvBeforePool, DropTapsOfPadding, FoldBatchNorm, PoolBeforeConv, RemoveUntrained<DropoutOp>,
                  RemoveUntrained<ActivityPenaltyOp>>(context);
     populateFormLayers(patterns);
     populateRaiseSlices(patterns);

@@ -366,3 +366,22 @@ func.func @pooled_means(%x: tensor<?x8x8x8xf32>) -> (tensor<?x4x4x4xf32>, tensor
   %3 = nn.conv %2, %w {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x8x8x8xf32>, tensor<1x1x8x4xf32>) -> tensor<?x8x8x4xf32>
   return %1, %3 : tensor<?x4x4x4xf32>, tensor<?x8x8x4xf32>
 }
+
+// -----
+
+// Taps that read padding alone go: of rows all but the middle one, of columns the first.
+// CHECK-LABEL: func.func @taps_of_padding
+// CHECK: %[[W:.*]] = nn.slice %arg1 starts [1, 1, 0, 0] sizes [1, 2, 2, 4]
+// CHECK: nn.conv %arg0, %[[W]] {dilations = array<i64: 1, 4>, padding_high = array<i64: 0, 1>, padding_low = array<i64: 0, 2>
+func.func @taps_of_padding(%x: tensor<?x5x5x2xf32>, %w: tensor<3x3x2x4xf32>) -> tensor<?x5x4x4xf32> {
+  %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, dilations = array<i64: 6, 4>, padding_low = array<i64: 6, 6>, padding_high = array<i64: 6, 1>} : (tensor<?x5x5x2xf32>, tensor<3x3x2x4xf32>) -> tensor<?x5x4x4xf32>
+  return %0 : tensor<?x5x4x4xf32>
+}
+
+// The first row of taps reads padding alone, but for the window to begin later it would have to be cut off the image.
+// CHECK-LABEL: func.func @taps_before_image
+// CHECK: nn.conv %arg0, %arg1 {{.*}}padding_low = array<i64: 4, 1>
+func.func @taps_before_image(%x: tensor<?x5x5x2xf32>, %w: tensor<2x3x2x4xf32>) -> tensor<?x4x5x4xf32> {
+  %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, dilations = array<i64: 5, 1>, padding_low = array<i64: 4, 1>, padding_high = array<i64: 0, 1>} : (tensor<?x5x5x2xf32>, tensor<2x3x2x4xf32>) -> tensor<?x4x5x4xf32>
+  return %0 : tensor<?x4x5x4xf32>
+}

@@ -691,6 +691,17 @@ for name, between, filters, size, window in (
     del graph.graph.input[1:]
     case("pooled", name, graph, *({"x": normal(items, 3, *size)} for items in (1, 2, 5)))
 
+# Dilated windows over images so small that some taps, or all but one, are in the padding everywhere.
+for name, size, attributes in (
+        ("middle", (7, 9), {"pads": [12, 12, 12, 12], "dilations": [12, 12]}),
+        ("rows", (7, 30), {"pads": [8, 8, 8, 8], "dilations": [8, 8]}),
+        ("strided", (9, 9), {"pads": [6, 2, 6, 2], "dilations": [6, 2], "strides": [4, 2]}),
+        ("below", (5, 6), {"pads": [0, 1, 14, 3], "dilations": [7, 2]}),
+        ("depthwise", (6, 6), {"pads": [9, 9, 9, 9], "dilations": [9, 9], "group": 16})):
+    case("dilated", name,
+         node("Conv", [("x", np.float32, ["N", 16, *size]), normal(16, 16 // attributes.get("group", 1), 3, 3)], ["y"], **attributes),
+         *({"x": normal(items, 16, *size)} for items in (1, 3)))
+
 
 def main(group, directory):
     failures = []
