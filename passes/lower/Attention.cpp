@@ -98,8 +98,10 @@ static LogicalResult lowerAttention(nn::AttentionOp op, GroupLowering &lowering)
         within[rank - 2] = index.minimum(
             within[rank - 2], index.add(lowering.extent(b, loc, op.getQuery(), query.getRank() - 2), -1));
     }
+    SmallVector<int64_t> scores(type.getShape());
+    scores.back() = key.getShape().back();
     for (auto [argument, modifier] : llvm::zip(body.getArguments().drop_front(), op.getModifiers()))
-      mapping.map(argument, lowering.atBroadcast(b, loc, modifier, within));
+      mapping.map(argument, lowering.atBroadcast(b, loc, modifier, type.clone(scores), within));
     for (Operation &scalar : body.without_terminator())
       b.clone(scalar, mapping);
     Value score = mapping.lookupOrDefault(body.getTerminator()->getOperand(0));

@@ -147,12 +147,12 @@ Value GroupLowering::at(OpBuilder &b, Location loc, FuncOp func, ValueRange indi
   return halide::AtOp::create(b, loc, scalar, func.getSymName(), indices).getValue();
 }
 
-Value GroupLowering::atBroadcast(OpBuilder &b, Location loc, Value value, ValueRange indices) {
+Value GroupLowering::atBroadcast(OpBuilder &b, Location loc, Value value, RankedTensorType result, ValueRange indices) {
   RankedTensorType type = typeOf(value);
   IndexBuilder index(b, loc);
   SmallVector<Value> own(indices.take_back(type.getRank()));
-  for (auto [i, dim] : llvm::enumerate(type.getShape()))
-    if (dim == 1)
+  for (auto [i, dims] : llvm::enumerate(llvm::zip(type.getShape(), result.getShape().take_back(type.getRank()))))
+    if (auto [dim, resultDim] = dims; dim == 1 && resultDim != 1)
       own[i] = index.constant(0);
   return at(b, loc, value, own);
 }

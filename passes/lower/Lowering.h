@@ -76,8 +76,8 @@ public:
   /// The scalar of `func` at `indices`.
   mlir::Value at(mlir::OpBuilder &b, mlir::Location loc, halide::FuncOp func,
                  mlir::ValueRange indices);
-  /// The scalar of `value` at the point `indices` of a tensor that it broadcasts to.
-  mlir::Value atBroadcast(mlir::OpBuilder &b, mlir::Location loc, mlir::Value value,
+  /// The scalar of `value` at the point `indices` of a tensor of type `result` that it broadcasts to.
+  mlir::Value atBroadcast(mlir::OpBuilder &b, mlir::Location loc, mlir::Value value, mlir::RankedTensorType result,
                           mlir::ValueRange indices);
   /// The extent of dimension `dim` of a value: a constant, or read from a buffer that has it. A
   /// computed value with a free dimension has none; lowerings that need it get an input's.

@@ -18,7 +18,7 @@ static LogicalResult lowerMap(nn::MapOp op, GroupLowering &lowering) {
     Block &body = op.getBody().front();
     IRMapping mapping;
     for (auto [argument, operand] : llvm::zip(body.getArguments(), op.getOperands()))
-      mapping.map(argument, lowering.atBroadcast(b, loc, operand, point));
+      mapping.map(argument, lowering.atBroadcast(b, loc, operand, lowering.typeOf(op), point));
     for (Operation &scalar : body.without_terminator())
       b.clone(scalar, mapping);
     halide::YieldOp::create(b, loc,

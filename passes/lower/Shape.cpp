@@ -142,7 +142,7 @@ static LogicalResult lowerPad(nn::PadOp op, GroupLowering &lowering) {
 
 static LogicalResult lowerBroadcast(nn::BroadcastOp op, GroupLowering &lowering) {
   lowering.defineFunc(op, "broadcast", [&](OpBuilder &b, Location loc, ValueRange point) {
-    halide::YieldOp::create(b, loc, lowering.atBroadcast(b, loc, op.getInput(), point));
+    halide::YieldOp::create(b, loc, lowering.atBroadcast(b, loc, op.getInput(), lowering.typeOf(op), point));
   });
   return success();
 }

@@ -50,3 +50,26 @@ func.func @small(%x: tensor<?x9x9x192xf32>, %w: tensor<36x192x32xf32>, %d: tenso
   }
   return %0 : tensor<?x7x7x1152xf32>
 }
+
+// -----
+
+// A batch that is one, as models with fixed sizes have it, is computed so, too.
+// CHECK-LABEL: halide.pipeline @packed_matmul_map_pad_conv {
+// CHECK: halide.at @matmul[%n, %y, %x, %c]
+// CHECK: halide.split @out, "c" into ("co", "ci") by 48 tail round_up
+// CHECK: halide.compute_at @map, @out, "task"
+func.func @strips_of_one(%x: tensor<1x112x112x16xf32>, %w: tensor<2x16x48xf32>, %d: tensor<3x3x1x96xf32>) -> tensor<1x56x56x96xf32> {
+  %0 = nn.group (%a = %x, %b = %w, %f = %d) : (tensor<1x112x112x16xf32>, tensor<2x16x48xf32>, tensor<3x3x1x96xf32>) -> tensor<1x56x56x96xf32> {
+    %1 = nn.packed_matmul %a, %b {columns = 96 : i64} : (tensor<1x112x112x16xf32>, tensor<2x16x48xf32>) -> tensor<1x112x112x96xf32>
+    %2 = nn.map (%1) : (tensor<1x112x112x96xf32>) -> tensor<1x112x112x96xf32> {
+    ^bb0(%e: f32):
+      %z = arith.constant 0.0 : f32
+      %m = arith.maximumf %e, %z : f32
+      nn.yield %m : f32
+    }
+    %3 = nn.pad %2 low [0, 0, 0, 0] high [0, 1, 1, 0] : (tensor<1x112x112x96xf32>) -> tensor<1x113x113x96xf32>
+    %4 = nn.conv %3, %f {strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>, groups = 96 : i64} : (tensor<1x113x113x96xf32>, tensor<3x3x1x96xf32>) -> tensor<1x56x56x96xf32>
+    nn.yield %4 : tensor<1x56x56x96xf32>
+  }
+  return %0 : tensor<1x56x56x96xf32>
+}
