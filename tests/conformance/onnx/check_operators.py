@@ -702,6 +702,17 @@ for name, size, attributes in (
          node("Conv", [("x", np.float32, ["N", 16, *size]), normal(16, 16 // attributes.get("group", 1), 3, 3)], ["y"], **attributes),
          *({"x": normal(items, 16, *size)} for items in (1, 3)))
 
+# An inverted residual of a batch that is one, and of a free one.
+for items in (1, "N"):
+    graph = parse(f"""g (float[{items},16,20,24] x, float[96,16,1,1] expand, float[96,1,3,3] window, float[16,96,1,1] project)
+      => (float[P,Q,R,S] y) {{ e = Conv (x, expand)  a = Relu (e)
+         d = Conv <pads = [1, 1, 1, 1], group = 96> (a, window)  b = Relu (d)  p = Conv (b, project)  y = Add (x, p) }}""")
+    for weight, shape in (("expand", (96, 16, 1, 1)), ("window", (96, 1, 3, 3)), ("project", (16, 96, 1, 1))):
+        graph.graph.initializer.append(numpy_helper.from_array(normal(*shape), weight))
+    del graph.graph.input[1:]
+    case("convolutions", f"inverted-residual-{items}", graph,
+         *({"x": normal(batch, 16, 20, 24)} for batch in ((1,) if items == 1 else (1, 3))))
+
 
 def main(group, directory):
     failures = []
