@@ -2,7 +2,6 @@
 // HalideBuilderScalars.cpp, schedules in HalideBuilderSchedule.cpp. All are compiled with
 // exceptions, which every public function catches; MLIR headers are never included.
 #include "compiler/codegen/HalideBuilderImpl.h"
-#include "compiler/codegen/FetchWritten.h"
 #include "compiler/codegen/SpreadPrefetches.h"
 
 #include <cstdlib>
@@ -345,8 +344,8 @@ void HalideBuilder::compile(HalideOutput kind, const std::string &symbol, const 
         kind == HalideOutput::Bitcode ? Halide::OutputFileType::bitcode : Halide::OutputFileType::stmt;
     Halide::Pipeline pipeline(impl->func(impl->outputFunc).func);
     pipeline.add_custom_lowering_pass(new SpreadPrefetches); // which the pipeline deletes
-    for (const auto &[func, var, offset] : impl->written)
-      pipeline.add_custom_lowering_pass(new FetchWritten(func, var, offset));
+    for (const FetchLines &fetch : impl->fetches)
+      pipeline.add_custom_lowering_pass(new FetchLines(fetch));
     // With the argv wrapper, without Halide's metadata: the library describes itself.
     Halide::Target machine(target);
     Halide::Module module = pipeline.compile_to_module(arguments, symbol, machine,

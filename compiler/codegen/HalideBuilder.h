@@ -16,6 +16,10 @@
 
 namespace sylvite {
 
+/// A function that bitcode calls and machine code does not: f(address, bytes) asks for the line that many bytes beyond the address,
+/// into the first cache.
+inline constexpr char fetchNear[] = "sylvite_fetch_near";
+
 /// What a value is to Halide. A bool takes one byte in memory; an index is Int32.
 enum class ElementType : uint8_t {
   Bool,
@@ -215,9 +219,10 @@ public:
   void serial(const std::string &func, unsigned stage, const std::string &var);
   void partition(const std::string &func, unsigned stage, const std::string &var,
                  LoopPartition policy);
-  /// Each iteration of `var` fetches what the one `offset` later reads of `input`, or writes, where that is the output `func`.
+  /// Each iteration of `var` fetches what the one `offset` later reads of `input`, or writes, where that is the output `func`. Where
+  /// it is `near`, what it reads comes into the first cache, and the input may be a func.
   void prefetch(const std::string &func, unsigned stage, const std::string &input,
-                const std::string &var, int64_t offset);
+                const std::string &var, int64_t offset, bool near);
   void atomic(const std::string &func, unsigned stage, bool overrideAssociativity);
   void rfactor(const std::string &func, unsigned stage, const std::vector<std::string> &preserved,
                const std::vector<std::string> &vars, const std::string &intermediate);

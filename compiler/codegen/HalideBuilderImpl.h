@@ -2,6 +2,7 @@
 #ifndef SYLVITE_COMPILER_CODEGEN_HALIDEBUILDERIMPL_H
 #define SYLVITE_COMPILER_CODEGEN_HALIDEBUILDERIMPL_H
 
+#include "compiler/codegen/FetchLines.h"
 #include "compiler/codegen/HalideBuilder.h"
 
 #include <Halide.h>
@@ -58,11 +59,7 @@ struct HalideBuilder::Impl {
   std::vector<std::string> inputs;
   std::string outputFunc;
   std::vector<int64_t> outputPitches;
-  struct Written {
-    std::string func, var;
-    int offset;
-  };
-  std::vector<Written> written; ///< outputs whose lines are fetched, in which loop, and for which iteration
+  std::vector<FetchLines> fetches;
 
   // The update under construction.
   std::string updateFunc;

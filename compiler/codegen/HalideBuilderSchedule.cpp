@@ -128,11 +128,15 @@ void HalideBuilder::partition(const std::string &func, unsigned stage, const std
 }
 
 void HalideBuilder::prefetch(const std::string &func, unsigned stage, const std::string &input,
-                             const std::string &var, int64_t offset) {
+                             const std::string &var, int64_t offset, bool near) {
   impl->guard([&] {
-    if (input == func) {
-      impl->loop(impl->loops(func, stage), var); // there is one of this name
-      impl->written.push_back({impl->func(func).func.name(), var, static_cast<int>(offset)});
+    if (near || input == func) {
+      const std::string &loop = impl->loop(impl->loops(func, stage), var).name();
+      auto buffer = impl->buffers.find(input);
+      impl->fetches.emplace_back(impl->func(func).func.name(), stage, loop,
+                                 near ? FetchLines::Access::Load : FetchLines::Access::Store,
+                                 near && buffer != impl->buffers.end() ? buffer->second.param.name() : impl->func(input).func.name(),
+                                 static_cast<int>(offset));
       return;
     }
     impl->loopDirective(func, stage, var, [&](Stage &target, const VarOrRVar &loop) {

@@ -1,6 +1,9 @@
 #include "compiler/codegen/MachineCode.h"
+#include "compiler/codegen/HalideBuilder.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Bitcode/BitcodeReader.h"
+#include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/IntrinsicInst.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
@@ -45,6 +48,22 @@ Error emitMachineCode(Module &module, TargetMachine &machine, CodeGenFileType ty
   return Error::success();
 }
 
+/// Puts prefetches in place of the calls of `fetchNear`.
+static void fetchIntoFirstCache(Module &module) {
+  Function *function = module.getFunction(fetchNear);
+  if (!function)
+    return;
+  for (User *user : make_early_inc_range(function->users())) {
+    auto *call = cast<CallInst>(user);
+    IRBuilder<> b(call);
+    Value *place = b.CreatePtrAdd(call->getArgOperand(0), call->getArgOperand(1));
+    constexpr int ofReads = 0, intoFirstCache = 3, ofData = 1;
+    b.CreateIntrinsic(Intrinsic::prefetch, {place->getType()}, {place, b.getInt32(ofReads), b.getInt32(intoFirstCache), b.getInt32(ofData)});
+    call->eraseFromParent();
+  }
+  function->eraseFromParent();
+}
+
 Expected<std::string> compileKernelBitcode(StringRef bitcode, CodeGenFileType type) {
   LLVMContext context;
   Expected<std::unique_ptr<Module>> module = parseBitcodeFile(MemoryBufferRef(bitcode, "kernel"), context);
@@ -65,6 +84,7 @@ Expected<std::string> compileKernelBitcode(StringRef bitcode, CodeGenFileType ty
       default:
         break;
       }
+  fetchIntoFirstCache(**module);
   Expected<std::unique_ptr<TargetMachine>> machine = createTargetMachine((*module)->getTargetTriple());
   if (!machine)
     return machine.takeError();

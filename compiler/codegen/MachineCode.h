@@ -15,9 +15,9 @@ llvm::Expected<std::unique_ptr<llvm::TargetMachine>> createTargetMachine(const l
 llvm::Error emitMachineCode(llvm::Module &module, llvm::TargetMachine &machine, llvm::CodeGenFileType type,
                             llvm::raw_ostream &out);
 
-/// The code of a kernel, which Halide has written as `bitcode`. Prefetches are into the second cache: Halide's ask for data
-/// that is used once, which some processors keep out of it. A greatest or least lane is found by halves of a vector, not lane
-/// after lane: which of two is taken where one is no number is as open as in Halide's maximum of two vectors.
+/// The code of a kernel, which Halide has written as `bitcode`. Prefetches are into the second cache, but for those of `fetchNear`:
+/// Halide's ask for data that is used once, which some processors keep out of it. A greatest or least lane is found by halves of a
+/// vector, not lane after lane: which of two is taken where one is no number is as open as in Halide's maximum of two vectors.
 llvm::Expected<std::string> compileKernelBitcode(llvm::StringRef bitcode, llvm::CodeGenFileType type);
 
 } // namespace sylvite

@@ -490,7 +490,7 @@ bool Translator::translateDirective(Operation *op) {
                           static_cast<LoopPartition>(d.getPolicy()));
       })
       .Case<PrefetchOp>([&](PrefetchOp d) {
-        builder.prefetch(d.getFunc().str(), d.getStage(), d.getInput().str(), d.getVar().str(), d.getOffset());
+        builder.prefetch(d.getFunc().str(), d.getStage(), d.getInput().str(), d.getVar().str(), d.getOffset(), d.getNear());
       })
       .Case<AtomicOp>([&](AtomicOp d) {
         builder.atomic(d.getFunc().str(), d.getStage(), d.getOverrideAssociativity());

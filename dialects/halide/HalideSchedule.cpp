@@ -351,10 +351,13 @@ LogicalResult ScheduleVerifier::verify(Operation &op) {
               failed(isPositive(directive, directive.getOffset())))
             return failure();
           // What the output is going to write is fetched likewise.
-          if (directive.getInput() == directive.getFunc() && directive.getStage() == 0 &&
+          if (directive.getInput() == directive.getFunc() && directive.getStage() == 0 && !directive.getNear() &&
               pipeline.getOutput().getFunc() == directive.getFunc())
             return success();
-          if (!pipeline.lookupInput(directive.getInput()) || !reads(directive.getFunc(), directive.getInput()))
+          bool isFetched = pipeline.lookupInput(directive.getInput()) ||
+                           (directive.getNear() && pipeline.lookupFunc(directive.getInput()) &&
+                            directive.getInput() != directive.getFunc());
+          if (!isFetched || !reads(directive.getFunc(), directive.getInput()))
             return directive.emitOpError("schedule_c17: @")
                    << directive.getInput() << " is not an input that @" << directive.getFunc() << " reads";
           return success();

@@ -40,7 +40,8 @@ def Halide_ScheduleOp : Halide_Op<"schedule", [
     - schedule_c14: inside `specialize` stand only directives of its own stage that change loops.
     - schedule_c15: a `specialize` condition names an input or the output, and a dimension of it.
     - schedule_c16: `fuse` takes two different variables, both pure or both of the reduction.
-    - schedule_c17: `prefetch` and `in` name an input that the func reads, `prefetch` directly or not.
+    - schedule_c17: `prefetch` and `in` name an input that the func reads, `prefetch` directly or not; `prefetch` names the output for itself,
+      or another func, `near`.
   }];
   let regions = (region SizedRegion<1>:$region);
   let assemblyFormat = "attr-dict-with-keyword $region";
@@ -142,10 +143,11 @@ def Halide_PrefetchOp : Halide_Directive<"prefetch"> {
     256th after it reads of the input. Beyond the loop's end that is whatever lies there in memory, or
     nothing. Where the next loop around it reads the same again in each of its n iterations, each asks for every n-th
     part. `halide.prefetch @f, @f at "x" offset 1`, of the output, asks for the lines that the next iteration writes: a store to
-    a line that no cache holds waits for it.
+    a line that no cache holds waits for it. `near` asks for the lines of an input, or of a func computed outside of the loop, that
+    vectors are loaded from, into the first cache instead of the second.
   }];
-  let arguments = !con(StageArgs, (ins FlatSymbolRefAttr:$input, StrAttr:$var, I64Attr:$offset));
-  let assemblyFormat = "$func (`stage` $stage^)? `,` $input `at` $var `offset` $offset attr-dict";
+  let arguments = !con(StageArgs, (ins FlatSymbolRefAttr:$input, StrAttr:$var, I64Attr:$offset, UnitAttr:$near));
+  let assemblyFormat = "$func (`stage` $stage^)? `,` $input `at` $var `offset` $offset (`near` $near^)? attr-dict";
 }
 
 def Halide_AtomicOp : Halide_Directive<"atomic"> {

@@ -114,6 +114,9 @@ int64_t planStrip(const ExpandedWindow &window, const Machine &machine);
 /// in the first cache.
 constexpr int64_t rowsOfOneBlock = 128;
 
+/// Steps of a reduction after which weights that come from the second cache are multiplied with, when they are asked for.
+constexpr int64_t nearSteps = 16;
+
 /// Items of a step of training, or rows of a product, whose number is free, as estimates take it.
 constexpr int64_t itemsOfStep = 32;
 /// A free height or width of an image is estimated as so many positions.

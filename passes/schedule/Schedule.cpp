@@ -147,8 +147,8 @@ void ScheduleWriter::parallel(StringRef func, int64_t stage, StringRef var) {
 void ScheduleWriter::serial(StringRef func, int64_t stage, StringRef var) {
   halide::SerialOp::create(b, loc, func, stage, var);
 }
-void ScheduleWriter::prefetch(StringRef func, int64_t stage, StringRef input, StringRef var, int64_t offset) {
-  halide::PrefetchOp::create(b, loc, func, stage, input, var, offset);
+void ScheduleWriter::prefetch(StringRef func, int64_t stage, StringRef input, StringRef var, int64_t offset, bool near) {
+  halide::PrefetchOp::create(b, loc, func, stage, input, var, offset, near);
 }
 void ScheduleWriter::atomic(StringRef func, int64_t stage) {
   halide::AtomicOp::create(b, loc, func, stage);

@@ -64,7 +64,8 @@ public:
   void unroll(llvm::StringRef func, int64_t stage, llvm::StringRef var);
   void parallel(llvm::StringRef func, int64_t stage, llvm::StringRef var);
   void serial(llvm::StringRef func, int64_t stage, llvm::StringRef var);
-  void prefetch(llvm::StringRef func, int64_t stage, llvm::StringRef input, llvm::StringRef var, int64_t offset);
+  void prefetch(llvm::StringRef func, int64_t stage, llvm::StringRef input, llvm::StringRef var, int64_t offset,
+                bool near = false);
   void atomic(llvm::StringRef func, int64_t stage);
   void rfactor(llvm::StringRef func, int64_t stage, llvm::ArrayRef<llvm::StringRef> preserved,
                llvm::ArrayRef<llvm::StringRef> vars, llvm::StringRef intermediate);

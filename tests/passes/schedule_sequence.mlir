@@ -94,7 +94,9 @@ func.func @cell_of_step(%h: tensor<?x16xf32>, %w: tensor<2x16x2x8xf32>, %x: tens
 // CHECK: halide.compute_at @values, @transpose_1, "task"
 // CHECK: halide.compute_at @scores, @transpose_1, "xo"
 // CHECK: halide.compute_at @products, @scores, "jo"
+// CHECK: halide.prefetch @products stage 1, @keys at "rk" offset 16 near
 // CHECK: halide.compute_at @weighted, @transpose_1, "co"
+// CHECK: halide.prefetch @weighted stage 1, @values at "rj" offset 16 near
 // CHECK: halide.compute_at @weights, @transpose_1, "xo"
 // CHECK: halide.compute_at @row_max, @transpose_1, "xo"
 // CHECK: halide.compute_at @row_sum, @transpose_1, "xo"

@@ -1094,6 +1094,28 @@ halide.pipeline @p {
 
 // -----
 
+// schedule_c17: a func is read near only, and not where it is written.
+halide.pipeline @p {
+  halide.input @x : tensor<?x8xf32>
+  halide.func @twice(%n, %c) -> f32 {
+    %v = halide.at @x[%n, %c] : f32
+    halide.yield %v : f32
+  }
+  halide.func @out(%n, %c) -> f32 {
+    %v = halide.at @twice[%n, %c] : f32
+    halide.yield %v : f32
+  }
+  halide.output @out : tensor<?x8xf32>
+  halide.schedule {
+    halide.compute_root @twice
+    halide.prefetch @out, @twice at "n" offset 1 near
+    // expected-error @+1 {{schedule_c17: @out is not an input that @out reads}}
+    halide.prefetch @out, @out at "n" offset 1 near
+  }
+}
+
+// -----
+
 // schedule_c17
 halide.pipeline @p {
   halide.input @x : tensor<?x8xf32>

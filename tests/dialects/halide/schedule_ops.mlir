@@ -74,6 +74,8 @@ halide.pipeline @p {
     halide.split @sum stage 1, "r" into ("ro", "ri") by 8
     // CHECK-NEXT: halide.prefetch @sum stage 1, @x at "ro" offset 4
     halide.prefetch @sum stage 1, @x at "ro" offset 4
+    // CHECK-NEXT: halide.prefetch @sum stage 1, @x at "ro" offset 2 near
+    halide.prefetch @sum stage 1, @x at "ro" offset 2 near
     // CHECK-NEXT: halide.rfactor @sum stage 1, ["ri"] to ["u"] into @partial
     halide.rfactor @sum stage 1, ["ri"] to ["u"] into @partial
     // CHECK-NEXT: halide.in @x, @partial as @copy
