@@ -656,19 +656,32 @@ static LogicalResult verifyRun(Operation *op, StringRef label, FlatSymbolRefAttr
                  failed(verifyBuffers(op, label, "output", outputs, pipeline.getOutputTypes())));
 }
 
-/// The same of a call or a launch, which may name a second pipeline, for few rows.
+/// The same of a call or a launch, which may name other pipelines for few rows.
 template <typename Op>
 static LogicalResult verifyRuns(Op op, StringRef label, TypeRange inputs, TypeRange outputs, SymbolTableCollection &symbolTable) {
-  for (FlatSymbolRefAttr name : {op.getPipelineAttr(), op.getFewAttr()})
-    if (name && failed(verifyRun(op, label, name, inputs, outputs, symbolTable)))
+  for (FlatSymbolRefAttr name : op.getPipelines())
+    if (failed(verifyRun(op, label, name, inputs, outputs, symbolTable)))
       return failure();
-  if (!op.getFewAttr() != !op.getMostAttr())
-    return op.emitOpError(label) << "_c4: of `few` and `most` there is one without the other";
+  ArrayRef<int64_t> most = op.getMost();
+  if (op.getFew().size() != most.size())
+    return op.emitOpError(label) << "_c4: `few` names " << op.getFew().size() << " pipelines, `most` has " << most.size()
+                                 << " numbers";
+  if (std::adjacent_find(most.begin(), most.end(), std::greater_equal<>()) != most.end())
+    return op.emitOpError(label) << "_c4: the numbers of `most` do not rise";
   auto isFree = [](Type type) { return !cast<ShapedType>(type).hasStaticShape(); };
-  if (op.getFewAttr() && llvm::none_of(inputs, isFree) && llvm::none_of(outputs, isFree))
+  if (!most.empty() && llvm::none_of(inputs, isFree) && llvm::none_of(outputs, isFree))
     return op.emitOpError(label) << "_c4: no buffer has a free size, which `few` asks for";
   return success();
 }
+
+template <typename Op> static SmallVector<FlatSymbolRefAttr> namedPipelines(Op op) {
+  SmallVector<FlatSymbolRefAttr> names{op.getPipelineAttr()};
+  llvm::append_range(names, op.getFew().template getAsRange<FlatSymbolRefAttr>());
+  return names;
+}
+
+SmallVector<FlatSymbolRefAttr> CallOp::getPipelines() { return namedPipelines(*this); }
+SmallVector<FlatSymbolRefAttr> LaunchOp::getPipelines() { return namedPipelines(*this); }
 
 LogicalResult CallOp::verifySymbolUses(SymbolTableCollection &symbolTable) {
   return verifyRuns(*this, "call", getInputs().getTypes(), getOutputs().getTypes(), symbolTable);
@@ -677,8 +690,8 @@ LogicalResult CallOp::verifySymbolUses(SymbolTableCollection &symbolTable) {
 LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbolTable) {
   if (failed(verifyRuns(*this, "launch", getIns().getTypes(), getOuts().getTypes(), symbolTable)))
     return failure();
-  for (FlatSymbolRefAttr name : {getPipelineAttr(), getFewAttr()}) {
-    auto pipeline = name ? symbolTable.lookupNearestSymbolFrom<PipelineOp>(*this, name) : nullptr;
+  for (FlatSymbolRefAttr name : getPipelines()) {
+    auto pipeline = symbolTable.lookupNearestSymbolFrom<PipelineOp>(*this, name);
     if (!pipeline)
       continue;
     SmallVector<RankedTensorType> buffers = pipeline.getInputTypes();

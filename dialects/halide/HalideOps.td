@@ -291,6 +291,8 @@ def Halide_PipelineOp : Halide_Op<"pipeline", [
 // Host
 //===----------------------------------------------------------------------===//
 
+def Halide_PipelineNames : TypedArrayAttrBase<FlatSymbolRefAttr, "names of pipelines">;
+
 def Halide_CallOp : Halide_Op<"call", [
     DeclareOpInterfaceMethods<SymbolUserOpInterface>, Pure]> {
   let summary = "runs a pipeline on tensors";
@@ -305,16 +307,21 @@ def Halide_CallOp : Halide_Op<"call", [
     - call_c1: it names a pipeline of the module.
     - call_c2: there is one operand per input and one result per output buffer.
     - call_c3: types are compatible with those of the pipeline's buffers.
-    - call_c4: `few` comes with `most`, and a buffer has a free size then.
+    - call_c4: `few` names as many pipelines as `most` has numbers, which rise; a buffer has a free size then.
 
-    `few @other up_to N` names a pipeline for the case that the first free size of the buffers, inputs first, is at most N,
-    under the same constraints.
+    `few [@a, @b] up_to [1, 7]` names pipelines for the case that the first free size of the buffers, inputs first, is at most the
+    number, under the same constraints; the first one that serves runs.
   }];
-  let arguments = (ins FlatSymbolRefAttr:$pipeline, OptionalAttr<FlatSymbolRefAttr>:$few, OptionalAttr<I64Attr>:$most,
+  let arguments = (ins FlatSymbolRefAttr:$pipeline, DefaultValuedAttr<Halide_PipelineNames, "{}">:$few,
+                       DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$most,
                        Variadic<Halide_Buffer>:$inputs);
   let results = (outs Variadic<Halide_Buffer>:$outputs);
   let assemblyFormat = [{
     $pipeline (`few` $few^ `up_to` $most)? `(` $inputs `)` attr-dict `:` functional-type($inputs, $outputs)
+  }];
+  let extraClassDeclaration = [{
+    /// The pipelines that may run: the one for many rows, then those of `few`.
+    ::llvm::SmallVector<::mlir::FlatSymbolRefAttr> getPipelines();
   }];
 }
 
@@ -333,15 +340,20 @@ def Halide_LaunchOp : Halide_Op<"launch", [
     - launch_c1: it names a pipeline of the module.
     - launch_c2: there is one `ins` buffer per input and one `outs` buffer per output.
     - launch_c3: types are compatible with those of the pipeline's buffers.
-    - launch_c4: `few` comes with `most`, and a buffer has a free size then.
+    - launch_c4: `few` names as many pipelines as `most` has numbers, which rise; a buffer has a free size then.
     - launch_c5: a buffer has the pitch that the pipeline's has.
 
     `few` is that of `halide.call`.
   }];
-  let arguments = (ins FlatSymbolRefAttr:$pipeline, OptionalAttr<FlatSymbolRefAttr>:$few, OptionalAttr<I64Attr>:$most,
+  let arguments = (ins FlatSymbolRefAttr:$pipeline, DefaultValuedAttr<Halide_PipelineNames, "{}">:$few,
+                       DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$most,
                        Variadic<AnyMemRef>:$ins, Variadic<AnyMemRef>:$outs);
   let assemblyFormat = [{
     $pipeline (`few` $few^ `up_to` $most)? (`ins` `(` $ins^ `:` type($ins) `)`)? `outs` `(` $outs `:` type($outs) `)` attr-dict
+  }];
+  let extraClassDeclaration = [{
+    /// The pipelines that may run: the one for many rows, then those of `few`.
+    ::llvm::SmallVector<::mlir::FlatSymbolRefAttr> getPipelines();
   }];
 }
 

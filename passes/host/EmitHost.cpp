@@ -222,10 +222,9 @@ LogicalResult HostEmitter::emitLaunch(halide::LaunchOp launch) {
     return LLVM::AddressOfOp::create(b, loc, pointer, function);
   };
   Value kernel = addressOf(launch.getPipelineAttr());
-  if (FlatSymbolRefAttr few = launch.getFewAttr()) {
-    auto counted = llvm::find_if(buffersOfLaunch, [&](Value buffer) { return !memories[buffer].freeSizes.empty(); });
-    Value isFew = LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::sle, memories[*counted].freeSizes.front(),
-                                       constant(i64, *launch.getMost()));
+  auto counted = llvm::find_if(buffersOfLaunch, [&](Value buffer) { return !memories[buffer].freeSizes.empty(); });
+  for (auto [few, most] : llvm::reverse(llvm::zip_equal(launch.getFew().getAsRange<FlatSymbolRefAttr>(), launch.getMost()))) {
+    Value isFew = LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::sle, memories[*counted].freeSizes.front(), constant(i64, most));
     kernel = LLVM::SelectOp::create(b, loc, isFew, addressOf(few), kernel);
   }
   // After a failure the runtime runs nothing, so the last status is the first one.

@@ -27,11 +27,11 @@ inline llvm::SmallVector<mlir::AffineExpr> freeDims(halide::CallOp call,
   return free;
 }
 
-/// The kernel that a call runs and, where it has one, that for few rows.
+/// The kernels that a call may run, that for many rows first.
 inline llvm::SmallVector<halide::PipelineOp, 2> pipelinesOf(halide::CallOp call) {
   llvm::SmallVector<halide::PipelineOp, 2> pipelines;
-  for (mlir::FlatSymbolRefAttr name : {call.getPipelineAttr(), call.getFewAttr()})
-    if (auto pipeline = name ? mlir::SymbolTable::lookupNearestSymbolFrom<halide::PipelineOp>(call, name) : nullptr)
+  for (mlir::FlatSymbolRefAttr name : call.getPipelines())
+    if (auto pipeline = mlir::SymbolTable::lookupNearestSymbolFrom<halide::PipelineOp>(call, name))
       pipelines.push_back(pipeline);
   return pipelines;
 }

@@ -457,7 +457,12 @@ struct LowerToHalide : sylvite::impl::LowerToHalideBase<LowerToHalide> {
     getOperation().walk([&](nn::GroupOp group) { groups.push_back(group); });
     LoweringTable table;
     SymbolTable symbols(getOperation());
-    llvm::StringMap<std::pair<halide::PipelineOp, halide::PipelineOp>> pipelines; // and for few rows
+    struct Kernels {
+      halide::PipelineOp many;
+      SmallVector<Attribute> few; ///< names of those for fewer rows
+      SmallVector<int64_t> most;  ///< rows of each
+    };
+    llvm::StringMap<Kernels> kernels;
     for (nn::GroupOp group : groups) {
       std::string key = structureOf(group);
       SmallVector<int64_t> pitches;
@@ -466,32 +471,42 @@ struct LowerToHalide : sylvite::impl::LowerToHalideBase<LowerToHalide> {
           pitches.push_back(pitchOf(value));
           key += " " + std::to_string(pitches.back());
         }
-      auto &[pipeline, few] = pipelines[key];
-      bool singleRow = wantsSingleRow(group), fewRows = !singleRow && sumsOverRows(group);
+      Kernels &ofKey = kernels[key];
       OpBuilder builder(group);
-      if (!pipeline) {
-        pipeline = lower(group, table);
-        if (!pipeline)
+      if (!ofKey.many) {
+        auto add = [&](halide::PipelineOp pipeline) {
+          symbols.insert(pipeline, std::prev(getOperation().getBody()->end()));
+          return pipeline;
+        };
+        auto addFew = [&](halide::PipelineOp pipeline, int64_t rows) {
+          ofKey.few.push_back(FlatSymbolRefAttr::get(add(pipeline)));
+          ofKey.most.push_back(rows);
+        };
+        // A kernel for up to `rows`, which the schedule tells from that for more.
+        auto addFewOf = [&](int64_t rows) {
+          halide::PipelineOp pipeline = ofKey.many.clone();
+          pipeline->setAttr("few", builder.getI64IntegerAttr(rows));
+          addFew(pipeline, rows);
+        };
+        ofKey.many = lower(group, table);
+        if (!ofKey.many)
           return signalPassFailure();
-        setPitches(pipeline, pitches);
-        symbols.insert(pipeline, std::prev(getOperation().getBody()->end()));
-        if (singleRow) {
-          few = lowerSingleRow(group, table);
-          if (!few)
+        setPitches(ofKey.many, pitches);
+        add(ofKey.many);
+        if (wantsSingleRow(group)) {
+          halide::PipelineOp single = lowerSingleRow(group, table);
+          if (!single)
             return signalPassFailure();
-          setPitches(few, pitches);
-          symbols.insert(few, std::prev(getOperation().getBody()->end()));
-        } else if (fewRows) {
-          few = pipeline.clone();
-          few->setAttr("few", builder.getI64IntegerAttr(rowsOfOneBlock));
-          symbols.insert(few, std::prev(getOperation().getBody()->end()));
+          setPitches(single, pitches);
+          addFew(single, 1);
+          if (cellOf(group))
+            addFewOf(rowsOfSmallCell);
+        } else if (sumsOverRows(group)) {
+          addFewOf(rowsOfOneBlock);
         }
       }
-      auto call = halide::CallOp::create(builder, group.getLoc(), group.getResultTypes(),
-                                         FlatSymbolRefAttr::get(pipeline),
-                                         few ? FlatSymbolRefAttr::get(few) : nullptr,
-                                         few ? builder.getI64IntegerAttr(singleRow ? 1 : rowsOfOneBlock) : nullptr,
-                                         group.getOperands());
+      auto call = halide::CallOp::create(builder, group.getLoc(), group.getResultTypes(), FlatSymbolRefAttr::get(ofKey.many),
+                                         builder.getArrayAttr(ofKey.few), builder.getDenseI64ArrayAttr(ofKey.most), group.getOperands());
       auto shape = resultShapeMap(group);
       if (failed(shape))
         return signalPassFailure();

@@ -112,6 +112,26 @@ Tile sylvite::chooseTile(const Contraction &contraction, const Machine &machine,
   return best;
 }
 
+Tile sylvite::chooseCellTile(Contraction contraction, const Machine &machine, bool fewRows) {
+  constexpr int64_t rowsOfSmallTile = 4, rowsOfTile = 8;
+  int64_t gates = contraction.channels / contraction.lanes;
+  contraction.streams = true;
+  Tile best{1, 1};
+  double leastCycles = std::numeric_limits<double>::infinity();
+  for (int64_t rows : {rowsOfSmallTile, fewRows ? rowsOfSmallTile : rowsOfTile})
+    for (Tile tile{gates, rows}; tile.vectors > 0; --tile.vectors) {
+      if (!ShapedType::isDynamic(contraction.positions))
+        tile.rows = std::min(rows, contraction.positions);
+      if (gates % tile.vectors || tile.vectors * tile.rows + tile.vectors + 1 > machine.vectorRegisters)
+        continue;
+      if (double cycles = estimateCycles(contraction, tile); cycles < leastCycles) {
+        best = tile;
+        leastCycles = cycles;
+      }
+    }
+  return best;
+}
+
 RowTile sylvite::chooseDividingTile(ArrayRef<int64_t> shape, unsigned rowDim, int64_t columns, int64_t lanes, int64_t depth,
                                     const Machine &machine) {
   RowTile best{{1, 1}, rowDim};

@@ -114,8 +114,16 @@ int64_t planStrip(const ExpandedWindow &window, const Machine &machine);
 /// in the first cache.
 constexpr int64_t rowsOfOneBlock = 128;
 
+/// A tile of the gates of a recurrent cell, a product of all gates' columns for one block of units, of `contraction.lanes`: rows,
+/// few enough to divide the usual batches, by some of the gates. What the tiles of a block read leaves the first cache: taller tiles
+/// of fewer gates read less of it.
+Tile chooseCellTile(Contraction contraction, const Machine &machine, bool fewRows);
+
 /// Steps of a reduction after which weights that come from the second cache are multiplied with, when they are asked for.
 constexpr int64_t nearSteps = 16;
+
+/// Rows, most of them, for which a recurrent cell has a kernel of small tiles: larger ones would compute rows that nobody wants.
+constexpr int64_t rowsOfSmallCell = 7;
 
 /// Items of a step of training, or rows of a product, whose number is free, as estimates take it.
 constexpr int64_t itemsOfStep = 32;

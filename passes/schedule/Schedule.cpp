@@ -281,9 +281,8 @@ static llvm::StringMap<llvm::BitVector> findComputedInputs(ModuleOp module) {
     llvm::BitVector inputs(call.getInputs().size());
     for (auto [i, value] : llvm::enumerate(call.getInputs()))
       inputs[i] = isa_and_nonnull<halide::CallOp, nn::ConcatOp>(viewed(value).getDefiningOp());
-    for (auto name : {call.getPipelineAttr(), call.getFewAttr()})
-      if (name)
-        computed.try_emplace(name.getValue(), inputs).first->second &= inputs;
+    for (FlatSymbolRefAttr name : call.getPipelines())
+      computed.try_emplace(name.getValue(), inputs).first->second &= inputs;
   });
   return computed;
 }

@@ -38,15 +38,30 @@ func.func @forward(%x: tensor<?x64xf32> {nn.name = "x", nn.dims = ["batch", ""]}
   return %0 : tensor<?x64xf32>
 }
 
-// Of two kernels, that for few rows is launched where the batch is small.
+// Of three kernels, the first that serves as few rows as the batch has is launched, or that for any number.
 // CHECK: llvm.func @few(
 // CHECK: %[[N:.*]] = llvm.load %{{.*}} : !llvm.ptr -> i64
 // CHECK: %[[ANY:.*]] = llvm.mlir.addressof @compiled_argv
 // CHECK: %[[MOST:.*]] = llvm.mlir.constant(8 : i64) : i64
 // CHECK: %[[IS_FEW:.*]] = llvm.icmp "sle" %[[N]], %[[MOST]] : i64
 // CHECK: %[[FEW:.*]] = llvm.mlir.addressof @other_argv
-// CHECK: %[[KERNEL:.*]] = llvm.select %[[IS_FEW]], %[[FEW]], %[[ANY]]
+// CHECK: %[[SOME:.*]] = llvm.select %[[IS_FEW]], %[[FEW]], %[[ANY]]
+// CHECK: %[[ONE:.*]] = llvm.mlir.constant(1 : i64) : i64
+// CHECK: %[[IS_ONE:.*]] = llvm.icmp "sle" %[[N]], %[[ONE]] : i64
+// CHECK: %[[SINGLE:.*]] = llvm.mlir.addressof @single_argv
+// CHECK: %[[KERNEL:.*]] = llvm.select %[[IS_ONE]], %[[SINGLE]], %[[SOME]]
 // CHECK: llvm.call @sylvite_launch(%{{.*}}, %{{.*}}, %[[KERNEL]], %{{.*}})
+halide.pipeline @one attributes {symbol = "single"} {
+  halide.input @x : tensor<1x64xf32>
+  halide.input @w : tensor<64xf32>
+  halide.func @y(%n, %c) -> f32 {
+    %0 = halide.at @x[%n, %c] : f32
+    %1 = halide.at @w[%c] : f32
+    %2 = arith.mulf %0, %1 : f32
+    halide.yield %2 : f32
+  }
+  halide.output @y : tensor<1x64xf32>
+}
 halide.pipeline @l attributes {symbol = "other"} {
   halide.input @x : tensor<?x64xf32>
   halide.input @w : tensor<64xf32>
@@ -60,6 +75,6 @@ halide.pipeline @l attributes {symbol = "other"} {
 }
 func.func @few(%x: tensor<?x64xf32> {nn.name = "x", nn.dims = ["batch", ""]}) -> (tensor<?x64xf32> {nn.name = "y"}) {
   %w = nn.get @w : tensor<64xf32>
-  %0 = halide.call @k few @l up_to 8(%x, %w) {layers = ["a"], flops_per_element = 2, shape = affine_map<()[n] -> (n, 64)>} : (tensor<?x64xf32>, tensor<64xf32>) -> tensor<?x64xf32>
+  %0 = halide.call @k few [@one, @l] up_to [1, 8](%x, %w) {layers = ["a"], flops_per_element = 2, shape = affine_map<()[n] -> (n, 64)>} : (tensor<?x64xf32>, tensor<64xf32>) -> tensor<?x64xf32>
   return %0 : tensor<?x64xf32>
 }

@@ -40,7 +40,7 @@ func.func @transposed_lhs(%x: tensor<?x8x6xf32>, %y: tensor<8x4xf32>) -> tensor<
 // CHECK: halide.pipeline @packed_matmul_0 {
 // CHECK: halide.input @in0 : tensor<1x16xf32>
 // CHECK: halide.output @out : tensor<1x24xf32>
-// CHECK: halide.call @packed_matmul few @packed_matmul_0 up_to 1(%arg0, %arg1)
+// CHECK: halide.call @packed_matmul few [@packed_matmul_0] up_to [1](%arg0, %arg1)
 func.func @rows(%x: tensor<?x16xf32>, %w: tensor<3x16x8xf32>) -> tensor<?x24xf32> {
   %0 = nn.group (%a = %x, %f = %w) : (tensor<?x16xf32>, tensor<3x16x8xf32>) -> tensor<?x24xf32> {
     %1 = nn.packed_matmul %a, %f {columns = 24 : i64} : (tensor<?x16xf32>, tensor<3x16x8xf32>) -> tensor<?x24xf32>
@@ -55,7 +55,7 @@ func.func @rows(%x: tensor<?x16xf32>, %w: tensor<3x16x8xf32>) -> tensor<?x24xf32
 // CHECK: halide.pipeline @matmul {
 // CHECK: halide.update @matmul(%{{.*}}, %{{.*}}) over (%rk in 0 to extent(@in0, 0))
 // CHECK: halide.pipeline @matmul_0 attributes {few = 128 : i64} {
-// CHECK: halide.call @matmul few @matmul_0 up_to 128(%arg0, %arg1)
+// CHECK: halide.call @matmul few [@matmul_0] up_to [128](%arg0, %arg1)
 func.func @gradient_of_weights(%x: tensor<?x16xf32>, %g: tensor<?x24xf32>) -> tensor<16x24xf32> {
   %0 = nn.group (%a = %x, %b = %g) : (tensor<?x16xf32>, tensor<?x24xf32>) -> tensor<16x24xf32> {
     %1 = nn.matmul %a, %b {transpose_lhs} : (tensor<?x16xf32>, tensor<?x24xf32>) -> tensor<16x24xf32>

@@ -1,8 +1,9 @@
 // RUN: sylvite-opt %s -lower-to-halide -halide-schedule | FileCheck %s
+// RUN: sylvite-opt %s -lower-to-halide -halide-schedule="vector-width=16 vector-registers=32" | FileCheck %s --check-prefix=AVX512
 
-// A recurrent cell: two states from one tile of the gates; one row takes a kernel of its own.
+// A recurrent cell: two states from one tile of the gates; one row and few rows take kernels of their own.
 // CHECK-LABEL: func.func @cell
-// CHECK: halide.call @packed_matmul_slice_map_slice_map few @packed_matmul_slice_map_slice_map_0 up_to 1
+// CHECK: halide.call @packed_matmul_slice_map_slice_map few [@packed_matmul_slice_map_slice_map_0, @packed_matmul_slice_map_slice_map_1] up_to [1, 7]
 // CHECK-LABEL: halide.pipeline @packed_matmul_slice_map_slice_map {
 // CHECK: halide.func @out(%{{.*}}, %{{.*}}) -> (f32, f32)
 // CHECK: halide.output @out : tensor<?x16xf32>, tensor<?x16xf32>
@@ -14,6 +15,7 @@
 // CHECK-NEXT: halide.bound_extent @matmul, "x" to 4
 // CHECK-NEXT: halide.bound_extent @matmul, "c" to 8
 // CHECK: halide.reorder @matmul stage 1, ["c", "n", "x", "rk"]
+// CHECK: halide.prefetch @matmul stage 1, @in1 at "rk" offset 16 near
 // CHECK-LABEL: halide.pipeline @packed_matmul_slice_map_slice_map_0 {
 // CHECK: halide.output @out : tensor<1x16xf32>, tensor<1x16xf32>
 // CHECK: halide.split @out, "c" into ("co", "ci") by 16 tail round_up
@@ -40,7 +42,7 @@ func.func @cell(%h: tensor<?x16xf32>, %w: tensor<2x16x2x8xf32>) -> (tensor<?x16x
 }
 
 // What the gates are added to is fetched while the tile before is multiplied: a slice of each gate.
-// CHECK-LABEL: halide.pipeline @packed_matmul_slice_map_slice_map_1 {
+// CHECK-LABEL: halide.pipeline @packed_matmul_slice_map_slice_map_2 {
 // CHECK: halide.parallel @out, "co"
 // CHECK-NEXT: halide.compute_at @slice_1, @out, "xo"
 // CHECK-NEXT: halide.bound_extent @slice_1, "n" to 4
@@ -52,9 +54,11 @@ func.func @cell(%h: tensor<?x16xf32>, %w: tensor<2x16x2x8xf32>) -> (tensor<?x16x
 // CHECK: halide.prefetch @slice_3, @in2 at "n" offset 4
 // CHECK: halide.compute_at @matmul, @out, "xo"
 // One row has no next tile.
-// CHECK-LABEL: halide.pipeline @packed_matmul_slice_map_slice_map_2 {
+// CHECK-LABEL: halide.pipeline @packed_matmul_slice_map_slice_map_3 {
 // CHECK-NOT: halide.prefetch
 // CHECK: halide.compute_at @matmul, @out, "xo"
+// CHECK-NOT: halide.prefetch
+// CHECK-LABEL: halide.pipeline @packed_matmul_slice_map_slice_map_2_4 {
 func.func @cell_of_step(%h: tensor<?x16xf32>, %w: tensor<2x16x2x8xf32>, %x: tensor<?x32xf32>) -> (tensor<?x16xf32>, tensor<?x16xf32>) {
   %0:2 = nn.group (%a = %h, %f = %w, %i = %x) : (tensor<?x16xf32>, tensor<2x16x2x8xf32>, tensor<?x32xf32>) -> (tensor<?x16xf32>, tensor<?x16xf32>) {
     %p = nn.packed_matmul %a, %f {columns = 16 : i64} : (tensor<?x16xf32>, tensor<2x16x2x8xf32>) -> tensor<2x?x16xf32>
@@ -78,6 +82,34 @@ func.func @cell_of_step(%h: tensor<?x16xf32>, %w: tensor<2x16x2x8xf32>, %x: tens
     nn.yield %c, %o : tensor<?x16xf32>, tensor<?x16xf32>
   }
   return %0#0, %0#1 : tensor<?x16xf32>, tensor<?x16xf32>
+}
+
+// With more registers, eight rows take two of four gates at a time; up to seven rows take all gates, four rows at a time.
+// AVX512-LABEL: func.func @cell_of_four_gates
+// AVX512: halide.call @[[MANY:.*]] few [@[[ONE:.*]], @[[FEW:.*]]] up_to [1, 7]
+// AVX512: halide.pipeline @[[MANY]] {
+// AVX512: halide.split @map, "n" into ("xo", "xi") by 8 tail guard_with_if
+// AVX512: halide.split @matmul stage 1, "n" into ("go", "gi") by 2
+// AVX512: halide.reorder @matmul stage 1, ["c", "gi", "x", "rk", "go"]
+// AVX512: halide.unroll @matmul stage 1, "go"
+// AVX512: halide.pipeline @[[FEW]] {
+// AVX512: halide.split @map, "n" into ("xo", "xi") by 4 tail guard_with_if
+// AVX512: halide.reorder @matmul stage 1, ["c", "n", "x", "rk"]
+func.func @cell_of_four_gates(%h: tensor<?x64xf32>, %w: tensor<4x64x4x16xf32>) -> tensor<?x64xf32> {
+  %0 = nn.group (%a = %h, %f = %w) : (tensor<?x64xf32>, tensor<4x64x4x16xf32>) -> tensor<?x64xf32> {
+    %p = nn.packed_matmul %a, %f {columns = 64 : i64} : (tensor<?x64xf32>, tensor<4x64x4x16xf32>) -> tensor<4x?x64xf32>
+    %s0 = nn.slice %p starts [0, 0, 0] sizes [1, -1, 64] strides [1, 1, 1] : (tensor<4x?x64xf32>) -> tensor<1x?x64xf32>
+    %g0 = nn.reshape %s0 from [1, 2] : tensor<1x?x64xf32> to tensor<?x64xf32>
+    %s3 = nn.slice %p starts [3, 0, 0] sizes [1, -1, 64] strides [1, 1, 1] : (tensor<4x?x64xf32>) -> tensor<1x?x64xf32>
+    %g3 = nn.reshape %s3 from [1, 2] : tensor<1x?x64xf32> to tensor<?x64xf32>
+    %o = nn.map (%g0, %g3) : (tensor<?x64xf32>, tensor<?x64xf32>) -> tensor<?x64xf32> {
+    ^bb0(%e: f32, %g: f32):
+      %m = arith.mulf %e, %g : f32
+      nn.yield %m : f32
+    }
+    nn.yield %o : tensor<?x64xf32>
+  }
+  return %0 : tensor<?x64xf32>
 }
 
 // Attention: panels of keys and values per head, scores per row tile, never all of them; the last panel of 20 keys is

@@ -651,13 +651,13 @@ halide.pipeline @p {
 }
 func.func @main(%t: tensor<4x8xf32>) {
   // expected-error @+1 {{call_c4: no buffer has a free size, which `few` asks for}}
-  %0 = halide.call @p few @p up_to 1(%t) : (tensor<4x8xf32>) -> tensor<4x8xf32>
+  %0 = halide.call @p few [@p] up_to [1](%t) : (tensor<4x8xf32>) -> tensor<4x8xf32>
   return
 }
 
 // -----
 
-// call_c4: the generic form can give one attribute without the other.
+// call_c4
 halide.pipeline @p {
   halide.input @x : tensor<?x8xf32>
   halide.func @f(%n, %c) -> f32 {
@@ -667,8 +667,25 @@ halide.pipeline @p {
   halide.output @f : tensor<?x8xf32>
 }
 func.func @main(%t: tensor<?x8xf32>) {
-  // expected-error @+1 {{call_c4: of `few` and `most` there is one without the other}}
-  %0 = "halide.call"(%t) {pipeline = @p, few = @p} : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  // expected-error @+1 {{call_c4: `few` names 2 pipelines, `most` has 1 numbers}}
+  %0 = halide.call @p few [@p, @p] up_to [1](%t) : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// call_c4
+halide.pipeline @p {
+  halide.input @x : tensor<?x8xf32>
+  halide.func @f(%n, %c) -> f32 {
+    %v = arith.constant 0.0 : f32
+    halide.yield %v : f32
+  }
+  halide.output @f : tensor<?x8xf32>
+}
+func.func @main(%t: tensor<?x8xf32>) {
+  // expected-error @+1 {{call_c4: the numbers of `most` do not rise}}
+  %0 = halide.call @p few [@p, @p] up_to [4, 4](%t) : (tensor<?x8xf32>) -> tensor<?x8xf32>
   return
 }
 
@@ -685,7 +702,7 @@ halide.pipeline @p {
 }
 func.func @main(%m: memref<4x8xf32>) {
   // expected-error @+1 {{launch_c4: no buffer has a free size, which `few` asks for}}
-  halide.launch @p few @p up_to 1 ins(%m : memref<4x8xf32>) outs(%m : memref<4x8xf32>)
+  halide.launch @p few [@p] up_to [1] ins(%m : memref<4x8xf32>) outs(%m : memref<4x8xf32>)
   return
 }
 
