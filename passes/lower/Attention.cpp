@@ -16,18 +16,20 @@
 using namespace mlir;
 using namespace sylvite;
 
-/// `matrix` (..., K, N) as panels (..., N / width, K, N mod width); the last one repeats the last column.
-static halide::FuncOp makePanels(GroupLowering &lowering, Location loc, StringRef name, Value matrix, unsigned rank,
+/// `matrix` (..., K, N) as panels (..., N / width, K, N mod width), with the leading dimensions of `result`; the last one repeats
+/// the last column.
+static halide::FuncOp makePanels(GroupLowering &lowering, Location loc, StringRef name, Value matrix, RankedTensorType result,
                                  int64_t width) {
   RankedTensorType type = lowering.typeOf(matrix);
-  unsigned columnDim = type.getRank() - 1;
+  unsigned columnDim = type.getRank() - 1, rank = result.getRank();
   return lowering.createFunc(loc, name, rank + 1, type.getElementType(), [&](OpBuilder &b, Location loc, ValueRange point) {
     IndexBuilder index(b, loc);
     ValueRange batch = point.take_front(rank - 2);
     Value column = index.add(index.mul(point[rank - 2], width), point[rank]);
     if (type.isDynamicDim(columnDim) || type.getDimSize(columnDim) % width)
       column = index.minimum(column, index.add(lowering.extent(b, loc, matrix, columnDim), -1));
-    halide::YieldOp::create(b, loc, lowering.at(b, loc, matrix, matrixIndices(index, type, batch, point[rank - 1], column)));
+    SmallVector<Value> indices = matrixIndices(index, type, result, batch, point[rank - 1], column);
+    halide::YieldOp::create(b, loc, lowering.at(b, loc, matrix, indices));
   });
 }
 
@@ -68,7 +70,7 @@ static LogicalResult lowerAttention(nn::AttentionOp op, GroupLowering &lowering)
     return total;
   };
 
-  halide::FuncOp keys = makePanels(lowering, loc, "keys", op.getKey(), rank, keyPanel);
+  halide::FuncOp keys = makePanels(lowering, loc, "keys", op.getKey(), type, keyPanel);
   halide::FuncOp products = constantFunc("products", rank, 0);
   halide::UpdateOp::create(
       lowering.builder, loc, products,
@@ -81,7 +83,7 @@ static LogicalResult lowerAttention(nn::AttentionOp op, GroupLowering &lowering)
         if (unsigned dim = query.getRank() - 2; query.isDynamicDim(dim))
           row = index.minimum(row, index.add(lowering.extent(b, loc, op.getQuery(), dim), -1));
         yieldProductSum(b, loc, lowering.at(b, loc, products, point),
-                        lowering.at(b, loc, op.getQuery(), matrixIndices(index, query, batch, row, k)),
+                        lowering.at(b, loc, op.getQuery(), matrixIndices(index, query, type, batch, row, k)),
                         atPanel(b, loc, lowering, keys, keyPanel, batch, k, point.back()));
       });
   halide::FuncOp scores = lowering.createFunc(loc, "scores", rank, element, [&](OpBuilder &b, Location loc, ValueRange point) {
@@ -123,7 +125,7 @@ static LogicalResult lowerAttention(nn::AttentionOp op, GroupLowering &lowering)
       reduceRows("row_sum", weights, 0, [](OpBuilder &b, Location loc, Value x, Value y) -> Value {
         return arith::AddFOp::create(b, loc, x, y);
       });
-  halide::FuncOp values = makePanels(lowering, loc, "values", op.getValue(), rank, valuePanel);
+  halide::FuncOp values = makePanels(lowering, loc, "values", op.getValue(), type, valuePanel);
   halide::FuncOp weighted = constantFunc("weighted", rank, 0);
   halide::UpdateOp::create(lowering.builder, loc, weighted,
                            halide::ReductionVariable{"rj", 0, lowering.extentBound(op.getKey(), key.getRank() - 1)},

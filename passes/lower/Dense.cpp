@@ -10,12 +10,9 @@
 using namespace mlir;
 using namespace sylvite;
 
-SmallVector<Value> sylvite::matrixIndices(IndexBuilder &index, RankedTensorType type, ValueRange batch, Value row,
-                                          Value column) {
-  SmallVector<Value> indices(batch.take_back(type.getRank() - 2));
-  for (auto [i, dim] : llvm::enumerate(type.getShape().drop_back(2)))
-    if (dim == 1)
-      indices[i] = index.constant(0);
+SmallVector<Value> sylvite::matrixIndices(IndexBuilder &index, RankedTensorType type, RankedTensorType result, ValueRange batch,
+                                          Value row, Value column) {
+  SmallVector<Value> indices = broadcastIndices(index, type.getShape().drop_back(2), result.getShape().drop_back(2), batch);
   indices.append({row, column});
   return indices;
 }
@@ -72,7 +69,7 @@ static LogicalResult lowerMatmul(nn::MatmulOp op, GroupLowering &lowering) {
         auto indices = [&](Value operand, bool isTransposed, Value row, Value column) {
           if (isTransposed)
             std::swap(row, column);
-          return matrixIndices(index, lowering.typeOf(operand), batch, row, column);
+          return matrixIndices(index, lowering.typeOf(operand), result, batch, row, column);
         };
         SmallVector<Value> in = indices(op.getLhs(), op.getTransposeLhs(), row, k);
         clampTile(b, loc, lowering, op.getLhs(), lhs.getRank() - (op.getTransposeLhs() ? 1 : 2), in);

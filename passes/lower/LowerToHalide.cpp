@@ -148,13 +148,17 @@ Value GroupLowering::at(OpBuilder &b, Location loc, FuncOp func, ValueRange indi
 }
 
 Value GroupLowering::atBroadcast(OpBuilder &b, Location loc, Value value, RankedTensorType result, ValueRange indices) {
-  RankedTensorType type = typeOf(value);
   IndexBuilder index(b, loc);
-  SmallVector<Value> own(indices.take_back(type.getRank()));
-  for (auto [i, dims] : llvm::enumerate(llvm::zip(type.getShape(), result.getShape().take_back(type.getRank()))))
-    if (auto [dim, resultDim] = dims; dim == 1 && resultDim != 1)
-      own[i] = index.constant(0);
-  return at(b, loc, value, own);
+  return at(b, loc, value, broadcastIndices(index, typeOf(value).getShape(), result.getShape(), indices));
+}
+
+SmallVector<Value> sylvite::broadcastIndices(IndexBuilder &index, ArrayRef<int64_t> shape, ArrayRef<int64_t> result,
+                                             ValueRange indices) {
+  SmallVector<Value> own(indices.take_back(shape.size()));
+  for (auto [position, size, resultSize] : llvm::zip_equal(own, shape, result.take_back(shape.size())))
+    if (size == 1 && resultSize != 1)
+      position = index.constant(0);
+  return own;
 }
 
 Value GroupLowering::extent(OpBuilder &b, Location loc, Value value, unsigned dim) {

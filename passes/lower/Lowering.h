@@ -134,10 +134,15 @@ void addRandomLowerings(LoweringTable &table);
 void addShapeLowerings(LoweringTable &table);
 void addWinogradLowerings(LoweringTable &table);
 
-/// The indices of row `row` and column `column` in an operand, of `type`, of a matrix product at the point `batch` of its
-/// leading dimensions, along which the operand broadcasts.
-llvm::SmallVector<mlir::Value> matrixIndices(IndexBuilder &index, mlir::RankedTensorType type, mlir::ValueRange batch,
-                                             mlir::Value row, mlir::Value column);
+/// Where a tensor of `shape`, which broadcasts to one of `result`, has the element at the point `indices` of that. A dimension of
+/// size one in both keeps its index: schedules know it as that of the result.
+llvm::SmallVector<mlir::Value> broadcastIndices(IndexBuilder &index, llvm::ArrayRef<int64_t> shape,
+                                                llvm::ArrayRef<int64_t> result, mlir::ValueRange indices);
+
+/// The indices of row `row` and column `column` in an operand, of `type`, of a matrix product of type `result`, at the point `batch`
+/// of its leading dimensions, along which the operand broadcasts.
+llvm::SmallVector<mlir::Value> matrixIndices(IndexBuilder &index, mlir::RankedTensorType type, mlir::RankedTensorType result,
+                                             mlir::ValueRange batch, mlir::Value row, mlir::Value column);
 
 /// `row`, an index of dimension `dim` of `lhs`, within it: a register tile may reach beyond a free number of rows; what it computes
 /// there is dropped.

@@ -134,11 +134,12 @@ private:
   /// A part of a joint tensor that is scaled before it is used: the part, which the kernel reads in place, and the factor, which
   /// the scores take instead.
   static std::pair<Value, double> withoutScale(TensorBuilder &b, Value query) {
-    SmallVector<TransposeOp> transposes;
+    auto permutation = llvm::to_vector(llvm::seq<int64_t>(0, TensorBuilder::typeOf(query).getRank()));
     Value scaled = query;
     for (auto transpose = scaled.getDefiningOp<TransposeOp>(); transpose && transpose->hasOneUse();
          transpose = scaled.getDefiningOp<TransposeOp>()) {
-      transposes.push_back(transpose);
+      for (int64_t &dim : permutation)
+        dim = transpose.getPermutation()[dim];
       scaled = transpose.getInput();
     }
     auto map = scaled.getDefiningOp<MapOp>();
@@ -154,8 +155,8 @@ private:
     for (unsigned i : {0u, 1u})
       if (isa<BlockArgument>(scale->getOperand(i)) && matchPattern(scale->getOperand(1 - i), m_ConstantFloat(&factor))) {
         Value part = map.getOperand(0);
-        for (TransposeOp transpose : llvm::reverse(transposes))
-          part = b.transpose(part, transpose.getPermutation());
+        if (!llvm::is_sorted(permutation))
+          part = b.transpose(part, permutation);
         return {part, factor.convertToDouble()};
       }
     return {query, 1};

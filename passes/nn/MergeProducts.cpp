@@ -29,7 +29,6 @@ struct Projection {
   ReshapeOp split;
   Value heads;
 
-  int64_t countHeads() const { return typeOf(heads).getShape().drop_back().back(); }
   int64_t headSize() const { return typeOf(heads).getShape().back(); }
 };
 
@@ -101,16 +100,26 @@ bool canJoin(Projection a, Projection b) {
          typeOf(a.product.getRhs()).getElementType() == typeOf(b.product.getRhs()).getElementType();
 }
 
+/// Replaces `parts` by slices of `joint`, in which they follow each other along dimension `dim`.
+void replaceBySlices(ValueRange parts, Value joint, int64_t dim, TensorBuilder &b, IRRewriter &rewriter) {
+  SmallVector<int64_t> starts(typeOf(joint).getRank(), 0), ones(starts.size(), 1);
+  for (Value part : parts) {
+    rewriter.replaceAllUsesWith(part, b.infer<SliceOp>(joint, starts, TensorBuilder::sliceSizes(typeOf(part)), ones));
+    starts[dim] += typeOf(part).getDimSize(dim);
+  }
+}
+
 /// Replaces `projections`, in order, by slices of one.
 LogicalResult merge(ArrayRef<Projection> projections, IRRewriter &rewriter) {
   Projection first = projections.front();
   bool isTransposed = first.product.getTransposeRhs();
-  SmallVector<Value> weights, biases;
+  SmallVector<Value> weights, biases, heads;
   SmallVector<Location> locations;
   for (Projection projection : projections) {
     weights.push_back(projection.product.getRhs());
     if (projection.bias)
       biases.push_back(projection.bias);
+    heads.push_back(projection.heads);
     locations.push_back(projection.product.getLoc());
   }
   SmallVector<Value> constants(weights);
@@ -126,17 +135,9 @@ LogicalResult merge(ArrayRef<Projection> projections, IRRewriter &rewriter) {
     product = b.add(product, b.infer<ConcatOp>(biases, 0));
   }
   SmallVector<int64_t> shape(first.split.getType().getShape());
-  int64_t dim = shape.size() - 2, start = 0;
+  int64_t dim = shape.size() - 2;
   shape[dim] = typeOf(product).getShape().back() / shape.back();
-  Value joint = b.reshape(product, shape, first.split.getFrom());
-  for (Projection projection : projections) {
-    RankedTensorType type = typeOf(projection.heads);
-    SmallVector<int64_t> starts(shape.size(), 0), ones(shape.size(), 1);
-    starts[dim] = start;
-    start += projection.countHeads();
-    Value heads = b.infer<SliceOp>(joint, starts, TensorBuilder::sliceSizes(type), ones);
-    rewriter.replaceAllUsesWith(projection.heads, heads);
-  }
+  replaceBySlices(heads, b.reshape(product, shape, first.split.getFrom()), dim, b, rewriter);
   remark::passed(first.product.getLoc(), remark::RemarkOpts::name("Projections").category("contractions"))
       << remark::add("{0} products of one tensor are one", projections.size());
   return success();
@@ -173,34 +174,29 @@ LogicalResult merge(ArrayRef<ConvOp> convs, const Machine &machine, IRRewriter &
   ConvOp first = convs.front();
   int64_t channels = 0;
   double apart = 0;
-  SmallVector<Value> filters;
+  SmallVector<Value> filters, results;
   SmallVector<Location> locations;
   for (ConvOp conv : convs) {
     int64_t own = conv.getType().getShape().back();
     apart += estimateRow(conv, own, machine);
     channels += own;
     filters.push_back(conv.getFilter());
+    results.push_back(conv.getResult());
     locations.push_back(conv.getLoc());
   }
   if (estimateRow(first, channels, machine) >= apart || failed(moveValueDefinitions(rewriter, filters, first)))
     return failure();
   rewriter.setInsertionPoint(first);
   TensorBuilder b(rewriter.getFusedLoc(locations), rewriter);
-  int64_t rank = first.getType().getRank(), start = 0;
+  int64_t channelDim = first.getType().getRank() - 1;
   SmallVector<int64_t> shape(first.getType().getShape());
   shape.back() = channels;
   IRMapping mapping;
-  mapping.map(first.getFilter(), b.infer<ConcatOp>(filters, rank - 1));
+  mapping.map(first.getFilter(), b.infer<ConcatOp>(filters, channelDim));
   Operation *joint = rewriter.clone(*first, mapping);
   joint->setLoc(b.getLoc());
   joint->getResult(0).setType(first.getType().clone(shape));
-  for (ConvOp conv : convs) {
-    SmallVector<int64_t> starts(rank, 0), ones(rank, 1);
-    starts.back() = start;
-    start += conv.getType().getShape().back();
-    Value part = b.infer<SliceOp>(joint->getResult(0), starts, TensorBuilder::sliceSizes(conv.getType()), ones);
-    rewriter.replaceAllUsesWith(conv.getResult(), part);
-  }
+  replaceBySlices(results, joint->getResult(0), channelDim, b, rewriter);
   remark::passed(first.getLoc(), remark::RemarkOpts::name("Products").category("contractions"))
       << remark::add("{0} convolutions of one tensor are one", convs.size());
   return success();

@@ -40,11 +40,14 @@ bool isView(RankedTensorType type, ArrayRef<int64_t> permutation) {
   return true;
 }
 
-/// Whether `permutation` swaps the last two dimensions and nothing else.
-bool transposesMatrices(ArrayRef<int64_t> permutation) {
+/// What `permutation` does before the matrices, of the last two dimensions, which it transposes; nothing where it does not.
+std::optional<Permutation> withoutMatrixTranspose(ArrayRef<int64_t> permutation) {
   int64_t rank = permutation.size();
-  return rank > 1 && permutation[rank - 1] == rank - 2 && permutation[rank - 2] == rank - 1 &&
-         llvm::is_sorted(permutation.drop_back(2));
+  if (rank < 2 || permutation[rank - 1] != rank - 2 || permutation[rank - 2] != rank - 1)
+    return std::nullopt;
+  Permutation leading(permutation);
+  std::swap(leading[rank - 1], leading[rank - 2]);
+  return leading;
 }
 
 /// `value` transposed, as a view where it is one.
@@ -284,7 +287,8 @@ struct JoinTransposes : OpRewritePattern<TransposeOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(TransposeOp op, PatternRewriter &rewriter) const override {
     auto reshape = op.getInput().getDefiningOp<ReshapeOp>();
-    if (!reshape || !getTranspose(reshape.getInput()) || !transposesMatrices(op.getPermutation()) || !keepsMatrices(reshape))
+    auto leading = withoutMatrixTranspose(op.getPermutation());
+    if (!reshape || !getTranspose(reshape.getInput()) || !leading || !llvm::is_sorted(*leading) || !keepsMatrices(reshape))
       return failure();
     RankedTensorType source = typeOf(reshape.getInput());
     Permutation permutation(source.getRank());
@@ -367,14 +371,10 @@ struct TransposeIntoMatmul : OpRewritePattern<MatmulOp> {
     bool changed = false;
     for (unsigned side : {0u, 1u}) {
       auto transpose = getTranspose(op.getOperand(side));
-      if (!transpose || transpose.getType().getRank() < 2)
+      auto leading = transpose ? withoutMatrixTranspose(transpose.getPermutation()) : std::nullopt;
+      if (!leading || !isView(typeOf(transpose.getInput()), *leading))
         continue;
-      Permutation leading(transpose.getPermutation());
-      std::swap(leading.back(), leading[leading.size() - 2]);
-      int64_t rank = leading.size();
-      if (leading.back() != rank - 1 || leading[rank - 2] != rank - 2 || !isView(typeOf(transpose.getInput()), leading))
-        continue;
-      Value operand = permute(rewriter, op.getLoc(), transpose.getInput(), leading);
+      Value operand = permute(rewriter, op.getLoc(), transpose.getInput(), *leading);
       rewriter.modifyOpInPlace(op, [&] {
         op->setOperand(side, operand);
         side ? op.setTransposeRhs(!op.getTransposeRhs()) : op.setTransposeLhs(!op.getTransposeLhs());

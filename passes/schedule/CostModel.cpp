@@ -113,12 +113,12 @@ Tile sylvite::chooseTile(const Contraction &contraction, const Machine &machine,
 }
 
 Tile sylvite::chooseCellTile(Contraction contraction, const Machine &machine, bool fewRows) {
-  constexpr int64_t rowsOfSmallTile = 4, rowsOfTile = 8;
+  constexpr int64_t rowsOfTile[] = {4, 8};
   int64_t gates = contraction.channels / contraction.lanes;
   contraction.streams = true;
   Tile best{1, 1};
   double leastCycles = std::numeric_limits<double>::infinity();
-  for (int64_t rows : {rowsOfSmallTile, fewRows ? rowsOfSmallTile : rowsOfTile})
+  for (int64_t rows : ArrayRef(rowsOfTile).take_front(fewRows ? 1 : 2))
     for (Tile tile{gates, rows}; tile.vectors > 0; --tile.vectors) {
       if (!ShapedType::isDynamic(contraction.positions))
         tile.rows = std::min(rows, contraction.positions);

@@ -19,6 +19,22 @@ func.func @batch(%x: tensor<?x2x6x8xf32>, %y: tensor<2x4x8xf32>) -> tensor<?x2x6
 
 // -----
 
+// A dimension of one in the product keeps its index in the operands, as that of the result; one that repeats has none.
+// CHECK-LABEL: halide.pipeline @matmul {
+// CHECK: halide.update @matmul(%n, %y, %x, %c) over (%rk in 0 to 8) {
+// CHECK-NEXT: halide.at @in0[%n, %y, %x, %rk] : f32
+// CHECK-NEXT: %[[ZERO:.*]] = arith.constant 0 : index
+// CHECK-NEXT: halide.at @in1[%n, %[[ZERO]], %rk, %c] : f32
+func.func @single_item(%x: tensor<1x2x6x8xf32>, %y: tensor<1x1x8x4xf32>) -> tensor<1x2x6x4xf32> {
+  %0 = nn.group (%a = %x, %b = %y) : (tensor<1x2x6x8xf32>, tensor<1x1x8x4xf32>) -> tensor<1x2x6x4xf32> {
+    %1 = nn.matmul %a, %b : (tensor<1x2x6x8xf32>, tensor<1x1x8x4xf32>) -> tensor<1x2x6x4xf32>
+    nn.yield %1 : tensor<1x2x6x4xf32>
+  }
+  return %0 : tensor<1x2x6x4xf32>
+}
+
+// -----
+
 // A transposed left side has its rows last.
 // CHECK-LABEL: halide.pipeline @matmul {
 // CHECK: halide.update @matmul(%n, %x, %c) over (%rk in 0 to 8) {

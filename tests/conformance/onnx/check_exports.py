@@ -18,6 +18,8 @@ import time
 import numpy as np
 import onnxruntime
 import torch
+from library import Library
+from reference import exact_settings
 
 
 def create(name):
@@ -61,20 +63,17 @@ def check(name, free_batch, directory):
                           dynamic_axes={"x": {0: "batch"}} if free_batch else None)
     run("sylvite", "compile", path, "-o", directory, "--emit=so")
     library = directory / "libmodel.so"
-    np.savez(directory / "x.npz", x=x.numpy())
-    run("sylvite", "run", "--guard", library, "-i", directory / "x.npz", "-o", directory / "y.npz")
-    settings = onnxruntime.SessionOptions()
+    results = Library(library, "model").run([x.numpy()])
+    settings = exact_settings()
     settings.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-    expected = dict(zip(names, session.run(names, {"x": x.numpy()})))
-    with np.load(directory / "y.npz") as results:
-        error = max(np.abs(results[key] - value).max() / np.abs(value).max() for key, value in expected.items())
+    expected = session.run(None, {"x": x.numpy()})
+    error = max(np.abs(ours - theirs).max() / np.abs(theirs).max() for ours, theirs in zip(results, expected, strict=True))
     ours = float(re.search(r"min ([\d.]+) ms", run("sylvite", "bench", library, "--threads", 1, "--seconds", 1)).group(1))
     theirs, end = np.inf, time.perf_counter() + 1
     while time.perf_counter() < end:
         start = time.perf_counter()
-        session.run(names, {"x": x.numpy()})
+        session.run(None, {"x": x.numpy()})
         theirs = min(theirs, 1e3 * (time.perf_counter() - start))
     print(f"{name}: differs by {error:.1e}; {ours:.3g} ms, ONNX Runtime {theirs:.3g} ({ours / theirs:.2f})", flush=True)
     return error <= 1e-3
