@@ -365,6 +365,11 @@ LogicalResult HostEmitter::emitOp(Operation &op) {
     values[load] = LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::ne, byte, constant(b.getI8Type(), 0));
   } else if (auto choice = dyn_cast<scf::IfOp>(op)) {
     return emitChoice(choice);
+  } else if (auto select = dyn_cast<arith::SelectOp>(op); select && isa<MemRefType>(select.getType())) {
+    Memory memory = memories[select.getTrueValue()];
+    memory.pointer = LLVM::SelectOp::create(b, loc, values.lookup(select.getCondition()), memory.pointer,
+                                            memories[select.getFalseValue()].pointer);
+    memories[select] = memory;
   } else if (auto copy = dyn_cast<memref::CopyOp>(op)) {
     emitCopy(copy);
   } else {

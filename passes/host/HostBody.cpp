@@ -169,31 +169,42 @@ static Value anywhere(OpBuilder &b, Location loc, Value memory) {
   return type == moved ? memory : Value(memref::CastOp::create(b, loc, moved, memory));
 }
 
+Value HostWriter::carriedBuffer(OpBuilder &b, Location loc, Value result, unsigned copy) {
+  Value offset = offsetOf(plan.inArena.at(result), copy);
+  return anywhere(b, loc, memref::ViewOp::create(b, loc, memrefOf(result.getType()), arena, offset, freeSizes(b, loc, result)));
+}
+
 void HostWriter::writeScan(OpBuilder &b, nn::ScanOp scan) {
   Location loc = scan.getLoc();
   for (Value stacked : scan.getStacked())
     placeResult(b, loc, stacked);
   unsigned numCarried = scan.getInitial().size();
   auto isLastSlice = [&](unsigned i) { return plan.lastSliceOf.count(scan.getResult(i)); };
-  // Per carried value what a step reads and, unless it is a slice, what it writes and what the next one
-  // will write. The first step reads the initial value where it is.
-  SmallVector<Value> initial;
-  for (unsigned i = 0; i < numCarried; ++i) {
-    initial.push_back(anywhere(b, loc, memories.lookup(scan.getInitial()[i])));
-    if (isLastSlice(i))
-      continue;
-    Value result = scan.getResult(i);
-    for (unsigned copy : {0u, 1u}) {
-      Value buffer = memref::ViewOp::create(b, loc, memrefOf(result.getType()), arena,
-                                            offsetOf(plan.inArena.at(result), copy),
-                                            freeSizes(b, loc, result));
-      initial.push_back(anywhere(b, loc, buffer));
-    }
-  }
+  auto historyOf = [&](unsigned i) { return cast_or_null<OpResult>(plan.historyOf.lookup(scan.getResult(i))); };
+  auto stackIndex = [&](OpResult stacked) { return stacked.getResultNumber() - numCarried; };
   AffineExpr lengthExpr = plan.shapes.lookup(scan.getSequences().front())[0];
   Value zero = arith::ConstantIndexOp::create(b, loc, 0), one = arith::ConstantIndexOp::create(b, loc, 1);
   Value length = materialize(b, loc, lengthExpr, symbolValues);
   Value last = arith::SubIOp::create(b, loc, length, one);
+  // The slice of `stacked` that a step which is `step` from the first reads: a carried value.
+  auto readSlice = [&](OpBuilder &b, Location loc, OpResult stacked, Value step, Value argument) {
+    Value index = scan.isStackedReversed(stackIndex(stacked)) ? Value(arith::SubIOp::create(b, loc, last, step)) : step;
+    return anywhere(b, loc, partView(b, loc, memories.lookup(stacked), index, argument));
+  };
+  // Per carried value what a step reads and, unless it is a slice, what it writes and what the next one
+  // will write. The first step reads the initial value where it is, unless that begins a history.
+  SmallVector<Value> initial;
+  for (unsigned i = 0; i < numCarried; ++i) {
+    Value before = anywhere(b, loc, memories.lookup(scan.getInitial()[i])), result = scan.getResult(i);
+    initial.push_back(before);
+    if (OpResult history = historyOf(i)) {
+      initial.back() = readSlice(b, loc, history, zero, scan.getCarriedArguments()[i]);
+      memref::CopyOp::create(b, loc, before, initial.back());
+    } else if (!isLastSlice(i)) {
+      for (unsigned copy : {0u, 1u})
+        initial.push_back(carriedBuffer(b, loc, result, copy));
+    }
+  }
   auto body = [&](OpBuilder &b, Location loc, Value step, ValueRange buffers) {
     Value backwards;
     auto indexOf = [&](bool reversed) {
@@ -205,36 +216,45 @@ void HostWriter::writeScan(OpBuilder &b, nn::ScanOp scan) {
       memories.map(argument, partView(b, loc, memories.lookup(scan.getSequences()[i]),
                                       indexOf(scan.isSequenceReversed(i)), argument));
     SmallVector<Value> target(numCarried); // of what is carried on
+    llvm::SmallDenseSet<Value> histories;
     for (unsigned i = 0, next = 0; i < numCarried; ++i) {
-      memories.map(scan.getCarriedArguments()[i], buffers[next++]);
-      if (isLastSlice(i))
-        continue;
-      target[i] = buffers[next];
-      next += 2;
+      Value argument = scan.getCarriedArguments()[i];
+      memories.map(argument, buffers[next++]);
+      if (OpResult history = historyOf(i)) { // the slice that the next step reads, or what is there after the last one
+        histories.insert(history);
+        Value isLast = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, step, last);
+        Value slice = readSlice(b, loc, history, arith::AddIOp::create(b, loc, step, one), argument);
+        Value after = carriedBuffer(b, loc, scan.getResult(i));
+        target[i] = arith::SelectOp::create(b, loc, isLast, after, slice);
+      } else if (!isLastSlice(i)) {
+        target[i] = buffers[next];
+        next += 2;
+      }
     }
     SmallVector<Value> slices;
-    for (auto [j, stacked] : llvm::enumerate(scan.getStacked()))
-      slices.push_back(partView(b, loc, memories.lookup(stacked), indexOf(scan.isStackedReversed(j)),
-                                scan.getYielded()[numCarried + j]));
     SmallVector<Target> targets;
     for (auto [j, stacked] : llvm::enumerate(scan.getStacked())) {
+      slices.emplace_back();
+      if (histories.contains(stacked))
+        continue;
       Value yielded = scan.getYielded()[numCarried + j];
-      targets.push_back({yielded, slices[j], plan.stackedAs.lookup(viewed(yielded)) == stacked});
+      slices.back() = partView(b, loc, memories.lookup(stacked), indexOf(scan.isStackedReversed(j)), yielded);
+      targets.push_back({yielded, slices.back(), plan.stackedAs.lookup(viewed(yielded)) == stacked});
     }
     for (unsigned i = 0; i < numCarried; ++i)
       if (Value yielded = scan.getYielded()[i]; !isLastSlice(i))
         targets.push_back({yielded, target[i], plan.carriedAs.lookup(viewed(yielded)) == scan.getResult(i)});
     writeBlock(b, scan.getBody().front(), targets);
     SmallVector<Value> next;
-    for (unsigned i = 0, k = 0; i < numCarried; ++i) {
+    for (unsigned i = 0, k = 0; i < numCarried; ++i, ++k) {
       if (isLastSlice(i)) {
-        unsigned j = cast<OpResult>(plan.lastSliceOf.lookup(scan.getResult(i))).getResultNumber() - numCarried;
-        next.push_back(anywhere(b, loc, slices[j]));
-        ++k;
-        continue;
+        next.push_back(anywhere(b, loc, slices[stackIndex(cast<OpResult>(plan.lastSliceOf.lookup(scan.getResult(i))))]));
+      } else if (historyOf(i)) {
+        next.push_back(target[i]);
+      } else {
+        next.append({buffers[k + 1], buffers[k + 2], buffers[k + 1]});
+        k += 2;
       }
-      next.append({buffers[k + 1], buffers[k + 2], buffers[k + 1]});
-      k += 3;
     }
     scf::YieldOp::create(b, loc, next);
   };
@@ -245,7 +265,7 @@ void HostWriter::writeScan(OpBuilder &b, nn::ScanOp scan) {
   loop->setAttr("direction", b.getStringAttr(isMixed ? "mixed" : isBackward ? "backward" : "forward"));
   for (unsigned i = 0, k = 0; i < numCarried; ++i) {
     memories.map(scan.getResult(i), loop.getResult(k));
-    k += isLastSlice(i) ? 1 : 3;
+    k += isLastSlice(i) || historyOf(i) ? 1 : 3;
   }
 }
 

@@ -51,6 +51,8 @@ private:
   llvm::SmallVector<mlir::Value> freeSizes(mlir::OpBuilder &b, mlir::Location loc, mlir::Value value);
   /// The memory of the value that `value` is a view of, or into which it is joined, seen as `value`.
   mlir::Value viewAs(mlir::OpBuilder &b, mlir::Location loc, mlir::Value value);
+  /// A buffer for `result`, which a loop carries: the first or the second one.
+  mlir::Value carriedBuffer(mlir::OpBuilder &b, mlir::Location loc, mlir::Value result, unsigned copy = 0);
   /// The symbols that shapes are in terms of: sizes that the caller gives, and the items in a part of a batch.
   llvm::SmallVector<mlir::Value> symbolsFrom(mlir::OpBuilder &b, mlir::Location loc, mlir::ValueRange sizes);
   /// What of `memory` is `part`: its items from `first` on, or item `first` where `part` lacks the leading dimension.

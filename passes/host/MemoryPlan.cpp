@@ -8,7 +8,7 @@
 //
 // In a loop (nn.scan) a step writes its slice of a stacked result where it stays. What is carried needs no copy either: a
 // step reads one buffer and writes another, and they change places; a carried value that is stacked too is read from the
-// slice of the step before. A branch (nn.if) writes its results where both branches do.
+// slice of the step before. Where a step stacks what it reads, as training does, the step before has written it there. A branch (nn.if) writes its results where both branches do.
 //
 // A part of a batch (nn.microbatch) has the shapes of the whole one but for its number of items, which is a symbol of its own. It
 // reads and writes what is outside of it where that stands.
@@ -222,9 +222,9 @@ static bool isComputing(Operation *op) {
   return isa_and_nonnull<halide::CallOp, nn::ConcatOp, nn::IfOp, nn::MicrobatchOp, nn::ScanOp>(op);
 }
 
-/// Whether kernels of `block` compute `value`, which then may be written anywhere.
+/// Whether kernels of `block` compute `value`, or the parts that it joins, which then may be written anywhere.
 static bool isComputedIn(Block *block, Value value) {
-  return isa_and_nonnull<halide::CallOp, nn::IfOp>(value.getDefiningOp()) && value.getParentBlock() == block;
+  return isa_and_nonnull<halide::CallOp, nn::ConcatOp, nn::IfOp>(value.getDefiningOp()) && value.getParentBlock() == block;
 }
 
 /// Decides which values of the loop's body need no memory of their own.
@@ -243,6 +243,16 @@ void MemoryPlan::placeResults(nn::ScanOp scan) {
       lastSliceOf[result] = stacked;
     else if (!stacked && isComputedIn(body, value))
       carriedAs.try_emplace(value, result);
+  }
+  // There is a first slice to begin with: a size that a caller gives is at least one.
+  AffineExpr length = shapes.lookup(scan.getSequences().front())[0];
+  for (auto [j, stacked] : llvm::enumerate(scan.getStacked())) {
+    auto argument = dyn_cast<BlockArgument>(scan.getYielded()[numCarried + j]);
+    if (!argument || argument.getOwner() != body || argument.getArgNumber() >= numCarried ||
+        !isa<AffineSymbolExpr, AffineConstantExpr>(length) || length == 0)
+      continue;
+    if (Value result = scan.getResult(argument.getArgNumber()); !lastSliceOf.contains(result))
+      historyOf.try_emplace(result, stacked);
   }
 }
 
@@ -383,7 +393,7 @@ void MemoryPlan::place(Value value) {
     return;
   }
   inArena[value] = allocate(constant, free, firstWrite(value), last);
-  if (isCarried(value))
+  if (isCarried(value) && !historyOf.contains(value))
     allocate(constant, free, position[op], last);
 }
 

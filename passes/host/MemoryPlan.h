@@ -105,6 +105,8 @@ public:
   llvm::DenseMap<mlir::Value, mlir::Value> stackedAs, carriedAs;
   /// Carried results that are the last slice of a stacked one.
   llvm::DenseMap<mlir::Value, mlir::Value> lastSliceOf;
+  /// Carried results that go through the slices of a stacked one: the stack of what each step reads.
+  llvm::DenseMap<mlir::Value, mlir::Value> historyOf;
 
   /// Where a value is written into what a concatenation joins it to: elements into each run of that.
   struct Part {

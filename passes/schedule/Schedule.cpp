@@ -168,6 +168,10 @@ void ScheduleWriter::boundExtent(StringRef func, StringRef var, int64_t extent) 
   halide::BoundExtentOp::create(b, loc, func, var, extent);
 }
 
+void ScheduleWriter::alignStorage(StringRef func, StringRef var, int64_t alignment) {
+  halide::AlignStorageOp::create(b, loc, func, var, alignment);
+}
+
 TailStrategy sylvite::tailFor(int64_t extent, int64_t factor) {
   if (ShapedType::isDynamic(extent) || extent < factor)
     return TailStrategy::GuardWithIf;

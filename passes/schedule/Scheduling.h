@@ -73,6 +73,7 @@ public:
   void computeAt(llvm::StringRef func, llvm::StringRef consumer, llvm::StringRef var);
   void computeRoot(llvm::StringRef func);
   void boundExtent(llvm::StringRef func, llvm::StringRef var, int64_t extent);
+  void alignStorage(llvm::StringRef func, llvm::StringRef var, int64_t alignment);
 
   /// Vectorizes the innermost variable, whose extent is `extent` (or free): whole when it is small, otherwise in vectors that
   /// overlap or, in an update, are guarded at the end.

@@ -633,6 +633,7 @@ func.func @filter_gradient(%x: tensor<?x34x34x64xf32>, %g: tensor<?x32x32x64xf32
 // CHECK: halide.bound_extent @columns, "_0" to [[WIDTH]]
 // CHECK: halide.in @in0, @matmul_block as @rows
 // CHECK: halide.compute_at @rows, @matmul, "ro"
+// CHECK: halide.align_storage @rows, "_0" to 144
 // CHECK: halide.compute_at @matmul_block, @matmul, "xo"
 // Few rows are one block: a register tile runs over all of them, through rows of the result.
 // CHECK-LABEL: halide.pipeline @matmul{{.*}} {
