@@ -18,6 +18,7 @@ struct sylvite_model {
   void *state;       /* what stateful layers keep from call to call, then the parameters that training changes;
                         NULL when there is nothing of either */
   struct sylvite_weights weights; /* the file that constant parameters lie in, if they do */
+  bool shares_constants;          /* sylvite_share_constants was true */
   void *arena;
   size_t arena_size;
   bool caller_owns_arena;
@@ -66,7 +67,7 @@ static bool allocate_state(sylvite_model *model) {
       bytes += aligned_size(sylvite_parameter_bytes(&info->parameters[i]));
   if (bytes == 0)
     return true;
-  model->state = aligned_alloc(SYLVITE_ALIGNMENT, bytes);
+  model->state = sylvite_allocate(bytes);
   if (!model->state)
     return false;
   memset(model->state, 0, bytes);
@@ -112,6 +113,9 @@ static int load_weights(sylvite_model *model, const char *path, bool complete, c
     for (int32_t i = 0; i < info->parameter_count; ++i)
       take_value(model, i, table[i]);
     sylvite_weights_close(&model->weights);
+    if (model->shares_constants)
+      sylvite_release_constants(program);
+    model->shares_constants = false;
     if (mapped)
       model->weights = fresh;
     else
@@ -121,12 +125,14 @@ static int load_weights(sylvite_model *model, const char *path, bool complete, c
   return status;
 }
 
-static int open_weights(sylvite_model *model, const char *path, char *error) {
+static int open_weights(sylvite_model *model, const char *path, bool in_place, char *error) {
   const struct sylvite_program *program = model->context.program;
   const sylvite_info *info = &program->info;
   for (int32_t i = 0; i < info->parameter_count && program->weights; ++i)
     if (info->parameters[i].offset != SYLVITE_ZERO)
       take_value(model, i, program->weights + info->parameters[i].offset);
+  if (!path && !in_place)
+    model->shares_constants = sylvite_share_constants(program, model->parameters);
   if (path)
     return load_weights(model, path, false, NULL, error);
   if (program->weights || info->weights_bytes == 0)
@@ -172,7 +178,7 @@ sylvite_model *sylvite_create(const struct sylvite_program *program, const sylvi
     model->arena_size = options.workspace_size;
     model->caller_owns_arena = true;
   }
-  if (open_weights(model, options.weights, error) != SYLVITE_OK) {
+  if (open_weights(model, options.weights, options.weights_in_place, error) != SYLVITE_OK) {
     sylvite_destroy(model);
     return NULL;
   }
@@ -183,6 +189,8 @@ void sylvite_destroy(sylvite_model *model) {
   if (!model)
     return;
   sylvite_weights_close(&model->weights);
+  if (model->shares_constants)
+    sylvite_release_constants(model->context.program);
   if (!model->caller_owns_arena)
     free(model->arena);
   free(model->profile);
@@ -452,7 +460,7 @@ static int prepare_arena(sylvite_model *model, size_t bytes) {
   /* Free first: old and new together would be the peak. */
   free(model->arena);
   model->arena_size = 0;
-  model->arena = aligned_alloc(SYLVITE_ALIGNMENT, rounded);
+  model->arena = sylvite_allocate(rounded);
   if (!model->arena)
     return sylvite_fail(error, SYLVITE_OUT_OF_MEMORY, "out of memory for a workspace of %zu bytes", bytes);
   model->arena_size = rounded;

@@ -100,6 +100,18 @@ uintptr_t sylvite_float_mode(void);
 void sylvite_set_float_mode(uintptr_t mode);
 uintptr_t sylvite_flushing(uintptr_t mode);
 
+/* ---- Memory -------------------------------------------------------------------------------------------- */
+
+/* `bytes` of memory aligned to SYLVITE_ALIGNMENT, in huge pages where it is large and the system has them; for free().
+ * NULL where there is none. */
+void *sylvite_allocate(size_t bytes);
+
+/* Points the table at a copy of the embedded constants in huge pages, which all handles of `program` share. False, and the
+ * table is as it was, where there are few constants, no huge pages, or little memory. After it is true, the handle is to
+ * call the other once. */
+bool sylvite_share_constants(const struct sylvite_program *program, void **parameters);
+void sylvite_release_constants(const struct sylvite_program *program);
+
 /* ---- Weights files ------------------------------------------------------------------------------------- */
 
 size_t sylvite_dtype_size(int32_t dtype);

@@ -149,7 +149,7 @@ typedef struct sylvite_info {
   const sylvite_tensor *states; /* what a handle keeps from call to call, zero at first: those of stateful layers */
 } sylvite_info;
 
-#define SYLVITE_ABI 3
+#define SYLVITE_ABI 4
 
 /* For NAME_create; NULL there means all zero, which means all default. Set `size` to sizeof. */
 typedef struct sylvite_options {
@@ -158,6 +158,10 @@ typedef struct sylvite_options {
   void *workspace;       /* memory for intermediate tensors that the caller owns and keeps until destroy,
                             aligned to 64 bytes; NULL: the handle allocates on demand and reuses */
   size_t workspace_size; /* bytes of `workspace`, at least NAME_workspace_size of each call */
+  int32_t weights_in_place; /* nonzero: the library's own weights are read where its file is mapped, in pages that
+                               processes share. 0: 4 MB of them or more are copied into huge pages, once for all
+                               handles, where the system has such pages and they are at most a quarter of its memory */
+  int32_t reserved;      /* 0 */
 } sylvite_options;
 
 /* An application's own parallel loop: call task(data, i) for every i in [0, count), in any order, on any

@@ -118,7 +118,7 @@ int main(int argc, char **argv) {
 
   /* A caller's workspace, the array form, threads, the hook, a profile. */
   _Alignas(64) static char workspace[64];
-  sylvite_options options = {sizeof options, NULL, workspace, sizeof workspace};
+  sylvite_options options = {.size = sizeof options, .workspace = workspace, .workspace_size = sizeof workspace};
   toy_model *second = toy_create(&options);
   CHECK(second);
   CHECK(toy_forward(second, x, z, 3, 5, total, steps) == SYLVITE_OK);

@@ -46,7 +46,7 @@ static const float x[3 * BATCH] = {1, 0, 0, 0, 1, 0, 0, 0, 1, 1, 1, 1};
 static const float y[BATCH] = {2, 1, 3, 5};
 
 static line_model *create(const char *weights) {
-  sylvite_options options = {sizeof options, weights, NULL, 0};
+  sylvite_options options = {.size = sizeof options, .weights = weights};
   line_model *model = line_create(&options);
   if (!model)
     fprintf(stderr, "%s\n", line_last_error(NULL));
@@ -184,7 +184,7 @@ static void checkpoints(const char *directory) {
   check_same(model, loaded);
 #ifdef EXTERNAL
   /* Nobody else has the learning rate. */
-  sylvite_options options = {sizeof options, weights, NULL, 0};
+  sylvite_options options = {.size = sizeof options, .weights = weights};
   CHECK(!line_create(&options) && strstr(line_last_error(NULL), "has no tensor 'optimizer/learning_rate'"));
 #else
   line_model *tuned = create(weights);
@@ -236,7 +236,7 @@ static void generic(void) {
 #endif
 
   static _Alignas(64) char workspace[4096];
-  sylvite_options options = {sizeof options, NULL, workspace, needed};
+  sylvite_options options = {.size = sizeof options, .workspace = workspace, .workspace_size = needed};
   line_model *model = line_create(&options), *other = create(NULL);
   CHECK(model);
   const void *inputs[] = {x, y};
