@@ -64,8 +64,9 @@ static void lock_constants(void) {}
 static void unlock_constants(void) {}
 #endif
 
-static bool is_embedded_constant(const sylvite_parameter *parameter) {
-  return parameter->role == SYLVITE_CONSTANT && parameter->offset != SYLVITE_ZERO;
+/* A constant of which calls read all: an embedding's rows are looked up where they are. */
+static bool is_copied(const sylvite_parameter *parameter) {
+  return parameter->role == SYLVITE_CONSTANT && parameter->offset != SYLVITE_ZERO && !parameter->looked_up;
 }
 
 /* Calls `function` for every embedded constant: its index, its value in the library, and its place among them. Returns the
@@ -75,7 +76,7 @@ static size_t for_each_constant(const struct sylvite_program *program,
   size_t place = 0;
   for (int32_t i = 0; i < program->info.parameter_count; ++i) {
     const sylvite_parameter *parameter = &program->info.parameters[i];
-    if (!is_embedded_constant(parameter))
+    if (!is_copied(parameter))
       continue;
     if (function)
       function(data, i, program->weights + parameter->offset, place);

@@ -72,6 +72,8 @@ typedef struct sylvite_parameter {
   uint64_t offset;   /* bytes from the start of the embedded weights, or SYLVITE_ZERO */
   int32_t trainable; /* 0 or 1 */
   int32_t role;      /* enum sylvite_role */
+  int32_t looked_up; /* 1: a call reads the rows alone that its inputs choose, as those of an embedding; 0: all of it */
+  int32_t reserved;  /* 0 */
 } sylvite_parameter;
 
 /* A compiled kernel, which runs one fused group of layers. Each time that it runs, it does

@@ -85,7 +85,7 @@ public:
         ptr(PointerType::getUnqual(context)), i32(Type::getInt32Ty(context)),
         i64(Type::getInt64Ty(context)), f64(Type::getDoubleTy(context)),
         tensorType(StructType::get(context, {ptr, i32, i32, ptr})),
-        parameterType(StructType::get(context, {tensorType, i64, i32, i32})),
+        parameterType(StructType::get(context, {tensorType, i64, i32, i32, i32, i32})),
         loopType(StructType::get(context, {ptr, i64, i32, i32, i32, i32})),
         entryType(StructType::get(context, {ptr, i32, i32, i32, i32, ptr, ptr, ptr, i32, i32, ptr})),
         functionType(StructType::get(context, {ptr, ptr, ptr, ptr, ptr, ptr, ptr})),
@@ -195,7 +195,8 @@ Constant *Exporter::buildInfo(const WeightsLayout &layout) {
     parameters.push_back(
         ConstantStruct::get(parameterType, {tensor(parameter.tensor), int64(offset),
                                             int32(parameter.trainable),
-                                            int32(static_cast<int32_t>(parameter.role))}));
+                                            int32(static_cast<int32_t>(parameter.role)),
+                                            int32(parameter.isLookedUp), int32(0)}));
   for (const KernelInfo &kernel : description.kernels)
     kernels.push_back(ConstantStruct::get(
         kernelType, {string(kernel.name), string(kernel.layers), ConstantFP::get(f64, kernel.flops),

@@ -69,6 +69,7 @@ struct ParameterInfo {
   Role role = Role::Constant;
   /// Row-major, little-endian; owned by the caller until the library is written.
   llvm::ArrayRef<char> data;
+  bool isLookedUp = false; ///< kernels read no other elements of it than those that data choose
 
   bool isZeroAtFirst() const { return role != Role::Constant && data.empty(); }
 };

@@ -108,8 +108,8 @@ static LoopInfo describeLoop(Attribute attribute, unsigned firstKernel) {
 /// The learning rate, when it is a parameter: callers may set it, so it is part of what training changes.
 static constexpr StringRef learningRateName = "optimizer/learning_rate";
 
-/// `updated`: whether an entry changes the parameter.
-static FailureOr<ParameterInfo> describeParameter(nn::ParameterOp parameter, bool updated) {
+/// `updated`: whether an entry changes the parameter; `readWhole`: whether one reads more of it than what its data choose.
+static FailureOr<ParameterInfo> describeParameter(nn::ParameterOp parameter, bool updated, bool readWhole) {
   ParameterInfo info;
   StringRef name = parameter.getSymName();
   RankedTensorType type = parameter.getTensorType();
@@ -118,6 +118,7 @@ static FailureOr<ParameterInfo> describeParameter(nn::ParameterOp parameter, boo
   info.tensor.shape.assign(type.getShape().begin(), type.getShape().end());
   info.trainable = parameter.getTrainable();
   info.data = parameter.getData();
+  info.isLookedUp = !readWhole;
   static constexpr StringLiteral statePrefixes[] = {"optimizer/", "seed_generator/", "metrics/"};
   if (updated || name == learningRateName)
     info.role = llvm::any_of(statePrefixes, [&](StringRef prefix) { return name.starts_with(prefix); })
@@ -157,13 +158,15 @@ static FailureOr<LibraryDescription> describe(ModuleOp module, ArrayRef<LLVM::LL
   LibraryDescription description;
   description.target = target.name;
   description.model = module.getName().value_or("model").str();
-  llvm::SmallPtrSet<Attribute, 16> updated;
+  llvm::SmallPtrSet<Attribute, 16> updated, readWhole;
   for (LLVM::LLVMFuncOp function : functions) {
     description.entries.push_back(describeEntry(function, description.kernels.size()));
     for (Attribute kernel : function->getAttrOfType<ArrayAttr>("host.kernels"))
       description.kernels.push_back(describeKernel(kernel));
     for (Attribute name : function->getAttrOfType<ArrayAttr>("host.updates"))
       updated.insert(name);
+    for (Attribute name : function->getAttrOfType<ArrayAttr>("host.read_whole"))
+      readWhole.insert(name);
     // Only `forward` keeps any.
     if (auto states = function->getAttrOfType<ArrayAttr>("host.states")) {
       description.stateBytes = function->getAttrOfType<IntegerAttr>("host.state_bytes").getInt();
@@ -173,7 +176,7 @@ static FailureOr<LibraryDescription> describe(ModuleOp module, ArrayRef<LLVM::LL
   // All functions have the same table.
   for (Attribute symbol : functions.front()->getAttrOfType<ArrayAttr>("host.parameters")) {
     auto parameter = module.lookupSymbol<nn::ParameterOp>(cast<StringAttr>(symbol));
-    auto info = describeParameter(parameter, updated.contains(symbol));
+    auto info = describeParameter(parameter, updated.contains(symbol), readWhole.contains(symbol));
     if (failed(info))
       return failure();
     if (info->tensor.name == learningRateName)

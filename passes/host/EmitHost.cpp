@@ -444,8 +444,8 @@ LogicalResult HostEmitter::emitEntry(func::FuncOp function) {
     return failure();
   LLVM::ReturnOp::create(b, loc, status);
   for (StringRef attribute : {"host.symbols", "host.least_sizes", "host.input_tensors", "host.output_tensors", "host.parameters",
-                              "host.updates", "host.constraints", "host.arena", "host.live", "host.microbatches", "host.states",
-                              "host.state_bytes"})
+                              "host.updates", "host.read_whole", "host.constraints", "host.arena", "host.live",
+                              "host.microbatches", "host.states", "host.state_bytes"})
     if (Attribute value = function->getAttr(attribute))
       emitted->setAttr(attribute, value);
   // The kernels in the order of their indices, which follow those of the functions before.

@@ -9,6 +9,8 @@
 //===----------------------------------------------------------------------===//
 #include "passes/host/HostWriter.h"
 
+#include "llvm/ADT/SetVector.h"
+
 namespace sylvite {
 #define GEN_PASS_DEF_PLANMEMORY
 #include "passes/Passes.h.inc"
@@ -146,6 +148,30 @@ void HostWriter::writeConstraints(OpBuilder &b, func::FuncOp host, ArrayAttr con
   host->setAttr("host.constraints", b.getArrayAttr(texts));
 }
 
+/// Whether the place that an index says depends on what kernels read.
+static bool dependsOnData(Value index) {
+  Operation *op = index.getDefiningOp();
+  return op && (isa<halide::AtOp>(op) || llvm::any_of(op->getOperands(), dependsOnData));
+}
+
+/// Whether kernels read elements of `value`, a parameter or a view of one, that data choose, and no others: those of an embedding.
+static bool isLookedUp(Value value) {
+  return llvm::all_of(value.getUses(), [](OpOperand &use) {
+    if (auto reshape = dyn_cast<nn::ReshapeOp>(use.getOwner()))
+      return isLookedUp(reshape.getResult());
+    auto call = dyn_cast<halide::CallOp>(use.getOwner());
+    return call && llvm::all_of(pipelinesOf(call), [&](halide::PipelineOp pipeline) {
+             StringRef input = pipeline.getInputs()[use.getOperandNumber()].getSymName();
+             return !pipeline
+                         .walk([&](halide::AtOp at) {
+                           bool isChosen = at.getFunc() != input || llvm::any_of(at.getIndices(), dependsOnData);
+                           return isChosen ? WalkResult::advance() : WalkResult::interrupt();
+                         })
+                         .wasInterrupted();
+           });
+  });
+}
+
 /// The host function with its arguments and what is known of it, and an empty body.
 func::FuncOp HostWriter::createHost(OpBuilder &b) {
   unsigned numSymbols = plan.symbols.size(), numStates = function.getNumArguments() - plan.numInputs;
@@ -182,6 +208,12 @@ func::FuncOp HostWriter::createHost(OpBuilder &b) {
     if (update.parameter)
       updated.push_back(update.parameter);
   host->setAttr("host.updates", names(updated));
+  llvm::SmallSetVector<StringRef, 16> readWhole;
+  function.walk([&](nn::GetOp get) {
+    if (!isLookedUp(get))
+      readWhole.insert(get.getParameter());
+  });
+  host->setAttr("host.read_whole", names(readWhole));
   ValueRange all = host.getArguments();
   inputs = all.slice(numSymbols, plan.numInputs);
   results = all.slice(numSymbols + plan.numInputs, plan.numOutputs);

@@ -177,3 +177,50 @@ func.func @forward(%x: tensor<?x?xf32> {nn.name = "x", nn.dims = ["n", "t"]}) ->
   %3 = halide.call @twice(%2) {layers = ["c"], flops_per_element = 1, shape = affine_map<()[n, t] -> (n, t)>} : (tensor<?x?xf32>) -> tensor<?x?xf32>
   return %3 : tensor<?x?xf32>
 }
+
+// -----
+
+// Of an embedding's table kernels read the rows alone that data choose; of what another kernel reads from end to end all.
+// CHECK-LABEL: func.func @forward(
+// CHECK-SAME: host.parameters = ["both", "table", "whole"]
+// CHECK-SAME: host.read_whole = ["both", "whole"]
+nn.parameter @both : tensor<100x4xf32>
+nn.parameter @table : tensor<4x25x4xf32>
+nn.parameter @whole : tensor<4xf32>
+halide.pipeline @look_up {
+  halide.input @ids : tensor<?xi32>
+  halide.input @table : tensor<100x4xf32>
+  halide.func @row(%n, %c) -> f32 {
+    %0 = halide.at @ids[%n] : i32
+    %1 = arith.index_cast %0 : i32 to index
+    %2 = halide.at @table[%1, %c] : f32
+    halide.yield %2 : f32
+  }
+  halide.output @row : tensor<?x4xf32>
+}
+halide.pipeline @add {
+  halide.input @x : tensor<?x4xf32>
+  halide.input @b : tensor<4xf32>
+  halide.input @m : tensor<100x4xf32>
+  halide.func @y(%n, %c) -> f32 {
+    %0 = halide.at @x[%n, %c] : f32
+    %1 = halide.at @b[%c] : f32
+    %2 = halide.at @m[%c, %c] : f32
+    %3 = arith.addf %0, %1 : f32
+    %4 = arith.addf %3, %2 : f32
+    halide.yield %4 : f32
+  }
+  halide.output @y : tensor<?x4xf32>
+}
+func.func @forward(%ids: tensor<?xi32> {nn.name = "ids", nn.dims = ["batch"]}) -> (tensor<?x4xf32> {nn.name = "y"}) {
+  %table = nn.get @table : tensor<4x25x4xf32>
+  %rows = nn.reshape %table from [-1, -1] : tensor<4x25x4xf32> to tensor<100x4xf32>
+  %both = nn.get @both : tensor<100x4xf32>
+  %whole = nn.get @whole : tensor<4xf32>
+  %0 = halide.call @look_up(%ids, %rows) {layers = ["a"], flops_per_element = 0, shape = affine_map<()[n] -> (n, 4)>} : (tensor<?xi32>, tensor<100x4xf32>) -> tensor<?x4xf32>
+  %1 = halide.call @look_up(%ids, %both) {layers = ["b"], flops_per_element = 0, shape = affine_map<()[n] -> (n, 4)>} : (tensor<?xi32>, tensor<100x4xf32>) -> tensor<?x4xf32>
+  %2 = halide.call @add(%0, %whole, %both) {layers = ["c"], flops_per_element = 2, shape = affine_map<()[n] -> (n, 4)>} : (tensor<?x4xf32>, tensor<4xf32>, tensor<100x4xf32>) -> tensor<?x4xf32>
+  %3 = halide.call @add(%1, %whole, %both) {layers = ["c"], flops_per_element = 2, shape = affine_map<()[n] -> (n, 4)>} : (tensor<?x4xf32>, tensor<4xf32>, tensor<100x4xf32>) -> tensor<?x4xf32>
+  %4 = halide.call @add(%3, %whole, %both) {layers = ["c"], flops_per_element = 2, shape = affine_map<()[n] -> (n, 4)>} : (tensor<?x4xf32>, tensor<4xf32>, tensor<100x4xf32>) -> tensor<?x4xf32>
+  return %4 : tensor<?x4xf32>
+}

@@ -65,6 +65,11 @@ int main(void) {
     CHECK(bytes_of(second) == bytes);
     CHECK(bytes_of(in_place) == weights.all + PLACE);
     CHECK((bytes != weights.all + PLACE) == has_huge_pages());
+    parameters[1].looked_up = 1;
+    sylvite_model *other = sylvite_create(&program, NULL); /* shares no more than what calls read all of */
+    CHECK(bytes_of(other) == weights.all + PLACE);
+    sylvite_destroy(other);
+    parameters[1].looked_up = 0;
     sylvite_destroy(first);
     CHECK(bytes_of(second) == bytes);
     sylvite_destroy(second);
