@@ -244,7 +244,7 @@ void MemoryPlan::placeResults(nn::ScanOp scan) {
     else if (!stacked && isComputedIn(body, value))
       carriedAs.try_emplace(value, result);
   }
-  // There is a first slice to begin with: a size that a caller gives is at least one.
+  // There is a first slice to begin with: nn-check-sizes asks for one step at least.
   AffineExpr length = shapes.lookup(scan.getSequences().front())[0];
   for (auto [j, stacked] : llvm::enumerate(scan.getStacked())) {
     auto argument = dyn_cast<BlockArgument>(scan.getYielded()[numCarried + j]);
