@@ -69,7 +69,7 @@ static bool is_copied(const sylvite_parameter *parameter) {
   return parameter->role == SYLVITE_CONSTANT && parameter->offset != SYLVITE_ZERO && !parameter->looked_up;
 }
 
-/* Calls `function` for every embedded constant: its index, its value in the library, and its place among them. Returns the
+/* Calls `function` for every constant that is copied: its index, its value in the library, and its place among them. Returns the
  * bytes of all. */
 static size_t for_each_constant(const struct sylvite_program *program,
                                 void (*function)(void *data, int32_t index, const uint8_t *value, size_t place), void *data) {
@@ -118,9 +118,9 @@ static bool is_mapped_file(const void *address) {
 struct copying {
   const struct sylvite_program *program;
   uint8_t *memory;
-  bool drops; /* pages of the library that have been copied: otherwise the process would have all weights twice */
 };
 
+/* Copies one constant, and gives back the pages of the library that it came from: otherwise the process would have it twice. */
 static void copy_constant(void *data, int32_t index, const uint8_t *value, size_t place) {
   const struct copying *copying = data;
   size_t bytes = sylvite_parameter_bytes(&copying->program->info.parameters[index]), part = 8 * huge_page;
@@ -129,21 +129,21 @@ static void copy_constant(void *data, int32_t index, const uint8_t *value, size_
     size_t some = bytes - done < part ? bytes - done : part;
     memcpy(copying->memory + place + done, value + done, some);
     uintptr_t begin = round_up((uintptr_t)value + done, page), end = ((uintptr_t)value + done + some) / page * page;
-    if (copying->drops && begin < end)
+    if (begin < end)
       (void)madvise((void *)begin, end - begin, MADV_DONTNEED);
   }
 }
 
-/* The program's constants in huge pages, or NULL where there are none, or where they would take much of the memory. */
+/* The program's constants in huge pages; NULL where there are no such pages, where they are no file's pages, which can be given
+ * back, or where they would take much of the memory. */
 static uint8_t *copy_constants(const struct sylvite_program *program, size_t bytes) {
   long pages = sysconf(_SC_PHYS_PAGES);
-  if (bytes < least_weights || pages <= 0 || bytes / (size_t)sysconf(_SC_PAGESIZE) > (size_t)pages / 4 || !has_huge_pages())
+  if (pages <= 0 || bytes / (size_t)sysconf(_SC_PAGESIZE) > (size_t)pages / 4 || !has_huge_pages() ||
+      !is_mapped_file(program->weights))
     return NULL;
-  struct copying copying = {program, sylvite_allocate(bytes), is_mapped_file(program->weights)};
-  if (copying.memory && copying.drops)
+  struct copying copying = {program, sylvite_allocate(bytes)};
+  if (copying.memory)
     for_each_constant(program, copy_constant, &copying);
-  else
-    free(copying.memory), copying.memory = NULL;
   return copying.memory;
 }
 

@@ -90,6 +90,14 @@ static void take_value(sylvite_model *model, int32_t i, const void *value) {
     memcpy(model->parameters[i], value, sylvite_parameter_bytes(parameter));
 }
 
+/* Lets go of where constants lie that are not the library's own pages. */
+static void close_weights(sylvite_model *model) {
+  sylvite_weights_close(&model->weights);
+  if (model->shares_constants)
+    sylvite_release_constants(model->context.program);
+  model->shares_constants = false;
+}
+
 /* Takes all values from a file, or none when it fails. One that need not be `complete` may lack training state,
  * of which the handle then keeps what it has. */
 static int load_weights(sylvite_model *model, const char *path, bool complete, char **note, char *error) {
@@ -112,10 +120,7 @@ static int load_weights(sylvite_model *model, const char *path, bool complete, c
   if (status == SYLVITE_OK) {
     for (int32_t i = 0; i < info->parameter_count; ++i)
       take_value(model, i, table[i]);
-    sylvite_weights_close(&model->weights);
-    if (model->shares_constants)
-      sylvite_release_constants(program);
-    model->shares_constants = false;
+    close_weights(model);
     if (mapped)
       model->weights = fresh;
     else
@@ -131,10 +136,10 @@ static int open_weights(sylvite_model *model, const char *path, bool in_place, c
   for (int32_t i = 0; i < info->parameter_count && program->weights; ++i)
     if (info->parameters[i].offset != SYLVITE_ZERO)
       take_value(model, i, program->weights + info->parameters[i].offset);
-  if (!path && !in_place)
-    model->shares_constants = sylvite_share_constants(program, model->parameters);
   if (path)
     return load_weights(model, path, false, NULL, error);
+  if (!in_place)
+    model->shares_constants = sylvite_share_constants(program, model->parameters);
   if (program->weights || info->weights_bytes == 0)
     return SYLVITE_OK;
   char beside[4096];
@@ -188,9 +193,7 @@ sylvite_model *sylvite_create(const struct sylvite_program *program, const sylvi
 void sylvite_destroy(sylvite_model *model) {
   if (!model)
     return;
-  sylvite_weights_close(&model->weights);
-  if (model->shares_constants)
-    sylvite_release_constants(model->context.program);
+  close_weights(model);
   if (!model->caller_owns_arena)
     free(model->arena);
   free(model->profile);
@@ -456,14 +459,13 @@ static int prepare_arena(sylvite_model *model, size_t bytes) {
     return sylvite_fail(error, SYLVITE_INVALID_ARGUMENT,
                         "this call needs a workspace of %zu bytes; options.workspace_size is %zu", bytes,
                         model->arena_size);
-  size_t rounded = aligned_size(bytes);
   /* Free first: old and new together would be the peak. */
   free(model->arena);
   model->arena_size = 0;
-  model->arena = sylvite_allocate(rounded);
+  model->arena = sylvite_allocate(bytes);
   if (!model->arena)
     return sylvite_fail(error, SYLVITE_OUT_OF_MEMORY, "out of memory for a workspace of %zu bytes", bytes);
-  model->arena_size = rounded;
+  model->arena_size = bytes;
   return SYLVITE_OK;
 }
 
