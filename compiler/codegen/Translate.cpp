@@ -424,8 +424,13 @@ bool Translator::translateFunc(FuncOp func) {
 }
 
 HalideBuilder::Expr Translator::bound(Attribute attribute) {
-  if (auto extent = dyn_cast<ExtentAttr>(attribute))
-    return builder.extent(extent.getBuffer().getValue().str(), extent.getDim());
+  if (auto extent = dyn_cast<ExtentAttr>(attribute)) {
+    Expr elements = builder.extent(extent.getBuffer().getValue().str(), extent.getDim());
+    if (extent.getBlock() == 1)
+      return elements;
+    Expr raised = builder.binary(BinaryOp::Add, elements, builder.constant(ElementType::Int32, extent.getBlock() - 1));
+    return builder.binary(BinaryOp::EuclideanDiv, raised, builder.constant(ElementType::Int32, extent.getBlock()));
+  }
   return builder.constant(ElementType::Int32, cast<IntegerAttr>(attribute).getInt());
 }
 

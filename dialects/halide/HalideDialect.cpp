@@ -31,8 +31,21 @@ void HalideDialect::initialize() {
 Attribute ReductionBound::toAttribute(Builder &builder) const {
   if (buffer.empty())
     return builder.getI64IntegerAttr(value);
-  return ExtentAttr::get(builder.getContext(), FlatSymbolRefAttr::get(builder.getContext(), buffer),
-                         value);
+  return ExtentAttr::get(builder.getContext(), FlatSymbolRefAttr::get(builder.getContext(), buffer), value, block);
+}
+
+ReductionBound ReductionBound::inBlocks(int64_t size) const {
+  if (buffer.empty())
+    return llvm::divideCeil(value, size);
+  ReductionBound blocks = *this;
+  blocks.block *= size;
+  return blocks;
+}
+
+LogicalResult ExtentAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, FlatSymbolRefAttr, int64_t, int64_t block) {
+  if (block < 1)
+    return emitError() << "a block has one element or more, not " << block;
+  return success();
 }
 
 LogicalResult PitchAttr::verifyEncoding(ArrayRef<int64_t> shape, Type,

@@ -44,9 +44,12 @@ struct ReductionBound {
     bound.buffer = buffer;
     return bound;
   }
+  /// How many blocks of `size` it makes, the last of which may be shorter.
+  ReductionBound inBlocks(int64_t size) const;
   /// The constant, or the dimension where `buffer` is set.
   int64_t value;
   llvm::StringRef buffer;
+  int64_t block = 1; ///< of elements, which the bound counts where `buffer` is set
 
   mlir::Attribute toAttribute(mlir::Builder &builder) const;
 };

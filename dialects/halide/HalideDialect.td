@@ -46,9 +46,10 @@ def Halide_Dialect : Dialect {
 
 def Halide_ExtentAttr : AttrDef<Halide_Dialect, "Extent"> {
   let mnemonic = "extent";
-  let summary = "the extent of a dimension of an input or of the output, known at run time";
-  let parameters = (ins "::mlir::FlatSymbolRefAttr":$buffer, "int64_t":$dim);
-  let assemblyFormat = "`<` $buffer `,` $dim `>`";
+  let summary = "the extent of a dimension of an input or of the output, known at run time, or how many blocks it has";
+  let parameters = (ins "::mlir::FlatSymbolRefAttr":$buffer, "int64_t":$dim, DefaultValuedParameter<"int64_t", "1">:$block);
+  let assemblyFormat = "`<` $buffer `,` $dim (`ceildiv` $block^)? `>`";
+  let genVerifyDecl = 1;
 }
 
 def Halide_PitchAttr : AttrDef<Halide_Dialect, "Pitch", [DeclareAttrInterfaceMethods<VerifiableTensorEncoding>]> {

@@ -14,19 +14,23 @@ using namespace sylvite::halide;
 // Assembly shared by several ops
 //===----------------------------------------------------------------------===//
 
-// extent(@buffer, dim)
+// extent(@buffer, dim), or extent(@buffer, dim) ceildiv block
 static ParseResult parseExtent(OpAsmParser &parser, ExtentAttr &extent) {
   FlatSymbolRefAttr buffer;
-  int64_t dim;
+  int64_t dim, block = 1;
+  SMLoc location = parser.getCurrentLocation();
   if (parser.parseKeyword("extent") || parser.parseLParen() || parser.parseAttribute(buffer) ||
-      parser.parseComma() || parser.parseInteger(dim) || parser.parseRParen())
+      parser.parseComma() || parser.parseInteger(dim) || parser.parseRParen() ||
+      (succeeded(parser.parseOptionalKeyword("ceildiv")) && parser.parseInteger(block)))
     return failure();
-  extent = ExtentAttr::get(parser.getContext(), buffer, dim);
-  return success();
+  extent = ExtentAttr::getChecked([&] { return parser.emitError(location); }, parser.getContext(), buffer, dim, block);
+  return success(static_cast<bool>(extent));
 }
 
 static void printExtent(OpAsmPrinter &printer, ExtentAttr extent) {
   printer << "extent(" << extent.getBuffer() << ", " << extent.getDim() << ")";
+  if (extent.getBlock() != 1)
+    printer << " ceildiv " << extent.getBlock();
 }
 
 static void printExtent(OpAsmPrinter &printer, Operation *, ExtentAttr extent) {
@@ -729,7 +733,7 @@ void SpecializeOp::build(OpBuilder &builder, OperationState &state, StringRef fu
   state.addAttribute(getFuncAttrName(state.name), FlatSymbolRefAttr::get(context, func));
   state.addAttribute(getStageAttrName(state.name), builder.getI64IntegerAttr(stage));
   state.addAttribute(getExtentAttrName(state.name),
-                     ExtentAttr::get(context, FlatSymbolRefAttr::get(context, buffer), dim));
+                     ExtentAttr::get(context, FlatSymbolRefAttr::get(context, buffer), dim, /*block=*/1));
   state.addAttribute(getComparisonAttrName(state.name), ComparisonAttr::get(context, comparison));
   state.addAttribute(getValueAttrName(state.name), builder.getI64IntegerAttr(value));
   state.addRegion()->emplaceBlock();

@@ -60,5 +60,7 @@ LogicalResult AttentionOp::verify() {
   for (Operation &op : block.without_terminator())
     if (!isa<arith::ArithDialect, math::MathDialect>(op.getDialect()) || !isMemoryEffectFree(&op))
       return emitOpError("attention_c6: the region may not hold '") << op.getName() << "'";
+  if (getKeyBlock() && *getKeyBlock() % getKeyPanel())
+    return emitOpError("attention_c7: a block of ") << *getKeyBlock() << " keys is no number of panels of " << getKeyPanel();
   return success();
 }

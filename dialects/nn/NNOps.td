@@ -689,7 +689,10 @@ def NN_AttentionOp : NN_TensorOp<"attention", [IsolatedFromAbove, SingleBlock]> 
     that of scores which are all masked. Keys stand as columns. No tensor of scores is in memory: rows of them live
     while their part of the result is computed. `nn-plan-contractions` makes this op, of two products and a
     softmax, when gradients are no longer asked for. It decides how many columns the panels have in which a head
-    lays out its keys and its values, as the register tile of the target asks for it.
+    lays out its keys and its values, as the register tile of the target asks for it, and with `key_block` that so many
+    keys are taken at a time: a row then keeps the maximum and the sum of what it has seen, and rescales its part of the
+    result where the maximum rises (online softmax: Milakov, Gimelshein, arXiv 1805.02867; Dao, Fu, Ermon, Rudra, Re,
+    arXiv 2205.14135).
 
     Constraints:
     - (attention_c1) query, key and value have rank two or more and one element type;
@@ -697,7 +700,8 @@ def NN_AttentionOp : NN_TensorOp<"attention", [IsolatedFromAbove, SingleBlock]> 
     - (attention_c3) the leading dimensions broadcast together;
     - (attention_c4) modifiers broadcast to the scores (..., queries, keys);
     - (attention_c5) block arguments are a score and the modifiers' elements, and a score is yielded;
-    - (attention_c6) the region holds only pure `arith` and `math` ops.
+    - (attention_c6) the region holds only pure `arith` and `math` ops;
+    - (attention_c7) a block of keys is a number of panels.
 
     ```mlir
     %y = nn.attention %q, %k, %v scores (%mask)
@@ -711,7 +715,8 @@ def NN_AttentionOp : NN_TensorOp<"attention", [IsolatedFromAbove, SingleBlock]> 
   let arguments = (ins NN_FloatTensor:$query, NN_FloatTensor:$key, NN_FloatTensor:$value,
                        Variadic<NN_Tensor>:$modifiers, UnitAttr:$zero_undefined_rows,
                        DefaultValuedAttr<ConfinedAttr<I64Attr, [IntPositive]>, "16">:$key_panel,
-                       DefaultValuedAttr<ConfinedAttr<I64Attr, [IntPositive]>, "16">:$value_panel);
+                       DefaultValuedAttr<ConfinedAttr<I64Attr, [IntPositive]>, "16">:$value_panel,
+                       OptionalAttr<ConfinedAttr<I64Attr, [IntPositive]>>:$key_block);
   let results = (outs NN_FloatTensor:$result);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{

@@ -107,9 +107,9 @@ void GroupLowering::addInput(Value value) {
   symbols[value] = name;
 }
 
-FuncOp GroupLowering::createFunc(Location loc, StringRef name, unsigned rank, Type elementType,
+FuncOp GroupLowering::createFunc(Location loc, StringRef name, unsigned rank, TypeRange elementTypes,
                                  halide::BodyBuilder body) {
-  return FuncOp::create(builder, loc, uniqueName(name), variableNames(rank), elementType, body);
+  return FuncOp::create(builder, loc, uniqueName(name), variableNames(rank), elementTypes, body);
 }
 
 FuncOp GroupLowering::defineFunc(Value value, StringRef name, halide::BodyBuilder body) {

@@ -62,9 +62,9 @@ public:
   /// reach beyond a free number of rows compute there is dropped.
   void clampRows(mlir::Value input);
 
-  /// A new func with one variable per dimension, named by `variableNames`.
+  /// A new func with one variable per dimension, named by `variableNames`; a Tuple where there are several types.
   halide::FuncOp createFunc(mlir::Location loc, llvm::StringRef name, unsigned rank,
-                            mlir::Type elementType, halide::BodyBuilder body);
+                            mlir::TypeRange elementTypes, halide::BodyBuilder body);
   /// The func that holds `value`: of its rank and element type.
   halide::FuncOp defineFunc(mlir::Value value, llvm::StringRef name, halide::BodyBuilder body);
   /// Says that `func` holds `value`.

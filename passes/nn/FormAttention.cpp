@@ -73,7 +73,8 @@ struct FormAttention : OpRewritePattern<MatmulOp> {
         if (i != position)
           modifiers.push_back(operand);
     auto attention = AttentionOp::create(rewriter, rewriter.getFusedLoc({products.getLoc(), op.getLoc()}),
-                                         query, key, value, modifiers, zeroUndefinedRows, panelOf(products), panelOf(op));
+                                         query, key, value, modifiers, zeroUndefinedRows, panelOf(products), panelOf(op),
+                                         keyBlockOf(rewriter, products, op));
     Block *body = rewriter.createBlock(&attention.getBody());
     Value score = body->addArgument(scalarType(type), attention.getLoc());
     for (Value modifier : modifiers)
@@ -170,6 +171,15 @@ private:
     int64_t columns = orMany(type.getShape().back()), depth = orMany(lhs.getShape().back()),
             lanes = std::min<int64_t>(machine.lanes(type.getElementType()), llvm::PowerOf2Ceil(columns));
     return lanes * chooseTile(attentionProduct(columns, type.getDimSize(type.getRank() - 2), depth, lanes), machine).vectors;
+  }
+
+  /// How many keys are taken at a time; null for all of them.
+  IntegerAttr keyBlockOf(Builder &builder, MatmulOp products, MatmulOp op) const {
+    int64_t length = cast<RankedTensorType>(products.getLhs().getType()).getShape().back(), width = op.getType().getShape().back();
+    int64_t elements = (ShapedType::isDynamic(length) ? width : length) + width;
+    int64_t block = chooseKeyBlock(products.getType().getShape().back(), elements * op.getType().getElementTypeBitWidth() / 8,
+                                   panelOf(products), machine);
+    return block ? builder.getI64IntegerAttr(block) : IntegerAttr();
   }
 
   /// Whether `value` is made by maps, which nothing else reads, of a product.

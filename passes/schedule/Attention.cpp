@@ -1,8 +1,11 @@
 //===- Attention.cpp - attention, a few rows at a time ---------------------===//
 //
 // Per head, panels of keys and of values; per row tile, its scores, their softmax and its part of the result. What a row
-// tile needs of the scores (rows x keys) stays in the first cache up to some thousand keys, and in the second beyond;
-// the tensor of all scores is never in memory. Both products are register tiles of one panel's columns by the rows.
+// tile needs of the scores (rows x keys) stays in the caches; the tensor of all scores is never in memory. Both products
+// are register tiles of one panel's columns by the rows.
+//
+// Where keys come in blocks, a task has a part of a head's rows and goes through the blocks: the panels of a block stay in
+// the second cache while all row tiles of the part read them.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/schedule/Scheduling.h"
@@ -64,145 +67,227 @@ static int64_t countBlocks(int64_t heads, double flops) {
   return flops / blocks < leastFlops ? 1 : blocks;
 }
 
-bool sylvite::scheduleAttention(PipelineView &view, const Machine &machine) {
-  // products, row_max, row_sum, weighted: see passes/lower/Attention.cpp.
-  if (view.reductions.size() != 4)
+namespace {
+
+class AttentionScheduler {
+public:
+  AttentionScheduler(PipelineView &view, const Machine &machine) : view(view), machine(machine), pipeline(view.pipeline) {}
+
+  /// Finds the funcs of passes/lower/Attention.cpp; false where the pipeline is another one.
+  bool match();
+  void schedule() {
+    ScheduleWriter writer(pipeline);
+    write = &writer;
+    online ? scheduleBlocks() : scheduleRows();
+  }
+
+private:
+  /// The number of keys that a row is reduced over at a time; zero where it is free.
+  int64_t numKeys() {
+    auto end = dyn_cast<IntegerAttr>(view.singleUpdate(maximum).getEnds().getValue().back());
+    return end ? end.getInt() : 0;
+  }
+  bool isFree() const { return ShapedType::isDynamic(rows) || ShapedType::isDynamic(numHeads); }
+  static StringRef nameOf(halide::FuncOp func, unsigned dim) { return func.getVarNames()[dim]; }
+
+  void scheduleRows();
+  void scheduleBlocks();
+  void computePanels(StringRef consumer, StringRef loop);
+  void computeTile(StringRef consumer);
+  void computeProduct(halide::FuncOp func, halide::FuncOp panels, int64_t panel, int64_t lanes, StringRef consumer, StringRef loop);
+
+  PipelineView &view;
+  const Machine &machine;
+  halide::PipelineOp pipeline;
+  ScheduleWriter *write = nullptr;
+
+  halide::FuncOp keys, products, scores, maximum, weights, total, values, weighted;
+  halide::FuncOp online; ///< null where keys do not come in blocks
+  unsigned rank;
+  int64_t keyPanel, valuePanel, keyLanes, valueLanes;
+  StringRef out, row, column; ///< the output and its variables
+  SmallVector<StringRef> heads; ///< the other ones, innermost first
+  int64_t rows, width;
+  int64_t numHeads = 1; ///< of an item, the outermost dimension; ShapedType::kDynamic when free
+  Tile tile;
+};
+
+} // namespace
+
+bool AttentionScheduler::match() {
+  if (view.reductions.size() != 4 && view.reductions.size() != 5)
     return false;
-  halide::FuncOp products = view.reductions[0], maximum = view.reductions[1], total = view.reductions[2],
-                 weighted = view.reductions[3];
-  unsigned rank = products.getRank();
-  if (rank < 2 || weighted.getRank() != rank || maximum.getRank() != rank - 1 || total.getRank() != rank - 1 ||
+  products = view.reductions[0], maximum = view.reductions[1], total = view.reductions[2], weighted = view.reductions[3];
+  online = view.reductions.size() == 5 ? view.reductions[4] : nullptr;
+  rank = products.getRank();
+  unsigned blockDims = online ? 1 : 0;
+  if (rank < 2 || weighted.getRank() != rank + blockDims || maximum.getRank() != rank - 1 + blockDims ||
+      total.getRank() != rank - 1 + blockDims || (online && online.getRank() != rank) ||
       !llvm::all_of(view.reductions, [&](halide::FuncOp func) { return view.singleUpdate(func) && func != view.output; }))
     return false;
   // What each step reads of the one before, and the width of the panels that a product reads.
-  auto readIn = [&](halide::UpdateOp update, unsigned rank) {
+  auto readIn = [&](halide::FuncOp reader, unsigned readRank) {
     halide::AtOp found;
-    update.getBody().walk([&](halide::AtOp at) {
-      if (auto func = view.pipeline.lookupFunc(at.getFunc());
-          func && func != update.getFuncOp() && func.getRank() == rank)
+    view.singleUpdate(reader).getBody().walk([&](halide::AtOp at) {
+      if (auto func = pipeline.lookupFunc(at.getFunc()); func && func != reader && func.getRank() == readRank)
         found = at;
     });
     return found;
   };
-  auto funcReadIn = [&](halide::UpdateOp update, unsigned rank) {
-    halide::AtOp at = readIn(update, rank);
-    return at ? view.pipeline.lookupFunc(at.getFunc()) : nullptr;
-  };
-  auto panelsReadIn = [&](halide::UpdateOp update) {
-    halide::AtOp at = readIn(update, rank + 1);
-    return at ? panelWidth(at, update.getVarArguments().back()) : 0;
-  };
-  halide::FuncOp scores = funcReadIn(view.singleUpdate(maximum), rank), weights = funcReadIn(view.singleUpdate(total), rank),
-                 keys = funcReadIn(view.singleUpdate(products), rank + 1),
-                 values = funcReadIn(view.singleUpdate(weighted), rank + 1), attention;
-  int64_t keyPanel = panelsReadIn(view.singleUpdate(products)), valuePanel = panelsReadIn(view.singleUpdate(weighted));
+  auto funcOf = [&](halide::AtOp at) { return at ? pipeline.lookupFunc(at.getFunc()) : nullptr; };
+  scores = funcOf(readIn(maximum, rank)), weights = funcOf(readIn(total, rank));
+  halide::AtOp key = readIn(products, rank + 1), value = readIn(weighted, rank + 1);
+  if (!scores || !weights || !key || !value)
+    return false;
+  keys = funcOf(key), values = funcOf(value);
+  keyPanel = panelWidth(key, view.singleUpdate(products).getVarArguments().back());
+  valuePanel = panelWidth(value, view.singleUpdate(weighted).getVarArguments().back());
+  halide::FuncOp attention, last = online ? online : weighted;
   for (halide::FuncOp func : view.funcs)
-    func.walk([&](halide::AtOp at) { attention = at.getFunc() == weighted.getSymName() ? func : attention; });
-  if (!scores || !weights || !keyPanel || !valuePanel || !attention)
+    func.walk([&](halide::AtOp at) { attention = at.getFunc() == last.getSymName() ? func : attention; });
+  if (!keyPanel || !valuePanel || !attention)
     return false;
-  StringRef row = outputVariable(view, attention, rank - 2), column = outputVariable(view, attention, rank - 1);
+  out = view.output.getSymName();
+  row = outputVariable(view, attention, rank - 2), column = outputVariable(view, attention, rank - 1);
   SmallVector<StringRef> vars = view.output.getVarNames();
-  if (row.empty() || column.empty() || column != vars.back())
+  width = view.outputType.getShape().back();
+  if (row.empty() || column.empty() || column != vars.back() || ShapedType::isDynamic(width))
     return false;
 
+  for (auto [var, size] : llvm::reverse(llvm::zip(vars, view.outputType.getShape()))) {
+    if (var == row)
+      rows = size;
+    if (var == row || var == column)
+      continue;
+    heads.push_back(var);
+    if (var != vars.front())
+      numHeads = ShapedType::isDynamic(size) || ShapedType::isDynamic(numHeads) ? ShapedType::kDynamic : numHeads * size;
+  }
   Type element = view.outputType.getElementType();
-  int64_t keyLanes = std::gcd<int64_t>(machine.lanes(element), keyPanel),
-          valueLanes = std::gcd<int64_t>(machine.lanes(element), valuePanel);
-  int64_t width = view.outputType.getShape().back();
-  int64_t rows = view.outputType.getShape()[llvm::find(vars, row) - vars.begin()];
-  if (ShapedType::isDynamic(width))
-    return false;
+  keyLanes = std::gcd<int64_t>(machine.lanes(element), keyPanel);
+  valueLanes = std::gcd<int64_t>(machine.lanes(element), valuePanel);
   int64_t vectors = std::max(keyPanel / keyLanes, valuePanel / valueLanes);
-  Tile tile = chooseTile(attentionProduct(vectors * keyLanes, rows, /*depth=*/64, keyLanes), machine, vectors);
+  tile = chooseTile(attentionProduct(vectors * keyLanes, rows, /*depth=*/64, keyLanes), machine, vectors);
+  return true;
+}
 
-  // The number of keys that a row is reduced over; zero where it is free.
-  auto endOf = [&](halide::FuncOp reduction) {
-    auto end = dyn_cast<IntegerAttr>(view.singleUpdate(reduction).getEnds().getValue().front());
-    return end ? end.getInt() : 0;
-  };
-  ScheduleWriter write(view.pipeline);
-  StringRef out = view.output.getSymName();
-  auto names = [](halide::FuncOp func) { return func.getVarNames(); };
-  // A tile of the result.
-  write.split(out, 0, column, "co", "ci", valuePanel,
-              width % valuePanel ? halide::TailStrategy::GuardWithIf : tailFor(width, valuePanel));
-  write.split(out, 0, row, "xo", "xi", tile.rows, tailFor(rows, tile.rows));
+/// A row tile has all keys at once.
+void AttentionScheduler::scheduleRows() {
+  write->split(out, 0, column, "co", "ci", valuePanel,
+               width % valuePanel ? halide::TailStrategy::GuardWithIf : tailFor(width, valuePanel));
+  write->split(out, 0, row, "xo", "xi", tile.rows, tailFor(rows, tile.rows));
   SmallVector<StringRef> tasks, order{"ci", "xi", "co", "xo"};
-  int64_t numHeads = 1;
-  bool isFree = ShapedType::isDynamic(rows);
-  for (auto [var, size] : llvm::drop_begin(llvm::zip(vars, view.outputType.getShape())))
-    if (var != row && var != column) {
-      if (ShapedType::isDynamic(size))
-        isFree = true;
-      else
-        numHeads *= size;
-    }
-  int64_t blocks = isFree ? 1 : countBlocks(numHeads, 4.0 * rows * endOf(maximum) * width);
+  int64_t blocks = isFree() ? 1 : countBlocks(numHeads, 4.0 * rows * numKeys() * width);
   if (blocks > 1) {
     int64_t tiles = llvm::divideCeil(rows, tile.rows), together = llvm::divideCeil(tiles, blocks);
-    write.split(out, 0, "xo", "xb", "xo", together, tailApart(tiles, together));
+    write->split(out, 0, "xo", "xb", "xo", together, tailApart(tiles, together));
     tasks.push_back("xb");
   }
-  for (StringRef var : llvm::reverse(vars))
-    if (var != row && var != column)
-      tasks.push_back(var);
-  order.append(tasks);
-  write.reorder(out, 0, order);
-  write.vectorize(out, 0, "ci", valueLanes);
-  write.unroll(out, 0, "ci");
-  write.unroll(out, 0, "xi");
-  StringRef task = write.parallelFused(out, 0, tasks);
+  tasks.append(heads);
+  StringRef task = write->tileOutput(out, valueLanes, order, tasks);
+  computePanels(out, task);
+  computeTile(out);
+}
 
+/// A task has some row tiles, to which it takes block after block of the keys.
+void AttentionScheduler::scheduleBlocks() {
+  // What the rows of a task have so far, three values for each element, leaves room for the panels of a block.
+  int64_t elementBytes = view.outputType.getElementTypeBitWidth() / 8;
+  int64_t taskRows = std::max<int64_t>(machine.l2Bytes / 4 / (3 * elementBytes * width) / tile.rows, 1) * tile.rows;
+  if (!ShapedType::isDynamic(rows)) {
+    int64_t blocks = llvm::divideCeil(rows, taskRows);
+    if (!isFree())
+      blocks = std::max(blocks, countBlocks(numHeads, 4.0 * rows * numKeys() * width));
+    taskRows = llvm::alignTo(llvm::divideCeil(rows, blocks), tile.rows);
+  }
+  write->split(out, 0, row, "xb", "xr", taskRows, tailFor(rows, taskRows));
+  SmallVector<StringRef> order{column, "xr", "xb"};
+  order.append(heads);
+  write->reorder(out, 0, order);
+  write->vectorizeInnermost(out, 0, column, width, valueLanes);
+  SmallVector<StringRef> tasks{"xb"};
+  tasks.append(heads);
+  StringRef task = write->parallelFused(out, 0, tasks);
+
+  StringRef name = online.getSymName(), c = nameOf(online, rank - 1), x = nameOf(online, rank - 2);
+  write->computeAt(name, out, task);
+  write->boundExtent(name, c, llvm::alignTo(width, valuePanel));
+  write->vectorize(name, 0, c, valueLanes);
+  write->split(name, 1, c, "co", "ci", valuePanel, halide::TailStrategy::RoundUp);
+  write->split(name, 1, x, "xo", "xi", tile.rows, halide::TailStrategy::RoundUp);
+  StringRef blocks = view.singleUpdate(online).getReductionNames().front();
+  write->reorder(name, 1, {"ci", "xi", "co", "xo", blocks});
+  write->vectorize(name, 1, "ci", valueLanes);
+  write->unroll(name, 1, "ci");
+  write->unroll(name, 1, "xi");
+  computePanels(name, blocks);
+  computeTile(name);
+}
+
+/// The panels of keys and values in `loop` of `consumer`, or before everything where there is none.
+void AttentionScheduler::computePanels(StringRef consumer, StringRef loop) {
   for (auto [panels, width, lanes] : {std::tuple(keys, keyPanel, keyLanes), {values, valuePanel, valueLanes}}) {
-    if (task.empty())
-      write.computeRoot(panels.getSymName());
+    StringRef name = panels.getSymName();
+    if (loop.empty())
+      write->computeRoot(name);
     else
-      write.computeAt(panels.getSymName(), out, task);
-    write.boundExtent(panels.getSymName(), names(panels).back(), width);
+      write->computeAt(name, consumer, loop);
+    write->boundExtent(name, nameOf(panels, rank), width);
     // Keys that lie in rows are read so, and transposed in registers.
     bool inRows = panels == keys && contiguousElements(view, keys, rank - 1) % lanes == 0;
-    write.vectorize(panels.getSymName(), 0, names(panels)[inRows ? rank - 1 : rank], lanes);
+    write->vectorize(name, 0, nameOf(panels, inRows ? rank - 1 : rank), lanes);
     if (inRows)
-      write.unroll(panels.getSymName(), 0, names(panels).back());
+      write->unroll(name, 0, nameOf(panels, rank));
   }
+}
 
-  // A register tile of a product with `panels`, in the loop `at` of `consumer`. All row tiles read the panels from the second
-  // cache. 12 heads of 1024 x 64: 28 to 24 ms.
-  auto registerTile = [&](halide::FuncOp func, halide::FuncOp panels, int64_t panel, int64_t lanes, StringRef consumer, StringRef at) {
-    StringRef name = func.getSymName(), c = names(func)[rank - 1], x = names(func)[rank - 2];
-    write.computeAt(name, consumer, at);
-    write.boundExtent(name, c, panel);
-    write.boundExtent(name, x, tile.rows);
-    SmallVector<StringRef> reductions = view.singleUpdate(func).getReductionNames();
-    write.registerTile(name, c, x, lanes, reductions);
-    write.prefetch(name, 1, panels.getSymName(), reductions.back(), nearSteps, /*near=*/true);
-  };
-  StringRef scoresName = scores.getSymName(), scoreColumn = names(scores)[rank - 1], scoreRow = names(scores)[rank - 2];
-  write.computeAt(scoresName, out, "xo");
-  write.boundExtent(scoresName, scoreRow, tile.rows);
-  write.split(scoresName, 0, scoreColumn, "jo", "ji", keyPanel, halide::TailStrategy::RoundUp);
-  write.reorder(scoresName, 0, {"ji", scoreRow, "jo"});
-  write.vectorize(scoresName, 0, "ji", keyLanes);
-  write.unroll(scoresName, 0, "ji");
-  write.unroll(scoresName, 0, scoreRow);
-  registerTile(products, keys, keyPanel, keyLanes, scoresName, "jo");
-  registerTile(weighted, values, valuePanel, valueLanes, out, "co");
+/// A register tile of a product with `panels`, in `loop` of `consumer`. All row tiles read the panels from the second cache.
+/// 12 heads of 1024 x 64: 28 to 24 ms.
+void AttentionScheduler::computeProduct(halide::FuncOp func, halide::FuncOp panels, int64_t panel, int64_t lanes,
+                                        StringRef consumer, StringRef loop) {
+  StringRef name = func.getSymName(), c = nameOf(func, func.getRank() - 1), x = nameOf(func, rank - 2);
+  write->computeAt(name, consumer, loop);
+  write->boundExtent(name, c, panel);
+  write->boundExtent(name, x, tile.rows);
+  auto reductions = llvm::to_vector(llvm::reverse(view.singleUpdate(func).getReductionNames()));
+  write->registerTile(name, c, x, lanes, reductions);
+  write->prefetch(name, 1, panels.getSymName(), reductions.front(), nearSteps, /*near=*/true);
+}
 
-  write.computeAt(weights.getSymName(), out, "xo");
-  write.vectorize(weights.getSymName(), 0, names(weights)[rank - 1], keyLanes, halide::TailStrategy::RoundUp);
+/// What a tile of the rows of `consumer`, in its loop "xo", and of its columns, in its loop "co", is computed from.
+void AttentionScheduler::computeTile(StringRef consumer) {
+  StringRef name = scores.getSymName(), scoreColumn = nameOf(scores, rank - 1), scoreRow = nameOf(scores, rank - 2);
+  write->computeAt(name, consumer, "xo");
+  write->boundExtent(name, scoreRow, tile.rows);
+  write->split(name, 0, scoreColumn, "jo", "ji", keyPanel, halide::TailStrategy::RoundUp);
+  write->reorder(name, 0, {"ji", scoreRow, "jo"});
+  write->vectorize(name, 0, "ji", keyLanes);
+  write->unroll(name, 0, "ji");
+  write->unroll(name, 0, scoreRow);
+  computeProduct(products, keys, keyPanel, keyLanes, name, "jo");
+  computeProduct(weighted, values, valuePanel, valueLanes, consumer, "co");
+
+  write->computeAt(weights.getSymName(), consumer, "xo");
+  write->vectorize(weights.getSymName(), 0, nameOf(weights, rank - 1), keyLanes, halide::TailStrategy::RoundUp);
 
   for (halide::FuncOp reduction : {maximum, total}) {
-    StringRef name = reduction.getSymName();
-    halide::UpdateOp update = view.singleUpdate(reduction);
-    write.computeAt(name, out, "xo");
-    int64_t keys = endOf(reduction);
-    if (!keys)
+    name = reduction.getSymName();
+    write->computeAt(name, consumer, "xo");
+    if (!numKeys())
       continue;
-    // As many independent vectors, up to four, as divide a row.
+    // As many independent vectors, up to four, as divide the keys.
     int64_t parts = 4 * keyLanes;
-    while (keys % parts)
+    while (numKeys() % parts)
       parts /= 2;
-    write.computeAt(write.reduceInLanes(update, parts, keyLanes), name, names(reduction).back());
+    write->computeAt(write->reduceInLanes(view.singleUpdate(reduction), parts, keyLanes), name,
+                     nameOf(reduction, reduction.getRank() - 1));
   }
+}
+
+bool sylvite::scheduleAttention(PipelineView &view, const Machine &machine) {
+  AttentionScheduler scheduler(view, machine);
+  if (!scheduler.match())
+    return false;
+  scheduler.schedule();
   return true;
 }

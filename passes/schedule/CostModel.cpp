@@ -112,6 +112,12 @@ Tile sylvite::chooseTile(const Contraction &contraction, const Machine &machine,
   return best;
 }
 
+int64_t sylvite::chooseKeyBlock(int64_t keys, int64_t keyBytes, int64_t panel, const Machine &machine) {
+  if (!ShapedType::isDynamic(keys) && keys * keyBytes <= machine.l2Bytes * 3 / 4)
+    return 0;
+  return std::max<int64_t>(machine.l2Bytes / 8 / keyBytes / panel, 1) * panel;
+}
+
 Tile sylvite::chooseCellTile(Contraction contraction, const Machine &machine, bool fewRows) {
   constexpr int64_t rowsOfTile[] = {4, 8};
   int64_t gates = contraction.channels / contraction.lanes;

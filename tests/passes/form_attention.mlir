@@ -177,3 +177,24 @@ func.func @scaled_slice(%x: tensor<20x24xf32>, %k: tensor<8x20xf32>, %v: tensor<
   %3 = nn.matmul %2, %v : (tensor<20x20xf32>, tensor<20x8xf32>) -> tensor<20x8xf32>
   return %3 : tensor<20x8xf32>
 }
+
+// -----
+
+// A free number of keys, and more than the second cache holds, are taken in blocks; fewer are not.
+// CHECK-LABEL: func.func @blocks
+// CHECK: nn.attention %arg0, %arg1, %arg2 scores() {key_block = 120 : i64, key_panel = 24 : i64
+// CHECK: nn.attention %arg0, %arg3, %arg4 scores() {key_block = 120 : i64, key_panel = 24 : i64
+// CHECK: nn.attention %arg0, %arg5, %arg6 scores() :
+func.func @blocks(%q: tensor<200x64xf32>, %k: tensor<64x?xf32>, %v: tensor<?x64xf32>, %k1: tensor<64x8000xf32>, %v1: tensor<8000x64xf32>,
+                  %k2: tensor<64x400xf32>, %v2: tensor<400x64xf32>) -> (tensor<200x64xf32>, tensor<200x64xf32>, tensor<200x64xf32>) {
+  %0 = nn.matmul %q, %k : (tensor<200x64xf32>, tensor<64x?xf32>) -> tensor<200x?xf32>
+  %1 = nn.softmax %0 dims [1] : (tensor<200x?xf32>) -> tensor<200x?xf32>
+  %2 = nn.matmul %1, %v : (tensor<200x?xf32>, tensor<?x64xf32>) -> tensor<200x64xf32>
+  %3 = nn.matmul %q, %k1 : (tensor<200x64xf32>, tensor<64x8000xf32>) -> tensor<200x8000xf32>
+  %4 = nn.softmax %3 dims [1] : (tensor<200x8000xf32>) -> tensor<200x8000xf32>
+  %5 = nn.matmul %4, %v1 : (tensor<200x8000xf32>, tensor<8000x64xf32>) -> tensor<200x64xf32>
+  %6 = nn.matmul %q, %k2 : (tensor<200x64xf32>, tensor<64x400xf32>) -> tensor<200x400xf32>
+  %7 = nn.softmax %6 dims [1] : (tensor<200x400xf32>) -> tensor<200x400xf32>
+  %8 = nn.matmul %7, %v2 : (tensor<200x400xf32>, tensor<400x64xf32>) -> tensor<200x64xf32>
+  return %2, %5, %8 : tensor<200x64xf32>, tensor<200x64xf32>, tensor<200x64xf32>
+}

@@ -145,6 +145,35 @@ func.func @attention(%q: tensor<?x20x4x16xf32>, %k: tensor<?x4x16x20xf32>, %v: t
   return %0 : tensor<?x20x4x16xf32>
 }
 
+// Keys in blocks: a task has a part of a head's rows and takes one block of keys and values after the other to all its row tiles.
+// CHECK-LABEL: halide.pipeline @attention_7 {
+// CHECK: halide.split @attention, "x" into ("xb", "xr") by {{[0-9]+}} tail shift_inwards
+// CHECK-NEXT: halide.reorder @attention, ["c", "xr", "xb", "y", "n"]
+// CHECK: halide.parallel @attention, "task"
+// CHECK: halide.compute_at @online, @attention, "task"
+// CHECK: halide.split @online stage 1, "c" into ("co", "ci") by 16 tail round_up
+// CHECK-NEXT: halide.split @online stage 1, "x" into ("xo", "xi") by {{[0-9]+}} tail round_up
+// CHECK-NEXT: halide.reorder @online stage 1, ["ci", "xi", "co", "xo", "rb"]
+// CHECK: halide.compute_at @keys, @online, "rb"
+// CHECK: halide.compute_at @values, @online, "rb"
+// CHECK: halide.compute_at @scores, @online, "xo"
+// CHECK: halide.compute_at @products, @scores, "jo"
+// CHECK: halide.compute_at @weighted, @online, "co"
+// CHECK: halide.reorder @weighted stage 1, ["c", "y", "rj", "rp"]
+// CHECK: halide.compute_at @weights, @online, "xo"
+// CHECK: halide.compute_at @row_max, @online, "xo"
+// CHECK: halide.compute_at @row_sum, @online, "xo"
+func.func @blocks(%q: tensor<?x4x6000x16xf32>, %k: tensor<?x4x16x?xf32>, %v: tensor<?x4x?x16xf32>) -> tensor<?x4x6000x16xf32> {
+  %0 = nn.group (%a = %q, %b = %k, %c = %v) : (tensor<?x4x6000x16xf32>, tensor<?x4x16x?xf32>, tensor<?x4x?x16xf32>) -> tensor<?x4x6000x16xf32> {
+    %y = nn.attention %a, %b, %c scores () {key_block = 64 : i64} : (tensor<?x4x6000x16xf32>, tensor<?x4x16x?xf32>, tensor<?x4x?x16xf32>) -> tensor<?x4x6000x16xf32> {
+    ^bb0(%s: f32):
+      nn.yield %s : f32
+    }
+    nn.yield %y : tensor<?x4x6000x16xf32>
+  }
+  return %0 : tensor<?x4x6000x16xf32>
+}
+
 // Two heads are four tasks: each takes half of a head's rows, and makes panels of its own.
 // CHECK-LABEL: halide.pipeline @transpose_attention {
 // CHECK: halide.split @attention, "x" into ("xo", "xi") by

@@ -713,6 +713,31 @@ for items in (1, "N"):
     case("convolutions", f"inverted-residual-{items}", graph,
          *({"x": normal(batch, 16, 20, 24)} for batch in ((1,) if items == 1 else (1, 3))))
 
+# ---- Attention to many keys, a block of them after the other -----------------------------------------------------------------
+
+KEYS = 9001  # more than the second cache has room for
+# A mask lets rows see all keys, few of them, none of the first blocks, or none at all.
+SEEN = np.zeros((5, KEYS), np.float32)
+SEEN[1, 3:] = SEEN[2, :8000] = SEEN[3] = -np.inf
+SEEN[4, ::2] = np.finfo(np.float32).min
+ATTENTION = """g (float[N,2,T,{d}] q, float[N,2,{d},{s}] k, float[N,2,{s},{d}] v{mask}) => (float[N,2,T,{d}] y)
+  <float zero = {{0}}, float scale = {{0.3}}> {{
+  products = MatMul (q, k)  scores = {scores}  p = Softmax <axis = -1> (scores)
+  undefined = IsNaN (p)  weights = Where (undefined, zero, p)  y = MatMul (weights, v) }}"""
+
+
+def attention(items, rows, keys, elements, **more):
+    return {"q": normal(items, 2, rows, elements), "k": normal(items, 2, elements, keys), "v": normal(items, 2, keys, elements), **more}
+
+
+case("attention", "free", parse(ATTENTION.format(d=16, s="S", mask="", scores="Mul (products, scale)")),
+     attention(1, 9, KEYS, 16), attention(2, 40, 700, 16), attention(1, 1, 1, 16))
+case("attention", "free-masked", parse(ATTENTION.format(d=16, s="S", mask=", float[T,S] m", scores="Add (products, m)")),
+     attention(2, 5, KEYS, 16, m=SEEN), attention(1, 5, 40, 16, m=SEEN[:, :40]))
+case("attention", "fixed", parse(ATTENTION.format(d=64, s=KEYS, mask="", scores="Mul (products, scale)")), attention(1, 30, KEYS, 64))
+case("attention", "fixed-masked", parse(ATTENTION.format(d=64, s=KEYS, mask=f", float[5,{KEYS}] m", scores="Add (products, m)")
+                                        .replace(",T,", ",5,")), attention(1, 5, KEYS, 64, m=SEEN))
+
 
 def main(group, directory):
     failures = []

@@ -730,3 +730,19 @@ halide.pipeline @p {
   // expected-error @+1 {{pitch_c1: a pitch of 7 elements wants two dimensions or more, of which the innermost is no longer}}
   halide.input @x : tensor<4x8xf32, #halide.pitch<7>>
 }
+
+// -----
+
+halide.pipeline @p {
+  halide.input @x : tensor<?x8xf32>
+  halide.func @f(%n, %c) -> f32 {
+    %v = arith.constant 0.0 : f32
+    halide.yield %v : f32
+  }
+  // expected-error @+1 {{a block has one element or more, not 0}}
+  halide.update @f(%n, %c) over (%r in 0 to extent(@x, 0) ceildiv 0) {
+    %v = arith.constant 1.0 : f32
+    halide.yield %v : f32
+  }
+  halide.output @f : tensor<?x8xf32>
+}

@@ -111,3 +111,23 @@ func.func @planned(%x: memref<?x28x28x1xf32>, %w: memref<3x3x1x32xf32>, %y: memr
   halide.launch @conv_relu ins(%x, %w : memref<?x28x28x1xf32>, memref<3x3x1x32xf32>) outs(%y : memref<?x26x26x32xf32>)
   return
 }
+
+// How many blocks of elements a dimension has.
+// CHECK-LABEL: halide.pipeline @blocks
+halide.pipeline @blocks {
+  halide.input @x : tensor<?x?xf32>
+  halide.func @greatest(%n) -> f32 {
+    %low = arith.constant -1.0e38 : f32
+    halide.yield %low : f32
+  }
+  // CHECK: halide.update @greatest(%n) over (%b in 0 to extent(@x, 1) ceildiv 16) {
+  halide.update @greatest(%n) over (%b in 0 to extent(@x, 1) ceildiv 16) {
+    %size = arith.constant 16 : index
+    %first = arith.muli %b, %size : index
+    %before = halide.at @greatest[%n] : f32
+    %v = halide.at @x[%n, %first] : f32
+    %next = arith.maximumf %before, %v : f32
+    halide.yield %next : f32
+  }
+  halide.output @greatest : tensor<?xf32>
+}

@@ -136,3 +136,14 @@ func.func @f(%q: tensor<4x8xf32>, %k: tensor<8x5xf32>, %v: tensor<5x8xf32>) {
   }
   return
 }
+
+// -----
+
+func.func @f(%q: tensor<4x8xf32>, %k: tensor<8x50xf32>, %v: tensor<50x8xf32>) {
+  // expected-error @+1 {{attention_c7: a block of 24 keys is no number of panels of 16}}
+  %0 = nn.attention %q, %k, %v scores () {key_block = 24 : i64} : (tensor<4x8xf32>, tensor<8x50xf32>, tensor<50x8xf32>) -> tensor<4x8xf32> {
+  ^bb0(%s: f32):
+    nn.yield %s : f32
+  }
+  return
+}

@@ -26,11 +26,11 @@ func.func @modified(%q: tensor<?x2x3x?x8xf32>, %k: tensor<?x2x1x8x?xf32>, %v: te
   return
 }
 
-// Panels of another width than sixteen columns.
+// Panels of another width than sixteen columns, and keys of two panels at a time.
 // CHECK-LABEL: func.func @panels
-// CHECK: nn.attention %arg0, %arg1, %arg2 scores() {key_panel = 32 : i64, value_panel = 48 : i64} : {{.*}} -> tensor<20x48xf32>
+// CHECK: nn.attention %arg0, %arg1, %arg2 scores() {key_block = 64 : i64, key_panel = 32 : i64, value_panel = 48 : i64} : {{.*}} -> tensor<20x48xf32>
 func.func @panels(%q: tensor<20x8xf32>, %k: tensor<8x64xf32>, %v: tensor<64x48xf32>) {
-  %0 = nn.attention %q, %k, %v scores () {key_panel = 32 : i64, value_panel = 48 : i64} : (tensor<20x8xf32>, tensor<8x64xf32>, tensor<64x48xf32>) -> tensor<20x48xf32> {
+  %0 = nn.attention %q, %k, %v scores () {key_block = 64 : i64, key_panel = 32 : i64, value_panel = 48 : i64} : (tensor<20x8xf32>, tensor<8x64xf32>, tensor<64x48xf32>) -> tensor<20x48xf32> {
   ^bb0(%s: f32):
     nn.yield %s : f32
   }
