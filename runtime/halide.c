@@ -39,7 +39,7 @@ void *halide_malloc(void *user_context, size_t size) {
   char *memory = NULL;
   if (size <= SIZE_MAX - HEADER - TAIL - SYLVITE_ALIGNMENT) {
     size_t total = (HEADER + size + TAIL + SYLVITE_ALIGNMENT - 1) & ~(size_t)(SYLVITE_ALIGNMENT - 1);
-    memory = aligned_alloc(SYLVITE_ALIGNMENT, total);
+    memory = sylvite_allocate(total);
   }
   if (!memory) {
     /* Kernels without assertions would store through the null pointer; stop in a way that says why. */
