@@ -312,6 +312,8 @@ FailureOr<ShapeExpr> WinogradConvOp::inferShape(Adaptor adaptor, std::optional<L
   ArrayRef<int64_t> low = adaptor.getPaddingLow(), high = adaptor.getPaddingHigh();
   if (failed(verifyTile(loc, "winograd_conv_c2", tile, low, high)))
     return failure();
+  if (adaptor.getItems() != 1 && !(constantDim(input[1]) && constantDim(input[2])))
+    return emitOptionalError(loc, "winograd_conv_c5: images of ", adaptor.getItems(), " items at a time have static sizes");
   int64_t filters = adaptor.getFilters();
   if (!fillBlocks(filters, filter[0], filter[3]))
     return emitOptionalError(loc, "winograd_conv_c3: ", filter[0], " blocks of ", filter[3],

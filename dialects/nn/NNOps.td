@@ -484,16 +484,18 @@ def NN_WinogradConvOp : NN_TensorOp<"winograd_conv"> {
     which the kernel transforms, a part of C at a time, each time it uses them: 9 numbers are read for 36 or 16. What
     is beyond `filters` channels in the last block is zero. Positions in the padding count as zero. F(4x4, 3x3) does 4
     times fewer multiplications than the definition, F(2x2, 3x3) 2.25 times; rounding is coarser, by a factor of about
-    10 and 2.
+    10 and 2. Tiles of `items` items are multiplied at a time: images of few tiles share what is read of the filter.
 
     Constraints:
     - (winograd_conv_c1) the input has rank four, the filter is as above, of one element type;
     - (winograd_conv_c2) `tile` is 2 or 4, and paddings have two entries, from 0 to 2;
     - (winograd_conv_c3) the blocks hold `filters` channels;
-    - (winograd_conv_c4) the filter fits into the padded input.
+    - (winograd_conv_c4) the filter fits into the padded input;
+    - (winograd_conv_c5) images of several `items` have static sizes.
   }];
   let arguments = (ins NN_FloatTensor:$input, NN_FloatTensor:$filter, I64Attr:$filters, I64Attr:$tile,
-                       DenseI64ArrayAttr:$padding_low, DenseI64ArrayAttr:$padding_high);
+                       DenseI64ArrayAttr:$padding_low, DenseI64ArrayAttr:$padding_high,
+                       DefaultValuedAttr<ConfinedAttr<I64Attr, [IntPositive]>, "1">:$items);
   let results = (outs NN_FloatTensor:$result);
   let assemblyFormat = [{
     $input `,` $filter attr-dict `:` functional-type(operands, $result)

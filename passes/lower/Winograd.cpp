@@ -159,13 +159,14 @@ namespace {
 enum class TileOrder { Rows, Columns, Strips };
 
 /// The tiles of an image `(N, H, W, C)`. There are `rows` of `columns`, either of which may be free, `step` positions apart; the first
-/// begins `paddingLow` before the image. Channels are in blocks of `block`. Groups of items may reach beyond the last one, whose
-/// tiles are then taken again.
+/// begins `paddingLow` before the image. Channels are in blocks of `block`. Tiles of `items` items are numbered one after the other.
+/// Groups of items may reach beyond the last one, whose tiles are then taken again.
 struct Tiling {
   int64_t step, rows, columns;
   ArrayRef<int64_t> paddingLow;
   int64_t block;
   bool inGroups = false;
+  int64_t items = 1;
 
   TileOrder order() const {
     return !ShapedType::isDynamic(columns) ? TileOrder::Rows : ShapedType::isDynamic(rows) ? TileOrder::Strips : TileOrder::Columns;
@@ -182,9 +183,16 @@ struct Tiling {
     names.append(others.begin(), others.end());
     return names;
   }
+  /// The item of tile `t` of the group that `image` names.
+  Value itemOf(IndexBuilder &index, ValueRange image, Value t) const {
+    return items == 1 ? image.front() : index.add(index.mul(image.front(), items), index.floorDiv(t, rows * columns));
+  }
   /// Where in the image tile `t` begins, of the strip that `image` names: y and x.
   std::pair<Value, Value> positionOf(IndexBuilder &index, ValueRange image, Value t) const {
-    Value line = index.mul(index.floorDiv(t, length()), step), place = index.mul(index.mod(t, length()), step);
+    Value row = index.floorDiv(t, length());
+    if (items > 1)
+      row = index.mod(row, rows);
+    Value line = index.mul(row, step), place = index.mul(index.mod(t, length()), step);
     if (order() == TileOrder::Columns)
       return {place, line};
     if (order() == TileOrder::Strips)
@@ -195,8 +203,13 @@ struct Tiling {
   SmallVector<Value> tileAt(IndexBuilder &index, Value n, Value y, Value x) const {
     Value column = index.floorDiv(x, step), row = index.floorDiv(y, step);
     switch (order()) {
-    case TileOrder::Rows:
-      return {n, index.add(index.mul(row, length()), column)};
+    case TileOrder::Rows: {
+      Value tile = index.add(index.mul(row, length()), column);
+      if (items == 1)
+        return {n, tile};
+      Value group = index.floorDiv(n, items), item = index.sub(n, index.mul(group, items));
+      return {group, index.add(index.mul(item, rows * columns), tile)};
+    }
     case TileOrder::Columns:
       return {n, index.add(index.mul(column, length()), row)};
     case TileOrder::Strips: {
@@ -240,7 +253,11 @@ static halide::FuncOp transformTiles(GroupLowering &lowering, Location loc, Stri
   // The item whose number is `n`, or the last one.
   auto itemAt = [&](OpBuilder &b, Location loc, Value n) {
     IndexBuilder index(b, loc);
-    return tiling.inGroups ? index.minimum(n, index.add(lowering.extent(b, loc, image, 0), -1)) : n;
+    if (!tiling.inGroups)
+      return n;
+    // That an item of several in a group is not before the first one is not seen from its number in the group.
+    Value last = index.add(lowering.extent(b, loc, image, 0), -1);
+    return tiling.items > 1 ? index.clamp(n, 0, last) : index.minimum(n, last);
   };
   int64_t overlap = static_cast<int64_t>(matrix.front().size()) - tiling.step;
   bool isInside = llvm::all_of(tiling.paddingLow, [](int64_t padding) { return padding == 0; }) && !type.isDynamicDim(1) &&
@@ -268,7 +285,8 @@ static halide::FuncOp transformTiles(GroupLowering &lowering, Location loc, Stri
         IndexBuilder index(b, loc);
         TilePoint v(tiling, vars);
         auto [y, begin] = tiling.positionOf(index, v.image, v[1]);
-        Value x = index.add(begin, v[3]), c = index.add(index.mul(v[0], tiling.block), v[4]), n = vars.front();
+        Value x = index.add(begin, v[3]), c = index.add(index.mul(v[0], tiling.block), v[4]),
+              n = tiling.itemOf(index, v.image, v[1]);
         halide::YieldOp::create(b, loc, applyRow(b, loc, matrix, v[2], [&, y = y](int64_t i) {
                                   SmallVector<Value> at{isInside ? itemAt(b, loc, n) : n, index.add(y, i), x, c};
                                   return isInside ? lowering.at(b, loc, image, at) : lowering.at(b, loc, whole, at);
@@ -329,7 +347,8 @@ static LogicalResult lowerWinogradConv(nn::WinogradConvOp op, GroupLowering &low
     int64_t size = result.getDimSize(dim);
     return ShapedType::isDynamic(size) ? size : int64_t(llvm::divideCeil(size, tile));
   };
-  Tiling tiling{tile, tilesOf(1), tilesOf(2), op.getPaddingLow(), inputBlock};
+  int64_t items = op.getItems();
+  Tiling tiling{tile, tilesOf(1), tilesOf(2), op.getPaddingLow(), inputBlock, /*inGroups=*/items > 1, items};
   Location loc = op.getLoc();
   OpBuilder &builder = lowering.builder;
   auto create = [&](StringRef name, ArrayRef<StringRef> vars, halide::BodyBuilder body) {

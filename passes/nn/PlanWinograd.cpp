@@ -31,8 +31,11 @@ struct Winograd : PlanPattern<ConvOp> {
       return failure();
     int64_t height = result.getDimSize(1), width = result.getDimSize(2),
             channels = filter.getDimSize(2), filters = filter.getDimSize(3);
-    int64_t lanes = lanesOf(op.getFilter(), filters);
-    WinogradPlan plan = planWinograd({height, width, channels, filters, lanes}, machine);
+    int64_t lanes = lanesOf(op.getFilter(), filters), batch = result.getDimSize(0);
+    bool isStep = updatesFilters(op);
+    if (ShapedType::isDynamic(batch))
+      batch = isStep ? itemsOfStep : 1;
+    WinogradPlan plan = planWinograd({height, width, channels, filters, lanes, batch, isStep}, machine);
     auto estimated = [](int64_t size) { return ShapedType::isDynamic(size) ? typicalExtent : size; };
     Contraction direct{filters, estimated(height) * estimated(width), 9 * channels, lanes, Weights::Packed, /*taps=*/0,
                        bytesOfRow(typeOf(op.getInput()))};
@@ -59,8 +62,14 @@ struct Winograd : PlanPattern<ConvOp> {
     if (plan.channels)
       packed = transposeTo(rewriter, op.getLoc(), packed, {0, 2, 1, 3});
     rewriter.replaceOpWithNewOp<WinogradConvOp>(op, op.getType(), op.getInput(), packed, filters,
-                                                plan.tile, op.getPaddingLow(), op.getPaddingHigh());
+                                                plan.tile, op.getPaddingLow(), op.getPaddingHigh(), plan.items);
     return success();
+  }
+
+private:
+  /// Whether the function of `op` also has gradients of filters: it is a step of training.
+  static bool updatesFilters(ConvOp op) {
+    return llvm::any_of(*op->getBlock(), [](Operation &other) { return isa<ConvGradFilterOp, WinogradGradFilterOp>(other); });
   }
 };
 

@@ -196,7 +196,7 @@ static double outputTransformCycles(int64_t m) { return m == 2 ? 40 : 150; }
 static double filterTransformCycles(int64_t m) { return m == 2 ? 80 : 175; }
 
 WinogradPlan sylvite::planWinograd(const WinogradShape &shape, const Machine &machine, std::optional<WinogradFilter> filter) {
-  WinogradPlan best{0, {1, 1}, 1, 1, 0, std::numeric_limits<double>::infinity()};
+  WinogradPlan best{0, {1, 1}, 1, 1, 1, 0, std::numeric_limits<double>::infinity()};
   double leastCost = best.cycles;
   // Rows of tiles and tiles in a row, as they are numbered.
   bool areColumns = ShapedType::isDynamic(shape.width) && !ShapedType::isDynamic(shape.height), isFree = false;
@@ -207,11 +207,12 @@ WinogradPlan sylvite::planWinograd(const WinogradShape &shape, const Machine &ma
       isFree = true;
       *size = typicalExtent;
     }
-  // The cost of groups of `rows` by `columns` tiles of m x m outputs.
-  auto consider = [&](int64_t m, int64_t rows, int64_t columns, int64_t channels) {
-    int64_t points = (m + 2) * (m + 2), tiles = rows * columns;
-    double groups = llvm::divideCeil(llvm::divideCeil(height, m), rows) *
-                    llvm::divideCeil(llvm::divideCeil(width, m), columns);
+  // The cost of an image in groups of `rows` by `columns` tiles of m x m outputs, or of all tiles of some items.
+  auto consider = [&](int64_t m, int64_t rows, int64_t columns, int64_t items, int64_t channels) {
+    int64_t points = (m + 2) * (m + 2), tiles = rows * columns * items;
+    double groups = items > 1 ? 1.0 / items
+                              : llvm::divideCeil(llvm::divideCeil(height, m), rows) *
+                                    llvm::divideCeil(llvm::divideCeil(width, m), columns);
     bool areTaps = channels != 0;
     int64_t depth = areTaps ? channels : shape.channels;
     Contraction product{shape.filters, tiles, depth, shape.lanes, Weights::Packed, /*taps=*/0,
@@ -231,21 +232,29 @@ WinogradPlan sylvite::planWinograd(const WinogradShape &shape, const Machine &ma
            inputBytes = 4.0 * points * tiles * shape.channels, productBytes = 4.0 * points * tiles * width,
            blocks = llvm::divideCeil(shape.filters, width), fetchedBytes = 0, streamedBytes = 0;
     if (filterBytes + inputBytes + productBytes > machine.l2Bytes * 3 / 4)
-      fetchedBytes = (groups - 1) * filterBytes;
+      fetchedBytes = std::max(groups - 1, 0.0) * filterBytes;
+    if (items > 1 && !filter && inputBytes + productBytes > machine.l2Bytes * 3 / 4)
+      return;
     if (inputBytes + productBytes > machine.l2Bytes * 5 / 8)
       streamedBytes += groups * (blocks + 1) * inputBytes;
     if (productBytes > machine.l2Bytes / 4)
       streamedBytes += groups * blocks * 2 * productBytes;
     double movedBytes = groups * (filterBytes + (blocks + 2) * inputBytes + 3 * blocks * productBytes);
     double cycles = overlapped(compute + 0.5 * movedBytes / secondCacheBandwidth + (0.25 * fetchedBytes + streamedBytes) / cacheBytes,
-                               estimateWeightCycles(filterBytes));
+                               estimateWeightCycles(filterBytes) * std::min(groups, 1.0));
+    // One transform of all filters for all images of a call; the transformed ones go to a cache and come back.
+    if (shape.filterChanges && !areTaps)
+      cycles += (filterTransformCycles(m) * shape.channels * outputVectors + 2 * filterBytes / cacheBytes) / shape.batch;
     // As good for one core as for two: tasks are groups, or blocks of filters where there is one group.
     constexpr int64_t fewestGroups = 8; // of the typical image, so that one of a few rows has several
     if (isFree && groups < fewestGroups)
       return;
-    double tasks = groups == 1 ? blocks : groups, cost = cycles * (1 + std::ceil(tasks / 2) / tasks);
+    double tasks = items > 1 ? llvm::divideCeil(shape.batch, items) : groups;
+    if (tasks == 1)
+      tasks = blocks;
+    double cost = cycles * (1 + std::ceil(tasks / 2) / tasks);
     if (cost < leastCost) {
-      best = {m, registerTile, rows, columns, channels, cycles};
+      best = {m, registerTile, rows, columns, items, channels, cycles};
       leastCost = cost;
     }
   };
@@ -254,12 +263,19 @@ WinogradPlan sylvite::planWinograd(const WinogradShape &shape, const Machine &ma
       continue;
     int64_t tileRows = llvm::divideCeil(height, m), tilesInRow = inStrips ? tilesOfStrip : llvm::divideCeil(width, m);
     auto considerGroups = [&](int64_t channels) {
-      for (int64_t rows = 1; rows <= tileRows; ++rows)
-        if (tileRows % rows == 0)
-          consider(m, rows, tilesInRow, channels);
-      for (int64_t columns = 1; columns < tilesInRow && !inStrips; ++columns)
-        if (tilesInRow % columns == 0)
-          consider(m, 1, columns, channels);
+      if (!filter || filter->items == 1) {
+        for (int64_t rows = 1; rows <= tileRows; ++rows)
+          if (tileRows % rows == 0)
+            consider(m, rows, tilesInRow, /*items=*/1, channels);
+        for (int64_t columns = 1; columns < tilesInRow && !inStrips; ++columns)
+          if (tilesInRow % columns == 0)
+            consider(m, 1, columns, /*items=*/1, channels);
+      }
+      if (isFree)
+        return;
+      for (int64_t items = 2; items <= shape.batch; items *= 2)
+        if (!filter || filter->items == items)
+          consider(m, tileRows, tilesInRow, items, channels);
     };
     if (!filter || !filter->areTaps)
       considerGroups(0);

@@ -142,24 +142,27 @@ constexpr int64_t tilesOfStrip = 4;
 /// A 3x3 convolution of stride one: `height` by `width` positions, each of which may be free, of `filters` from `channels`.
 struct WinogradShape {
   int64_t height, width, channels, filters, lanes;
+  int64_t batch = 1;            ///< images, at least, that there are at a time
+  bool filterChanges = false; ///< from call to call, as in training: it is transformed in each
 };
 
 /// How Winograd's algorithm runs: F(tile x tile, 3x3), products in register tiles, a group of `groupRows`
 /// by `groupColumns` tiles transformed, multiplied and transformed back before the next. A group is part
 /// of one row of tiles, or of whole rows, whose length is known: where the width is free, columns stand for rows; where both are,
-/// the rows are those of a strip.
+/// the rows are those of a strip. Or it is all tiles of several items.
 struct WinogradPlan {
   int64_t tile;
   Tile product;
-  int64_t groupRows, groupColumns;
+  int64_t groupRows, groupColumns, items;
   int64_t channels; ///< of which a block's filters are transformed and multiplied at a time; zero: they were transformed before
   double cycles; ///< of one core
 };
 
-/// What is settled of a plan: the filter is in blocks of `vectors` registers, its taps or transformed for `tile`.
+/// What is settled of a plan: the filter is in blocks of `vectors` registers, its taps or transformed for `tile`, for groups of `items`.
 struct WinogradFilter {
   int64_t tile, vectors;
   bool areTaps;
+  int64_t items;
 };
 
 /// The plan whose time on one core and on two is least together: of products, transforms, and of moving the transformed

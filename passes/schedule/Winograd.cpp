@@ -48,12 +48,19 @@ static void scheduleTransform(ScheduleWriter &write, StringRef source, ArrayRef<
 }
 
 /// The transform of the tiles of an image, `columns` of which are taken in a row: in whole rows of tiles, Halide sees which of a
-/// tile's values may lie outside the image, and chooses between these and zero alone.
-static void scheduleTiles(ScheduleWriter &write, StringRef image, int64_t columns, StringRef consumer, StringRef var,
-                          int64_t lanes) {
-  write.split((image + "_points").str(), 0, "t", "ty", "t", columns, TailStrategy::RoundUp);
+/// tile's values may lie outside the image, and chooses between these and zero alone. Of several items, each has `rows` of them.
+static void scheduleTiles(ScheduleWriter &write, StringRef image, int64_t columns, std::optional<int64_t> rows, StringRef consumer,
+                          StringRef var, int64_t lanes) {
+  std::string points = (image + "_points").str();
   // All channels of a tile, which lie side by side in the image, before the next one: VGG-16's block1_conv2 7.7 to 7.1 ms.
-  scheduleTransform(write, image, {"co", "t", "ty", "n"}, consumer, var, lanes);
+  SmallVector<StringRef> tiles{"co", "t", "ty"};
+  write.split(points, 0, "t", "ty", "t", columns, TailStrategy::RoundUp);
+  if (rows) {
+    write.split(points, 0, "ty", "ti", "ty", *rows, TailStrategy::RoundUp);
+    tiles.push_back("ti");
+  }
+  tiles.push_back("n");
+  scheduleTransform(write, image, tiles, consumer, var, lanes);
 }
 
 /// A filter that is transformed from its taps, or to them: vectors "oi" of `lanes` filters, in a loop "oo", whose rows `a` and
@@ -79,6 +86,15 @@ static StringRef tapsOf(PipelineView &view) {
 /// Outputs in a row of a tile, among which the transform chooses.
 static int64_t tileOf(PipelineView &view) {
   return llvm::range_size(view.pipeline.lookupFunc("output_tiles").getBody().getOps<arith::SelectOp>()) + 1;
+}
+
+/// How many items have their tiles in one group, by which the transform divides an item's number.
+static int64_t itemsOf(PipelineView &view) {
+  halide::FuncOp winograd = view.pipeline.lookupFunc("winograd");
+  for (auto division : winograd.getBody().getOps<arith::FloorDivSIOp>())
+    if (division.getLhs() == winograd.getVarArguments().front())
+      return *getConstantIntValue(division.getRhs());
+  return 1;
 }
 
 /// The width of the windows of a pooling that is part of the kernel; one where there is none.
@@ -157,8 +173,9 @@ bool sylvite::scheduleWinograd(PipelineView &view, const Machine &machine) {
           width = filter.getDimSize(3), filters = shape[3];
   auto sizeOf = [&](unsigned dim) { return ShapedType::isDynamic(shape[dim]) ? shape[dim] : window * shape[dim]; };
   int64_t vectorLanes = machine.lanes(filter.getElementType()), lanes = std::min(vectorLanes, filters);
-  WinogradPlan plan = planWinograd({sizeOf(1), sizeOf(2), channels, filters, lanes}, machine,
-                                   WinogradFilter{tile, width / lanes, takesTaps});
+  int64_t items = itemsOf(view);
+  WinogradPlan plan = planWinograd({sizeOf(1), sizeOf(2), channels, filters, lanes, /*batch=*/items}, machine,
+                                   WinogradFilter{tile, width / lanes, takesTaps, items});
   int64_t inputBlock = blockRead(update, "input_points", update.getReductionArguments().back());
 
   ScheduleWriter write(view.pipeline);
@@ -175,7 +192,14 @@ bool sylvite::scheduleWinograd(PipelineView &view, const Machine &machine) {
   write.split(out, 0, y, "yo", "yi", tile / window, tailApart(shape[across], tile / window));
   write.split(out, 0, "yo", "yg", "yt", plan.groupRows, tailOf(across));
   write.split(out, 0, "xo", "xg", "xt", plan.groupColumns, tailOf(along));
-  write.reorder(out, 0, {"ci", "xi", "yi", "cv", "xt", "yt", "co", "xg", "yg", n});
+  SmallVector<StringRef> order{"ci", "xi", "yi", "cv", "xt", "yt"};
+  if (items > 1) {
+    write.split(out, 0, n, "ng", "ni", items, tailApart(shape[0], items));
+    order.push_back("ni");
+    n = "ng";
+  }
+  order.append({"co", "xg", "yg", n});
+  write.reorder(out, 0, order);
   if (lanes > 1)
     write.vectorize(out, 0, "ci");
   write.unroll(out, 0, "xi");
@@ -210,13 +234,14 @@ bool sylvite::scheduleWinograd(PipelineView &view, const Machine &machine) {
   else
     multiplyPoints(write, out, plan, lanes, steps, inputBlock, weights, filter, machine);
 
-  scheduleTiles(write, "input", plan.groupColumns, out, "task", std::min(vectorLanes, inputBlock));
+  scheduleTiles(write, "input", plan.groupColumns, items > 1 ? std::optional(plan.groupRows) : std::nullopt, out, "task",
+                std::min(vectorLanes, inputBlock));
   if (inStrips) // of which a group is part of one
     for (halide::FuncOp func : view.funcs)
       if (llvm::is_contained(func.getVarNames(), "s") && func.getSymName() != out)
         write.boundExtent(func.getSymName(), "s", 1);
   if (isOneGroup)
-    write.parallel("input_points", 0, "ty");
+    write.parallel("input_points", 0, items > 1 ? "ti" : "ty");
   return true;
 }
 
@@ -298,6 +323,6 @@ bool sylvite::scheduleWinogradGradient(PipelineView &view, const Machine &machin
   write.registerTile("products_group", "o", "c", lanes, reductions);
 
   for (StringRef image : {"input", "gradient"})
-    scheduleTiles(write, image, plan.tilesInRow, "products", group, lanes);
+    scheduleTiles(write, image, plan.tilesInRow, /*rows=*/std::nullopt, "products", group, lanes);
   return true;
 }

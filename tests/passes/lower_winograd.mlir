@@ -31,6 +31,32 @@ func.func @conv(%x: tensor<?x6x6x4xf32>, %u: tensor<1x16x4x8xf32>) -> tensor<?x6
   return %0 : tensor<?x6x6x8xf32>
 }
 
+// Tiles of several items are numbered one after the other, those of the last group up to its last item.
+// CHECK-LABEL: halide.pipeline @winograd_conv_{{[0-9]+}} {
+// CHECK: halide.func @padded(%n, %y, %x, %c)
+// CHECK: arith.maxsi %n, %c0
+// CHECK: halide.func @input_rows(%n, %co, %t, %a, %j, %ci)
+// CHECK: %[[ROW:.*]] = arith.floordivsi %t, %c3
+// CHECK: arith.remui %[[ROW]], %c3
+// CHECK: %[[ITEM:.*]] = arith.floordivsi %t, %c9
+// CHECK: %[[FIRST:.*]] = arith.muli %n, %c8
+// CHECK: %[[N:.*]] = arith.addi %[[FIRST]], %[[ITEM]]
+// CHECK: halide.at @padded[%[[N]],
+// CHECK: halide.func @winograd(%n, %y, %x, %c)
+// CHECK: %[[GROUP:.*]] = arith.floordivsi %n, %c8
+// CHECK: %[[FIRST:.*]] = arith.muli %[[GROUP]], %c8
+// CHECK: %[[ITEM:.*]] = arith.subi %n, %[[FIRST]]
+// CHECK: %[[TILES:.*]] = arith.muli %[[ITEM]], %c9
+// CHECK: %[[TILE:.*]] = arith.addi %[[TILES]]
+// CHECK: halide.at @output_tiles[%[[GROUP]], %[[TILE]],
+func.func @items(%x: tensor<?x6x6x4xf32>, %u: tensor<1x16x4x8xf32>) -> tensor<?x6x6x8xf32> {
+  %0 = nn.group (%a = %x, %f = %u) : (tensor<?x6x6x4xf32>, tensor<1x16x4x8xf32>) -> tensor<?x6x6x8xf32> {
+    %1 = nn.winograd_conv %a, %f {filters = 8 : i64, tile = 2 : i64, padding_low = array<i64: 1, 1>, padding_high = array<i64: 1, 1>, items = 8 : i64} : (tensor<?x6x6x4xf32>, tensor<1x16x4x8xf32>) -> tensor<?x6x6x8xf32>
+    nn.yield %1 : tensor<?x6x6x8xf32>
+  }
+  return %0 : tensor<?x6x6x8xf32>
+}
+
 // Taps are transformed on the way: rows, which are three taps apart, then columns.
 // CHECK-LABEL: halide.pipeline @winograd_conv_{{[0-9]+}} {
 // CHECK: halide.func @filter_rows(%co, %k, %a, %j, %ci)

@@ -130,6 +130,28 @@ func.func @winograd(%x: tensor<?x28x28x64xf32>) -> tensor<?x28x28x64xf32> {
 
 // -----
 
+// A step of training has many items: small images share what is read of the filter, whose taps are transformed on the way. So do those
+// of a batch whose size is known.
+// AVX512-LABEL: func.func @step
+// AVX512: nn.winograd_conv %arg0, %{{.*}} {filters = 512 : i64, items = 4 : i64, {{.*}}tile = 4 : i64} : (tensor<?x4x4x512xf32>, tensor<8x512x9x64xf32>)
+// AVX512: nn.winograd_grad_filter
+// AVX512-LABEL: func.func @batch
+// AVX512: nn.winograd_conv %arg0, %{{.*}} {filters = 512 : i64, items = 4 : i64, {{.*}}tile = 4 : i64} : (tensor<6x4x4x512xf32>,
+nn.parameter @w : tensor<3x3x512x512xf32>
+func.func @step(%x: tensor<?x4x4x512xf32>, %g: tensor<?x4x4x512xf32>) -> (tensor<?x4x4x512xf32>, tensor<3x3x512x512xf32>) {
+  %w = nn.get @w : tensor<3x3x512x512xf32>
+  %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 1, 1>, padding_high = array<i64: 1, 1>} : (tensor<?x4x4x512xf32>, tensor<3x3x512x512xf32>) -> tensor<?x4x4x512xf32>
+  %1 = nn.conv_grad_filter %x, %g {window = array<i64: 3, 3>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 1, 1>, padding_high = array<i64: 1, 1>} : (tensor<?x4x4x512xf32>, tensor<?x4x4x512xf32>) -> tensor<3x3x512x512xf32>
+  return %0, %1 : tensor<?x4x4x512xf32>, tensor<3x3x512x512xf32>
+}
+func.func @batch(%x: tensor<6x4x4x512xf32>) -> tensor<6x4x4x512xf32> {
+  %w = nn.get @w : tensor<3x3x512x512xf32>
+  %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padding_low = array<i64: 1, 1>, padding_high = array<i64: 1, 1>} : (tensor<6x4x4x512xf32>, tensor<3x3x512x512xf32>) -> tensor<6x4x4x512xf32>
+  return %0 : tensor<6x4x4x512xf32>
+}
+
+// -----
+
 // Where it takes longer to read the filters of all points than to transform their taps, the kernel does that.
 // AVX512-LABEL: func.func @large_filter
 // AVX512: nn.reshape %{{.*}} : tensor<3x3x512x512xf32> to tensor<9x512x8x64xf32>

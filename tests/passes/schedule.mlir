@@ -477,6 +477,23 @@ func.func @winograd(%x: tensor<?x28x28x64xf32>, %w: tensor<4x36x64x16xf32>) -> t
   return %0 : tensor<?x28x28x64xf32>
 }
 
+// All tiles of several items are a group: they meet a block of filters together, and items are tasks of the transform.
+// CHECK-LABEL: halide.pipeline @winograd_conv_{{[0-9]+}} {
+// CHECK: halide.input @in0 : tensor<?x8x8x64xf32>
+// CHECK: halide.split @winograd, "n" into ("ng", "ni") by 8 tail guard_with_if
+// CHECK-NEXT: halide.reorder @winograd, ["ci", "xi", "yi", "cv", "xt", "yt", "ni", "co", "xg", "yg", "ng"]
+// CHECK: halide.split @input_points, "t" into ("ty", "t") by 2 tail round_up
+// CHECK-NEXT: halide.split @input_points, "ty" into ("ti", "ty") by 2 tail round_up
+// CHECK: halide.reorder @input_points, ["b", "a", "ci", "co", "t", "ty", "ti", "n"]
+// CHECK: halide.parallel @input_points, "ti"
+func.func @winograd_items(%x: tensor<?x8x8x64xf32>, %w: tensor<4x36x64x16xf32>) -> tensor<?x8x8x64xf32> {
+  %0 = nn.group (%a = %x, %f = %w) : (tensor<?x8x8x64xf32>, tensor<4x36x64x16xf32>) -> tensor<?x8x8x64xf32> {
+    %1 = nn.winograd_conv %a, %f {filters = 64 : i64, tile = 4 : i64, padding_low = array<i64: 1, 1>, padding_high = array<i64: 1, 1>, items = 8 : i64} : (tensor<?x8x8x64xf32>, tensor<4x36x64x16xf32>) -> tensor<?x8x8x64xf32>
+    nn.yield %1 : tensor<?x8x8x64xf32>
+  }
+  return %0 : tensor<?x8x8x64xf32>
+}
+
 // Of a free number of rows, tiles and groups at the end may not be full; groups are tasks.
 // CHECK-LABEL: halide.pipeline @winograd_conv_{{[0-9]+}} {
 // CHECK: halide.input @in0 : tensor<?x?x28x64xf32>

@@ -240,6 +240,16 @@ func.func @f(%x: tensor<?x9x2x4xf32>, %w: tensor<1x16x4x8xf32>) {
 
 // -----
 
+// winograd_conv_c5
+func.func @f(%x: tensor<?x9x?x4xf32>, %w: tensor<1x16x4x8xf32>) {
+  // expected-error @+2 {{winograd_conv_c5: images of 8 items at a time have static sizes}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = nn.winograd_conv %x, %w {filters = 8 : i64, tile = 2 : i64, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>, items = 8 : i64} : (tensor<?x9x?x4xf32>, tensor<1x16x4x8xf32>) -> tensor<?x7x?x8xf32>
+  return
+}
+
+// -----
+
 // conv_grad_filter_c1
 func.func @f(%x: tensor<2x8x4xf32>, %g: tensor<2x8x8x6xf32>) {
   // expected-error @+2 {{conv_grad_filter_c1: expected an input (N, spatial..., C) and a gradient (N, positions..., O) of one element type}}

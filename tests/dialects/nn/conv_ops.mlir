@@ -53,6 +53,8 @@ func.func @packed(%x: tensor<?x9x9x4xf32>, %w: tensor<2x2x3x3x2x8xf32>, %v: tens
 func.func @winograd(%x: tensor<?x9x9x4xf32>, %w: tensor<3x3x4x12xf32>, %u: tensor<2x36x4x8xf32>) {
   %0 = nn.winograd_filter %w {tile = 2 : i64} : (tensor<3x3x4x12xf32>) -> tensor<4x4x4x12xf32>
   %1 = nn.winograd_conv %x, %u {filters = 12 : i64, tile = 4 : i64, padding_low = array<i64: 1, 0>, padding_high = array<i64: 2, 0>} : (tensor<?x9x9x4xf32>, tensor<2x36x4x8xf32>) -> tensor<?x10x7x12xf32>
+  // CHECK: nn.winograd_conv %arg0, %arg2 {filters = 12 : i64, items = 8 : i64,
+  %2 = nn.winograd_conv %x, %u {filters = 12 : i64, tile = 4 : i64, padding_low = array<i64: 1, 0>, padding_high = array<i64: 2, 0>, items = 8 : i64} : (tensor<?x9x9x4xf32>, tensor<2x36x4x8xf32>) -> tensor<?x10x7x12xf32>
   return
 }
 
