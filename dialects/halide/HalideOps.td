@@ -110,8 +110,8 @@ def Halide_UpdateOp : Halide_Op<"update", [
   let summary = "an update of a func, over a reduction domain where it has one";
   let description = [{
     The regions' arguments are the func's variables followed by the reduction variables. `%r in a to b`
-    runs over `a <= r < b`; a bound is an integer, `extent(@buffer, dim)` or `extent(@buffer, dim) ceildiv size`, the
-    blocks of an extent. The last reduction variable is the innermost loop. `where` skips the points at which it yields false; an index of an
+    runs over `a <= r < b`; a bound is an integer, `extent(@buffer, dim)` or, for the blocks of an extent,
+    `extent(@buffer, dim) ceildiv size`. The last reduction variable is the innermost loop. `where` skips the points at which it yields false; an index of an
     input that is computed from a reduction variable in `where` is taken to be within bounds. `halide.yield`
     may say which point is written (`at [...]`, a scatter); without it, the current one.
 

@@ -239,10 +239,11 @@ private:
   /// What a row has after each block: the weighted values, the greatest score to which weights are relative, and the sum of
   /// weights; the last two are the same in all columns.
   halide::FuncOp lowerOnline(halide::FuncOp weighted, halide::FuncOp maximum, halide::FuncOp total, double lowest) {
-    halide::FuncOp online = lowering.createFunc(loc, "online", rank, {element, element, element}, [&](OpBuilder &b, Location loc, ValueRange) {
+    auto before = [&](OpBuilder &b, Location loc, ValueRange) {
       Value zero = lowering.scalar(b, loc, element, 0);
       halide::YieldOp::create(b, loc, ValueRange{zero, lowering.scalar(b, loc, element, lowest), zero});
-    });
+    };
+    halide::FuncOp online = lowering.createFunc(loc, "online", rank, {element, element, element}, before);
     halide::ReductionVariable blocks{"rb", 0, boundOfKeys().inBlocks(*block)};
     halide::UpdateOp::create(lowering.builder, loc, online, blocks, [&](OpBuilder &b, Location loc, ValueRange vars) {
       ValueRange point = vars.drop_back();

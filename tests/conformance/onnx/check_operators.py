@@ -743,8 +743,8 @@ for name, items, size, channels, filters, pads in (
         ("items", 20, (8, 8), 128, 96, [1, 1, 1, 1]), ("items-of-one-tile", 37, (4, 4), 256, 64, [1, 1, 1, 1]),
         ("items-that-overhang", 7, (7, 9), 160, 128, [0, 2, 2, 0]), ("items-no-padding", 6, (6, 6), 128, 128, [0, 0, 0, 0])):
     case("winograd", name,
-         node("Conv", [("x", np.float32, [items, channels, *size]), 0.1 * normal(filters, channels, 3, 3), normal(filters)], ["y"], pads=pads),
-         {"x": normal(items, channels, *size)})
+         node("Conv", [("x", np.float32, [items, channels, *size]), 0.1 * normal(filters, channels, 3, 3), normal(filters)], ["y"],
+              pads=pads), {"x": normal(items, channels, *size)})
 POOLED = parse("""g (float[18,128,8,8] x) => (float[18,64,4,4] y) {
   c = Conv <pads = [1, 1, 1, 1]> (x, w)  r = Relu (c)  y = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> (r) }""")
 POOLED.graph.initializer.append(numpy_helper.from_array(0.1 * normal(64, 128, 3, 3), "w"))
