@@ -111,9 +111,9 @@ def Halide_UpdateOp : Halide_Op<"update", [
   let description = [{
     The regions' arguments are the func's variables followed by the reduction variables. `%r in a to b`
     runs over `a <= r < b`; a bound is an integer, `extent(@buffer, dim)` or, for the blocks of an extent,
-    `extent(@buffer, dim) ceildiv size`. The last reduction variable is the innermost loop. `where` skips the points at which it yields false; an index of an
-    input that is computed from a reduction variable in `where` is taken to be within bounds. `halide.yield`
-    may say which point is written (`at [...]`, a scatter); without it, the current one.
+    `extent(@buffer, dim) ceildiv size`. The last reduction variable is the innermost loop. `where` skips the points
+    at which it yields false; an index of an input that is computed from a reduction variable in `where` is taken to be
+    within bounds. `halide.yield` may say which point is written (`at [...]`, a scatter); without it, the current one.
 
     ```mlir
     halide.update @conv(%n, %y, %x, %c) over (%ky in 0 to 3, %kx in 0 to 3, %ci in 0 to 16) {
