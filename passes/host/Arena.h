@@ -6,7 +6,7 @@
 #ifndef SYLVITE_PASSES_HOST_ARENA_H
 #define SYLVITE_PASSES_HOST_ARENA_H
 
-#include "llvm/ADT/STLFunctionalExtras.h"
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/SmallVector.h"
 #include <cstdint>
 
@@ -30,7 +30,7 @@ struct SizeClass {
   int64_t liveSize() const;
 
 private:
-  void place(llvm::function_ref<bool(const Allocation *, const Allocation *)> before);
+  size_t place(llvm::ArrayRef<Allocation *> order);
 };
 
 } // namespace sylvite
