@@ -118,6 +118,12 @@ private:
   bool unary(Operation *op, UnaryOp kind) {
     return set(op, builder.unary(kind, get(op->getOperand(0))));
   }
+  /// A coordinate divided by a positive number, rounded up: in the form that bounds inference knows; coordinates do not overflow.
+  Expr ceilDiv(Expr coordinate, int64_t divisor) {
+    Expr raised = builder.binary(BinaryOp::Add, coordinate, builder.constant(ElementType::Int32, divisor - 1));
+    return builder.binary(BinaryOp::EuclideanDiv, raised, builder.constant(ElementType::Int32, divisor));
+  }
+
   bool binary(Operation *op, BinaryOp kind) {
     return set(op, builder.binary(kind, get(op->getOperand(0)), get(op->getOperand(1))));
   }
@@ -291,10 +297,7 @@ bool Translator::translateScalar(Operation *op) {
         if (!index || !matchPattern(op.getRhs(), m_ConstantInt(&divisor)) ||
             !divisor.isStrictlyPositive())
           return binary(op, BinaryOp::CeilDiv);
-        // The form that bounds inference knows; coordinates do not overflow.
-        Expr rounding = builder.constant(ElementType::Int32, divisor.getSExtValue() - 1);
-        Expr raised = builder.binary(BinaryOp::Add, get(op.getLhs()), rounding);
-        return set(op, builder.binary(BinaryOp::EuclideanDiv, raised, get(op.getRhs())));
+        return set(op, ceilDiv(get(op.getLhs()), divisor.getSExtValue()));
       })
       .Case<arith::DivUIOp>(
           [&](auto) { return binary(op, index ? BinaryOp::EuclideanDiv : BinaryOp::UnsignedDiv); })
@@ -426,10 +429,7 @@ bool Translator::translateFunc(FuncOp func) {
 HalideBuilder::Expr Translator::bound(Attribute attribute) {
   if (auto extent = dyn_cast<ExtentAttr>(attribute)) {
     Expr elements = builder.extent(extent.getBuffer().getValue().str(), extent.getDim());
-    if (extent.getBlock() == 1)
-      return elements;
-    Expr raised = builder.binary(BinaryOp::Add, elements, builder.constant(ElementType::Int32, extent.getBlock() - 1));
-    return builder.binary(BinaryOp::EuclideanDiv, raised, builder.constant(ElementType::Int32, extent.getBlock()));
+    return extent.getBlock() == 1 ? elements : ceilDiv(elements, extent.getBlock());
   }
   return builder.constant(ElementType::Int32, cast<IntegerAttr>(attribute).getInt());
 }

@@ -119,10 +119,7 @@ private:
     halide::UpdateOp::create(lowering.builder, loc, products, length, [&](OpBuilder &b, Location loc, ValueRange vars) {
       IndexBuilder index(b, loc);
       ValueRange point = vars.drop_back(), batch = point.drop_back(2);
-      Value row = point[rank - 2], k = vars.back();
-      // A register tile may reach beyond a free number of rows; what it computes there is dropped.
-      if (queryType.isDynamicDim(rowDim))
-        row = within(b, loc, row, query, rowDim);
+      Value row = clampRow(b, loc, lowering, query, rowDim, point[rank - 2]), k = vars.back();
       yieldProductSum(b, loc, lowering.at(b, loc, products, point),
                       lowering.at(b, loc, query, matrixIndices(index, queryType, type, batch, row, k)),
                       atPanel(b, loc, keys, op.getKeyPanel(), batch, k, point.back()));
@@ -140,8 +137,7 @@ private:
         Value query = op.getQuery(), key = op.getKey();
         if (exceedsKeys())
           inside.back() = within(b, loc, inside.back(), key, lowering.typeOf(key).getRank() - 1);
-        if (type.isDynamicDim(rank - 2))
-          inside[rank - 2] = within(b, loc, inside[rank - 2], query, lowering.typeOf(query).getRank() - 2);
+        inside[rank - 2] = clampRow(b, loc, lowering, query, lowering.typeOf(query).getRank() - 2, inside[rank - 2]);
       }
       SmallVector<int64_t> scores(type.getShape());
       scores.back() = numKeys;
@@ -151,7 +147,7 @@ private:
         b.clone(scalar, mapping);
       Value score = mapping.lookupOrDefault(body.getTerminator()->getOperand(0));
       // Keys beyond the last one weigh nothing; rows end with a free number of keys if these are not in blocks.
-      if (block ? exceedsKeys() : !ShapedType::isDynamic(numKeys) && exceedsKeys())
+      if (exceedsKeys() && (block || !ShapedType::isDynamic(numKeys)))
         score = arith::SelectOp::create(b, loc, IndexBuilder(b, loc).lessThan(point.back(), extentOfKeys(b, loc)), score,
                                         lowering.scalar(b, loc, element, -std::numeric_limits<double>::infinity()));
       halide::YieldOp::create(b, loc, score);

@@ -72,9 +72,10 @@ struct FormAttention : OpRewritePattern<MatmulOp> {
       for (auto [i, operand] : llvm::enumerate(map.getOperands()))
         if (i != position)
           modifiers.push_back(operand);
+    int64_t keyPanel = panelOf(products);
     auto attention = AttentionOp::create(rewriter, rewriter.getFusedLoc({products.getLoc(), op.getLoc()}),
-                                         query, key, value, modifiers, zeroUndefinedRows, panelOf(products), panelOf(op),
-                                         keyBlockOf(rewriter, products, op));
+                                         query, key, value, modifiers, zeroUndefinedRows, keyPanel, panelOf(op),
+                                         keyBlockOf(rewriter, products, op, keyPanel));
     Block *body = rewriter.createBlock(&attention.getBody());
     Value score = body->addArgument(scalarType(type), attention.getLoc());
     for (Value modifier : modifiers)
@@ -174,11 +175,11 @@ private:
   }
 
   /// How many keys are taken at a time; null for all of them.
-  IntegerAttr keyBlockOf(Builder &builder, MatmulOp products, MatmulOp op) const {
+  IntegerAttr keyBlockOf(Builder &builder, MatmulOp products, MatmulOp op, int64_t keyPanel) const {
     int64_t length = cast<RankedTensorType>(products.getLhs().getType()).getShape().back(), width = op.getType().getShape().back();
     int64_t elements = (ShapedType::isDynamic(length) ? width : length) + width;
     int64_t block = chooseKeyBlock(products.getType().getShape().back(), elements * op.getType().getElementTypeBitWidth() / 8,
-                                   panelOf(products), machine);
+                                   keyPanel, machine);
     return block ? builder.getI64IntegerAttr(block) : IntegerAttr();
   }
 
