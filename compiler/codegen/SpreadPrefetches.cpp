@@ -1,5 +1,6 @@
 #include "compiler/codegen/SpreadPrefetches.h"
 
+#include <optional>
 #include <set>
 
 using namespace Halide::Internal;
@@ -8,55 +9,75 @@ using Halide::Expr;
 namespace sylvite {
 namespace {
 
-/// What a statement does, and the variables that it reads, also by way of the lets around it.
+/// The variables that a statement reads, also by way of the lets around it.
 struct Reads : IRVisitor {
   explicit Reads(const std::map<std::string, Expr> &lets) : lets(lets) {}
 
   std::set<std::string> names;
-  bool prefetches = false, doesMore = false;
 
   using IRVisitor::visit;
   void visit(const Variable *op) override {
     auto let = lets.find(op->name);
-    if (!names.insert(op->name).second || let == lets.end())
-      return;
-    Reads value(lets);
-    value.names = std::move(names);
-    let->second.accept(&value);
-    names = std::move(value.names);
+    if (names.insert(op->name).second && let != lets.end())
+      let->second.accept(this);
   }
-  void visit(const Call *op) override {
-    bool isPrefetch = op->is_intrinsic(Call::prefetch);
-    prefetches |= isPrefetch;
-    doesMore |= !isPrefetch && !op->is_pure();
-    IRVisitor::visit(op);
-  }
-  void visit(const Store *) override { doesMore = true; }
 
 private:
   const std::map<std::string, Expr> &lets;
 };
 
-/// Writes out the loop over lines that Halide makes of a prefetch, with the lines next to each other.
-struct WriteOut : IRMutator {
-  using IRMutator::visit;
-  Stmt visit(const For *op) override {
-    auto lines = as_const_int(op->extent);
-    const auto *evaluate = op->body.as<Evaluate>();
-    const Call *call = evaluate ? evaluate->value.as<Call>() : nullptr;
-    if (!lines || !call || !call->is_intrinsic(Call::prefetch))
-      return IRMutator::visit(op);
-    constexpr int lineBytes = 64;
-    Expr start = substitute(op->name, op->min, call->args[1]);
-    std::vector<Stmt> fetches;
-    for (int i = 0; i < *lines; ++i) {
-      std::vector<Expr> args = call->args;
-      args[1] = start + i * (lineBytes / call->type.bytes());
-      fetches.push_back(Evaluate::make(Call::make(call->type, Call::prefetch, args, call->call_type)));
-    }
-    return Block::make(fetches);
+/// The prefetch that a statement is, if it is one.
+const Call *prefetchIn(const Stmt &stmt) {
+  const auto *evaluate = stmt.as<Evaluate>();
+  const Call *call = evaluate ? evaluate->value.as<Call>() : nullptr;
+  return call && call->is_intrinsic(Call::prefetch) ? call : nullptr;
+}
+
+/// How many lines a statement asks for that does nothing else, in loops of known length.
+std::optional<int> countLines(const Stmt &stmt) {
+  if (const auto *op = stmt.as<LetStmt>())
+    return countLines(op->body);
+  if (const auto *op = stmt.as<For>()) {
+    auto times = as_const_int(op->extent);
+    auto lines = countLines(op->body);
+    return times && lines ? std::optional<int>(*times * *lines) : std::nullopt;
   }
-};
+  return prefetchIn(stmt) ? std::optional<int>(1) : std::nullopt;
+}
+
+/// The request for the line with number `line` among those of a statement whose lines can be counted. Those of its innermost loop
+/// lie next to each other, whatever Halide has made of it.
+Stmt requestFor(const Stmt &stmt, const Expr &line) {
+  if (const auto *op = stmt.as<LetStmt>())
+    return LetStmt::make(op->name, op->value, requestFor(op->body, line));
+  const auto *op = stmt.as<For>();
+  if (!op)
+    return stmt;
+  if (const Call *call = prefetchIn(op->body)) {
+    constexpr int lineBytes = 64;
+    std::vector<Expr> args = call->args;
+    args[1] = substitute(op->name, op->min, args[1]) + line * (lineBytes / call->type.bytes());
+    return Evaluate::make(Call::make(call->type, Call::prefetch, args, call->call_type));
+  }
+  int lines = *countLines(op->body);
+  return requestFor(substitute(op->name, op->min + line / lines, op->body), line % lines);
+}
+
+/// What to ask for in one of `turns` turns, so that all of them ask for each of `lines` lines of `fetches` once: `turn` is its number.
+Stmt shareOf(const Stmt &fetches, int lines, const Expr &turn, int turns) {
+  int most = (lines + turns - 1) / turns, idle = std::max(turns / lines, 1);
+  Stmt share;
+  for (int i = most; i-- > 0;) {
+    Expr line = turn / idle * most + i;
+    Stmt request = requestFor(fetches, line);
+    if (most * (turns / idle) > lines || turns % idle)
+      request = IfThenElse::make(line < lines, request);
+    if (idle > 1)
+      request = IfThenElse::make(turn % idle == 0, request);
+    share = share.defined() ? Block::make(request, share) : request;
+  }
+  return simplify(share);
+}
 
 } // namespace
 
@@ -76,23 +97,29 @@ Stmt SpreadPrefetches::visit(const LetStmt *op) {
 }
 
 Stmt SpreadPrefetches::visit(const Block *op) {
-  if (loops.size() < 2)
+  auto lines = countLines(op->first);
+  if (loops.empty() || !lines)
     return IRMutator::visit(op);
   Reads reads(lets);
   op->first.accept(&reads);
-  if (!reads.prefetches || reads.doesMore)
-    return IRMutator::visit(op);
-  // The loop that moves on, and the next one around it that repeats what moves.
-  const For *moving = loops.back(), *around = nullptr;
-  for (auto loop = loops.rbegin() + 1; !around && loop != loops.rend(); ++loop)
-    if (!is_const_one((*loop)->extent) && !reads.names.count((*loop)->name))
-      around = *loop;
-  auto times = around ? as_const_int(around->extent) : std::nullopt;
-  Stmt fetches = WriteOut().mutate(op->first);
-  if (!times || !reads.names.count(moving->name))
-    return Block::make(fetches, mutate(op->rest));
-  Expr turn = Variable::make(Halide::Int(32), moving->name) + Variable::make(Halide::Int(32), around->name);
-  return Block::make(IfThenElse::make(turn % static_cast<int32_t>(*times) == 0, fetches), mutate(op->rest));
+  const For *moving = loops.back();
+  // How often loops around it, which do not, repeat what it asks for, and which time this is.
+  int times = 1;
+  Expr time = 0;
+  for (auto loop = loops.rbegin() + 1; loop != loops.rend() && (*loop)->for_type == ForType::Serial; ++loop) {
+    if (reads.names.count((*loop)->name))
+      continue;
+    auto extent = as_const_int((*loop)->extent);
+    if (!extent)
+      break;
+    time += (Variable::make(Halide::Int(32), (*loop)->name) - (*loop)->min) * times;
+    times *= static_cast<int>(*extent);
+  }
+  if (!reads.names.count(moving->name))
+    times = 1;
+  // Each step begins with other lines, so that a time has requests in all its steps.
+  Expr turn = (time + Variable::make(Halide::Int(32), moving->name)) % times;
+  return Block::make(shareOf(op->first, *lines, turn, times), mutate(op->rest));
 }
 
 } // namespace sylvite

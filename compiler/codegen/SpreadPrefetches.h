@@ -1,4 +1,4 @@
-// A pass over what Halide has lowered: prefetches that a loop would repeat.
+// A pass over what Halide has lowered: prefetches that loops repeat.
 #ifndef SYLVITE_COMPILER_CODEGEN_SPREADPREFETCHES_H
 #define SYLVITE_COMPILER_CODEGEN_SPREADPREFETCHES_H
 
@@ -9,8 +9,12 @@
 
 namespace sylvite {
 
-/// Where a loop around a loop with prefetches asks for the same in each of its n iterations, each iteration asks for every
-/// n-th part only: together they ask for all, once, and the requests come evenly over the whole time.
+/// Requests come evenly over the whole time, a line or a few at a time. A line on its way from memory takes one of the buffers in
+/// which a core waits for lines, also for those of the second cache: where a dozen are asked for at once, multiply-adds wait that
+/// read their operands from there. Tiles of 8 x 3 vectors, 768 steps, on a Xeon with 2 MB: 182 GFLOP/s where the weights of the next
+/// block are asked for a line at a time, 171 where every 16th step asks for the 12 lines of four steps, 190 with weights in the cache.
+///
+/// Where loops around the one with a prefetch repeat what it asks for n times, each time asks for an n-th part of each step's lines.
 class SpreadPrefetches : public Halide::Internal::IRMutator {
   using IRMutator::visit;
   Halide::Internal::Stmt visit(const Halide::Internal::For *op) override;

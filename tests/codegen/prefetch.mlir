@@ -1,18 +1,28 @@
-// A prefetch that the loop around repeats is spread over its iterations: each asks for every fourth step, line by line, and
-// into the second cache.
+// The lines of a prefetch that the loop around repeats take turns: each step asks for four lines, and each of four repetitions for
+// another one of them, into the second cache. Of eight repetitions every other one asks for one, of two each asks for two.
 // RUN: sylvite-translate --halide-to-stmt %s --target=x86-64-linux-avx-avx2-fma-f16c-sse41 | FileCheck %s
 // RUN: sylvite-translate --halide-to-asm %s --target=x86-64-linux-avx-avx2-fma-f16c-sse41 | FileCheck %s --check-prefix=ASM
+// RUN: sed -e 's/"xi") by 4/"xi") by 2/' -e 's/"x" to 4/"x" to 2/' %s > %t.eight.mlir
+// RUN: sylvite-translate --halide-to-stmt %t.eight.mlir --target=x86-64-linux-avx-avx2-fma-f16c-sse41 | FileCheck %s --check-prefix=EIGHT
+// RUN: sed -e 's/"xi") by 4/"xi") by 8/' -e 's/"x" to 4/"x" to 8/' %s > %t.two.mlir
+// RUN: sylvite-translate --halide-to-stmt %t.two.mlir --target=x86-64-linux-avx-avx2-fma-f16c-sse41 | FileCheck %s --check-prefix=TWO
 // REQUIRES: sylvite-translate
 
 // CHECK: for ({{.*}}sum.s1.{{.*}}ro, 0, 64)
-// CHECK-NEXT: if ((({{.*}}ro + {{.*}}xo) % 4) == 0)
-// CHECK: prefetch(w, [[START:.*\+ 4096\)]] + 0, 1, 16)
-// CHECK-NEXT: prefetch(w, [[START]] + 16, 1, 16)
-// CHECK-NEXT: prefetch(w, [[START]] + 32, 1, 16)
-// CHECK-NEXT: prefetch(w, [[START]] + 48, 1, 16)
+// CHECK-NEXT: prefetch(w, ((((sum.s1.{{.*}}ro + {{t[0-9]+}})*4) + ((out.s0.x.xo + sum.s1.{{.*}}ro) % 4))*16) + 4096, 1, 16)
 // CHECK-NOT: prefetch
-// ASM-COUNT-4: prefetcht1
+// ASM-COUNT-1: prefetcht1
 // ASM-NOT: prefetch
+
+// EIGHT: for ({{.*}}sum.s1.{{.*}}ro, 0, 64)
+// EIGHT-NEXT: if ((((out.s0.x.xo + sum.s1.{{.*}}ro) % 8) % 2) == 0)
+// EIGHT-NEXT: prefetch(w, {{.*}}((out.s0.x.xo + sum.s1.{{.*}}ro) % 8)/2{{.*}}, 1, 16)
+// EIGHT-NOT: prefetch
+
+// TWO: for ({{.*}}sum.s1.{{.*}}ro, 0, 64)
+// TWO-NEXT: prefetch(w, [[PLACE:.*]] + 4096, 1, 16)
+// TWO-NEXT: prefetch(w, [[PLACE]] + 4112, 1, 16)
+// TWO-NOT: prefetch
 
 halide.pipeline @product {
   halide.input @x : tensor<?x16x256xf32>
