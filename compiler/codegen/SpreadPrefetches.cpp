@@ -9,6 +9,9 @@ using Halide::Expr;
 namespace sylvite {
 namespace {
 
+/// Lines for which a core waits at once, about.
+constexpr int mostAtOnce = 48;
+
 /// The variables that a statement reads, also by way of the lets around it.
 struct Reads : IRVisitor {
   explicit Reads(const std::map<std::string, Expr> &lets) : lets(lets) {}
@@ -79,6 +82,51 @@ Stmt shareOf(const Stmt &fetches, int lines, const Expr &turn, int turns) {
   return simplify(share);
 }
 
+/// The innermost of the serial loops of a statement that runs most often, if it is known how often, and the number of its iteration.
+struct BusiestLoop : IRVisitor {
+  const For *loop = nullptr;
+  Expr iteration;
+  int times = 1;
+
+  using IRVisitor::visit;
+  void visit(const For *op) override {
+    auto extent = as_const_int(op->extent);
+    if (op->for_type != ForType::Serial || !extent)
+      return;
+    Expr outer = number;
+    number = outer * op->extent + Variable::make(Halide::Int(32), op->name) - op->min;
+    count *= static_cast<int>(*extent);
+    op->body.accept(this);
+    if (count > times) {
+      loop = op;
+      iteration = number;
+      times = count;
+    }
+    count /= static_cast<int>(*extent);
+    number = outer;
+  }
+
+private:
+  Expr number = 0; // of the iteration of the loops around
+  int count = 1;   // of their iterations
+};
+
+/// Puts statements at the beginning of the body of a loop.
+struct Insert : IRMutator {
+  Insert(const std::string &loop, Stmt stmts) : loop(loop), stmts(std::move(stmts)) {}
+
+private:
+  using IRMutator::visit;
+  Stmt visit(const For *op) override {
+    if (op->name != loop)
+      return IRMutator::visit(op);
+    return For::make(op->name, op->min, op->extent, op->for_type, op->partition_policy, op->device_api, Block::make(stmts, op->body));
+  }
+
+  const std::string &loop;
+  Stmt stmts;
+};
+
 } // namespace
 
 Stmt SpreadPrefetches::visit(const For *op) {
@@ -117,9 +165,16 @@ Stmt SpreadPrefetches::visit(const Block *op) {
   }
   if (!reads.names.count(moving->name))
     times = 1;
+  Stmt rest = mutate(op->rest);
+  if (times == 1 && *lines > mostAtOnce) {
+    BusiestLoop busiest;
+    rest.accept(&busiest);
+    if (busiest.loop)
+      return Insert(busiest.loop->name, shareOf(op->first, *lines, busiest.iteration, busiest.times)).mutate(rest);
+  }
   // Each step begins with other lines, so that a time has requests in all its steps.
   Expr turn = (time + Variable::make(Halide::Int(32), moving->name)) % times;
-  return Block::make(shareOf(op->first, *lines, turn, times), mutate(op->rest));
+  return Block::make(shareOf(op->first, *lines, turn, times), rest);
 }
 
 } // namespace sylvite

@@ -137,7 +137,7 @@ static void multiplyPoints(ScheduleWriter &write, StringRef out, const WinogradP
 
 /// The products of a block of filters given as taps. Those of a part of the channels are transformed, stay in the second cache,
 /// and are multiplied with all tiles: register tiles of one point, which are added to the sums.
-static void multiplyTaps(ScheduleWriter &write, StringRef out, const WinogradPlan &plan, int64_t lanes, int64_t steps) {
+static void multiplyTaps(ScheduleWriter &write, StringRef out, const WinogradPlan &plan, int64_t lanes, int64_t steps, StringRef taps) {
   int64_t width = plan.product.vectors * lanes;
   write.computeAt("sums", out, "co");
   write.boundExtent("sums", "ci", width);
@@ -157,6 +157,8 @@ static void multiplyTaps(ScheduleWriter &write, StringRef out, const WinogradPla
   write.registerTile("sums_part", "ci", "t", lanes, {"ri", "rc"});
   write.unroll("sums_part", 1, "ri");
 
+  // While a part is multiplied, the taps of the next one are fetched.
+  write.prefetch("sums", 1, taps, "rb", 1);
   scheduleTransform(write, "filter", {"k", "co"}, "sums", "rb", lanes);
 }
 
@@ -230,7 +232,7 @@ bool sylvite::scheduleWinograd(PipelineView &view, const Machine &machine) {
 
   int64_t steps = inputBlock % mostWrittenSteps ? 1 : mostWrittenSteps;
   if (takesTaps)
-    multiplyTaps(write, out, plan, lanes, steps);
+    multiplyTaps(write, out, plan, lanes, steps, weights);
   else
     multiplyPoints(write, out, plan, lanes, steps, inputBlock, weights, filter, machine);
 

@@ -1,11 +1,14 @@
 // The lines of a prefetch that the loop around repeats take turns: each step asks for four lines, and each of four repetitions for
-// another one of them, into the second cache. Of eight repetitions every other one asks for one, of two each asks for two.
+// another one of them, into the second cache. Of eight repetitions every other one asks for one, of two each asks for two. More lines
+// than a core waits for at once are asked for by the busiest loop inside, here the 256 of the next block by as many steps.
 // RUN: sylvite-translate --halide-to-stmt %s --target=x86-64-linux-avx-avx2-fma-f16c-sse41 | FileCheck %s
 // RUN: sylvite-translate --halide-to-asm %s --target=x86-64-linux-avx-avx2-fma-f16c-sse41 | FileCheck %s --check-prefix=ASM
 // RUN: sed -e 's/"xi") by 4/"xi") by 2/' -e 's/"x" to 4/"x" to 2/' %s > %t.eight.mlir
 // RUN: sylvite-translate --halide-to-stmt %t.eight.mlir --target=x86-64-linux-avx-avx2-fma-f16c-sse41 | FileCheck %s --check-prefix=EIGHT
 // RUN: sed -e 's/"xi") by 4/"xi") by 8/' -e 's/"x" to 4/"x" to 8/' %s > %t.two.mlir
 // RUN: sylvite-translate --halide-to-stmt %t.two.mlir --target=x86-64-linux-avx-avx2-fma-f16c-sse41 | FileCheck %s --check-prefix=TWO
+// RUN: sed -e 's/@sum stage 1, @w at "ro" offset 64/@out, @w at "co" offset 1/' %s > %t.once.mlir
+// RUN: sylvite-translate --halide-to-stmt %t.once.mlir --target=x86-64-linux-avx-avx2-fma-f16c-sse41 | FileCheck %s --check-prefix=ONCE
 // REQUIRES: sylvite-translate
 
 // CHECK: for ({{.*}}sum.s1.{{.*}}ro, 0, 64)
@@ -23,6 +26,13 @@
 // TWO-NEXT: prefetch(w, [[PLACE:.*]] + 4096, 1, 16)
 // TWO-NEXT: prefetch(w, [[PLACE]] + 4112, 1, 16)
 // TWO-NOT: prefetch
+
+// ONCE: for (out.s0.c.co, 0, 4)
+// ONCE-NOT: prefetch
+// ONCE: for (out.s0.x.xo, 0, 4)
+// ONCE: for ([[RO:sum.s1[^,]*ro]], 0, 64)
+// ONCE-NEXT: prefetch(w, {{.*}}(out.s0.x.xo*64) + [[RO]]{{.*}}*16) + 4096, 1, 16)
+// ONCE-NOT: prefetch
 
 halide.pipeline @product {
   halide.input @x : tensor<?x16x256xf32>

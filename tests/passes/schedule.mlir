@@ -581,6 +581,7 @@ func.func @winograd_deep(%x: tensor<?x14x14x512xf32>, %w: tensor<4x36x512x16xf32
 // CHECK: halide.rfactor @sums stage 1, ["rb"] to ["part"] into @sums_part
 // CHECK: halide.reorder @sums stage 1, ["ci", "t", "to", "b", "a", "rb"]
 // CHECK: halide.compute_at @sums_part, @sums, "to"
+// CHECK: halide.prefetch @sums stage 1, @in1 at "rb" offset 1
 // CHECK: halide.compute_at @filter_points, @sums, "rb"
 // CHECK: halide.compute_at @filter_rows, @filter_points, "ci"
 func.func @winograd_taps(%x: tensor<?x14x14x512xf32>, %w: tensor<32x512x9x16xf32>) -> tensor<?x14x14x512xf32> {
