@@ -12,6 +12,9 @@ namespace {
 /// Lines for which a core waits at once, about.
 constexpr int mostAtOnce = 48;
 
+/// Iterations, most of them, over which requests are spread: their numbers are 32 bits wide.
+constexpr int64_t mostIterations = 1 << 24;
+
 /// The variables that a statement reads, also by way of the lets around it.
 struct Reads : IRVisitor {
   explicit Reads(const std::map<std::string, Expr> &lets) : lets(lets) {}
@@ -82,8 +85,10 @@ Stmt shareOf(const Stmt &fetches, int lines, const Expr &turn, int turns) {
   return simplify(share);
 }
 
-/// The innermost of the serial loops of a statement that runs most often, if it is known how often, and the number of its iteration.
-struct BusiestLoop : IRVisitor {
+/// Of the serial loops of a statement the one that runs least often of those that run `least` times, or else most often, as far as
+/// it is known how often, and the number of its iteration.
+struct BusyLoop : IRVisitor {
+  explicit BusyLoop(int least) : least(least) {}
   const For *loop = nullptr;
   Expr iteration;
   int times = 1;
@@ -95,20 +100,24 @@ struct BusiestLoop : IRVisitor {
       return;
     Expr outer = number;
     number = outer * op->extent + Variable::make(Halide::Int(32), op->name) - op->min;
-    count *= static_cast<int>(*extent);
-    op->body.accept(this);
-    if (count > times) {
-      loop = op;
-      iteration = number;
-      times = count;
+    int64_t before = count;
+    count *= *extent;
+    if (count > 0 && count <= mostIterations) {
+      op->body.accept(this);
+      if (times < least ? count > times : count >= least && count < times) {
+        loop = op;
+        iteration = number;
+        times = static_cast<int>(count);
+      }
     }
-    count /= static_cast<int>(*extent);
+    count = before;
     number = outer;
   }
 
 private:
-  Expr number = 0; // of the iteration of the loops around
-  int count = 1;   // of their iterations
+  int least;
+  Expr number = 0;   // of the iteration of the loops around
+  int64_t count = 1; // of their iterations
 };
 
 /// Puts statements at the beginning of the body of a loop.
@@ -158,7 +167,7 @@ Stmt SpreadPrefetches::visit(const Block *op) {
     if (reads.names.count((*loop)->name))
       continue;
     auto extent = as_const_int((*loop)->extent);
-    if (!extent)
+    if (!extent || times * *extent > mostIterations)
       break;
     time += (Variable::make(Halide::Int(32), (*loop)->name) - (*loop)->min) * times;
     times *= static_cast<int>(*extent);
@@ -167,10 +176,10 @@ Stmt SpreadPrefetches::visit(const Block *op) {
     times = 1;
   Stmt rest = mutate(op->rest);
   if (times == 1 && *lines > mostAtOnce) {
-    BusiestLoop busiest;
-    rest.accept(&busiest);
-    if (busiest.loop)
-      return Insert(busiest.loop->name, shareOf(op->first, *lines, busiest.iteration, busiest.times)).mutate(rest);
+    BusyLoop busy(*lines);
+    rest.accept(&busy);
+    if (busy.loop)
+      return Insert(busy.loop->name, shareOf(op->first, *lines, busy.iteration, busy.times)).mutate(rest);
   }
   // Each step begins with other lines, so that a time has requests in all its steps.
   Expr turn = (time + Variable::make(Halide::Int(32), moving->name)) % times;

@@ -1,6 +1,6 @@
 // The lines of a prefetch that the loop around repeats take turns: each step asks for four lines, and each of four repetitions for
 // another one of them, into the second cache. Of eight repetitions every other one asks for one, of two each asks for two. More lines
-// than a core waits for at once are asked for by the busiest loop inside, here the 256 of the next block by as many steps.
+// than a core waits for at once are asked for by a loop inside that runs as often, here the 256 of the next block by as many steps.
 // RUN: sylvite-translate --halide-to-stmt %s --target=x86-64-linux-avx-avx2-fma-f16c-sse41 | FileCheck %s
 // RUN: sylvite-translate --halide-to-asm %s --target=x86-64-linux-avx-avx2-fma-f16c-sse41 | FileCheck %s --check-prefix=ASM
 // RUN: sed -e 's/"xi") by 4/"xi") by 2/' -e 's/"x" to 4/"x" to 2/' %s > %t.eight.mlir
