@@ -141,8 +141,9 @@ def Halide_PrefetchOp : Halide_Directive<"prefetch"> {
   let description = [{
     `halide.prefetch @f stage 1, @w at "r" offset 256`: each iteration of the loop asks for what the
     256th after it reads of the input. Beyond the loop's end that is whatever lies there in memory, or
-    nothing. Where the next loop around it reads the same again in each of its n iterations, each asks for every n-th
-    part. `halide.prefetch @f, @f at "x" offset 1`, of the output, asks for the lines that the next iteration writes: a store to
+    nothing. Requests come evenly over the time: where loops around it read the same again n times, each time asks for an n-th
+    part of the lines, and more lines than a core can wait for are asked for by a loop inside, a few in each iteration.
+    `halide.prefetch @f, @f at "x" offset 1`, of the output, asks for the lines that the next iteration writes: a store to
     a line that no cache holds waits for it. `near` asks for the lines of an input, or of a func computed outside of the loop, that
     vectors are loaded from, into the first cache instead of the second.
   }];
