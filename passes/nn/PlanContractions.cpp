@@ -227,14 +227,14 @@ struct SplitDepth : PlanPattern<MatmulOp> {
     Tile tile = productTile(lhs, type.getElementType(), depth, columns);
     // The rows, the weights of the block that is read and of the next: half of the cache is theirs, since both change places there.
     int64_t stepBytes = 4 * (rows + 2 * tile.vectors * lanesOf(op, columns));
-    int64_t parts = llvm::divideCeil(depth * stepBytes, machine.l2Bytes / 2);
+    int64_t parts = std::min<int64_t>(llvm::divideCeil(depth * stepBytes, machine.l2Bytes / 2), depth);
     while (depth % parts)
       ++parts;
     // What a part adds and stores must be little beside what it sums.
     while (parts > 1 && (depth % parts || depth < parts * leastPartDepth))
       --parts;
-    // Few rows are little beside the weights.
-    if (parts < 2 || rows < leastRows)
+    // Few rows are little beside the weights; and of very many no part stays.
+    if (parts < 2 || rows < leastRows || depth / parts * stepBytes > machine.l2Bytes * 3 / 4)
       return failure();
     remark::passed(op.getLoc(), remark::RemarkOpts::name("Split").category("contractions"))
         << remark::add("the contracted dimension is taken in {0} parts, whose rows stay in the second cache", parts);

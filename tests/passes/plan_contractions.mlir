@@ -428,6 +428,31 @@ func.func @long_rows(%x: tensor<?x64x2048xf32>) -> tensor<?x64x64xf32> {
 
 // -----
 
+// Nor are rows of which no part would stay.
+// CHECK-LABEL: func.func @long_and_many
+// CHECK-NOT: nn.slice
+nn.parameter @w : tensor<4096x64xf32>
+func.func @long_and_many(%x: tensor<?x4096x4096xf32>) -> tensor<?x4096x64xf32> {
+  %w = nn.get @w : tensor<4096x64xf32>
+  %0 = nn.matmul %x, %w : (tensor<?x4096x4096xf32>, tensor<4096x64xf32>) -> tensor<?x4096x64xf32>
+  return %0 : tensor<?x4096x64xf32>
+}
+
+// -----
+
+// One step of all rows is larger than the cache.
+// CHECK-LABEL: func.func @long_and_too_many
+// CHECK-NOT: nn.slice
+// CHECK: nn.packed_matmul
+nn.parameter @w : tensor<2048x64xf32>
+func.func @long_and_too_many(%x: tensor<?x300000x2048xf32>) -> tensor<?x300000x64xf32> {
+  %w = nn.get @w : tensor<2048x64xf32>
+  %0 = nn.matmul %x, %w : (tensor<?x300000x2048xf32>, tensor<2048x64xf32>) -> tensor<?x300000x64xf32>
+  return %0 : tensor<?x300000x64xf32>
+}
+
+// -----
+
 // CHECK-LABEL: func.func @long_and_few
 // CHECK-NOT: nn.slice
 nn.parameter @w : tensor<2048x64xf32>
