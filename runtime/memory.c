@@ -24,7 +24,7 @@
 #define HAS_HUGE_PAGES 0
 #endif
 
-static const size_t huge_page = (size_t)2 << 20;
+static const size_t small_page = (size_t)4 << 10, huge_page = (size_t)2 << 20;
 /* Less is not worth a page of its own, and fewer weights no copy. */
 static const size_t least_block = (size_t)1 << 20, least_weights = (size_t)4 << 20;
 
@@ -69,8 +69,8 @@ static bool is_copied(const sylvite_parameter *parameter) {
   return parameter->role == SYLVITE_CONSTANT && parameter->offset != SYLVITE_ZERO && !parameter->looked_up;
 }
 
-/* Calls `function` for every constant that is copied: its index, its value in the library, and its place among them. Returns the
- * bytes of all. */
+/* Calls `function` for every constant that is copied: its index, its value in the library, and its place among them: large ones begin
+ * at a page, of which a kernel may read some and leave others. Returns the bytes of all. */
 static size_t for_each_constant(const struct sylvite_program *program,
                                 void (*function)(void *data, int32_t index, const uint8_t *value, size_t place), void *data) {
   size_t place = 0;
@@ -78,9 +78,11 @@ static size_t for_each_constant(const struct sylvite_program *program,
     const sylvite_parameter *parameter = &program->info.parameters[i];
     if (!is_copied(parameter))
       continue;
+    size_t bytes = sylvite_parameter_bytes(parameter);
+    place = round_up(place, bytes < least_block ? SYLVITE_ALIGNMENT : small_page);
     if (function)
       function(data, i, program->weights + parameter->offset, place);
-    place += round_up(sylvite_parameter_bytes(parameter), SYLVITE_ALIGNMENT);
+    place += bytes;
   }
   return place;
 }

@@ -636,6 +636,10 @@ def NN_MatmulOp : NN_ProductOp<"matmul", [NN_Differentiable]> {
     as in NumPy. Products of unsigned bytes, `ui8`, with signed ones, `i8`, are summed in `i32`. A right side of `i8`
     with a left one of a float type stands for the numbers that it holds.
 
+    With `lhs_has_zeros`, which `nn-plan-contractions` sets, a rectifier has written the left side, floats, and the right side
+    comes from memory: where the left side has one row, rows of the right side that would meet a zero are not read. Elements of
+    the right side that are not finite count for nothing there.
+
     Constraints:
     - (matmul_c1) both operands have rank two or more, and one element type, or the right one is `i8` and the left one
       `ui8` or of a float type;
@@ -643,7 +647,7 @@ def NN_MatmulOp : NN_ProductOp<"matmul", [NN_Differentiable]> {
     - (matmul_c3) the leading dimensions broadcast together.
   }];
   let arguments = (ins NN_Tensor:$lhs, NN_Tensor:$rhs, UnitAttr:$transpose_lhs,
-                       UnitAttr:$transpose_rhs);
+                       UnitAttr:$transpose_rhs, UnitAttr:$lhs_has_zeros);
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = [{ $lhs `,` $rhs attr-dict `:` functional-type(operands, $result) }];
 }

@@ -52,6 +52,16 @@ static void clampTile(OpBuilder &b, Location loc, GroupLowering &lowering, Value
     indices[dim] = clampRow(b, loc, lowering, lhs, dim, indices[dim]);
 }
 
+/// Yields whether the number `x` is not zero: whether a bit beside its sign is set, as one is of a NaN.
+static void yieldIsNotZero(OpBuilder &b, Location loc, Value x) {
+  auto bits = b.getIntegerType(x.getType().getIntOrFloatBitWidth());
+  auto constant = [&](APInt value) { return arith::ConstantOp::create(b, loc, b.getIntegerAttr(bits, value)); };
+  Value number = arith::AndIOp::create(b, loc, arith::BitcastOp::create(b, loc, bits, x),
+                                       constant(APInt::getSignedMaxValue(bits.getWidth())));
+  halide::YieldOp::create(
+      b, loc, Value(arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, number, constant(APInt::getZero(bits.getWidth())))));
+}
+
 static LogicalResult lowerMatmul(nn::MatmulOp op, GroupLowering &lowering) {
   RankedTensorType lhs = lowering.typeOf(op.getLhs()), result = lowering.typeOf(op.getResult());
   halide::FuncOp sum =
@@ -59,6 +69,12 @@ static LogicalResult lowerMatmul(nn::MatmulOp op, GroupLowering &lowering) {
         halide::YieldOp::create(b, loc, lowering.scalar(b, loc, result.getElementType(), 0));
       });
   unsigned contracted = lhs.getRank() - (op.getTransposeLhs() ? 2 : 1);
+  auto isNotZero = [&](OpBuilder &b, Location loc, ValueRange vars) {
+    SmallVector<Value> in(vars.take_front(lhs.getRank()));
+    in.back() = vars.back();
+    yieldIsNotZero(b, loc, lowering.at(b, loc, op.getLhs(), in));
+  };
+  bool skipsZeros = op.getLhsHasZeros() && lhs.hasStaticShape() && lhs.getNumElements() == lhs.getShape().back();
   halide::UpdateOp::create(
       lowering.builder, op.getLoc(), sum,
       halide::ReductionVariable{"rk", 0, lowering.extentBound(op.getLhs(), contracted)},
@@ -76,7 +92,8 @@ static LogicalResult lowerMatmul(nn::MatmulOp op, GroupLowering &lowering) {
         Value x = lowering.at(b, loc, op.getLhs(), in),
               y = lowering.at(b, loc, op.getRhs(), indices(op.getRhs(), op.getTransposeRhs(), k, column));
         yieldProductSum(b, loc, lowering.at(b, loc, sum, point), x, y);
-      });
+      },
+      skipsZeros ? halide::BodyBuilder(isNotZero) : nullptr);
   return success();
 }
 

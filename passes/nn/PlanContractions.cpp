@@ -124,6 +124,26 @@ private:
   }
 };
 
+/// Whether a rectifier wrote `value`, so that many of its elements are zero.
+static bool isRectified(Value value) {
+  while (Operation *op = value.getDefiningOp()) {
+    if (isa<ReshapeOp, TransposeOp, MaxPoolOp>(op)) {
+      value = op->getOperand(0);
+      continue;
+    }
+    auto map = dyn_cast<MapOp>(op);
+    if (!map)
+      return false;
+    // max(x, 0), perhaps below an upper bound.
+    Value result = map.getBody().front().getTerminator()->getOperand(0);
+    if (auto bounded = result.getDefiningOp<arith::MinimumFOp>(); bounded && matchPattern(bounded.getRhs(), m_Constant()))
+      result = bounded.getLhs();
+    auto rectifier = result.getDefiningOp<arith::MaximumFOp>();
+    return rectifier && matchPattern(rectifier.getRhs(), m_AnyZeroFloat());
+  }
+  return false;
+}
+
 /// A product with weights takes them in blocks of a register tile's columns; of bytes, four steps of the sum stand together in
 /// them. The columns of weights that change, and that one free number of rows reads, are not packed: their kernel copies them.
 struct PackMatmul : PlanPattern<MatmulOp> {
@@ -132,7 +152,7 @@ struct PackMatmul : PlanPattern<MatmulOp> {
   LogicalResult matchAndRewrite(MatmulOp op, PatternRewriter &rewriter) const override {
     RankedTensorType lhs = typeOf(op.getLhs()), rhs = typeOf(op.getRhs());
     bool bytes = lhs.getElementType() != op.getType().getElementType();
-    if (rhs.getRank() != 2 || op.getTransposeLhs() || !dependsOnParametersOnly(op.getRhs()) ||
+    if (rhs.getRank() != 2 || op.getTransposeLhs() || op.getLhsHasZeros() || !dependsOnParametersOnly(op.getRhs()) ||
         dependsOnParametersOnly(op.getLhs()) || !(bytes || isa<FloatType>(lhs.getElementType())) ||
         !rhs.hasStaticShape())
       return failure();
@@ -140,6 +160,14 @@ struct PackMatmul : PlanPattern<MatmulOp> {
     Value rows = op.getLhs(), weights = op.getRhs();
     if (op.getTransposeRhs())
       weights = TransposeOp::create(rewriter, loc, weights, ArrayRef<int64_t>{1, 0});
+    if (skipsZeros(op)) {
+      remark::passed(loc, remark::RemarkOpts::name("Zeros").category("contractions"))
+          << "of one item, weights that meet a zero of the rectified input are not read";
+      auto product = MatmulOp::create(rewriter, loc, rows, weights);
+      product.setLhsHasZeros(true);
+      rewriter.replaceOp(op, product);
+      return success();
+    }
     int64_t depth = typeOf(weights).getDimSize(0), columns = typeOf(weights).getDimSize(1), steps = bytes ? 4 : 1;
     if (int64_t missing = llvm::alignTo(depth, steps) - depth) {
       SmallVector<int64_t> none(lhs.getRank(), 0), high(lhs.getRank(), 0);
@@ -178,6 +206,20 @@ struct PackMatmul : PlanPattern<MatmulOp> {
 
 private:
   const llvm::StringSet<> &updated;
+
+  /// Whether one row had better read its constant weights as they are, whole rows of them, and leave out those that meet a zero.
+  /// Smaller ones than these come from a last cache at a rate that more rows wish for: 2048 x 2048, half of the input zero, take 0.29
+  /// instead of 0.57 ms for one row, but 2.2 instead of 1.6 for 32; 4096 x 4096 1.2, 2.4, 11.4 and 9.0; 25088 x 4096 of a VGG
+  /// network 17, 23, 72 and 141.
+  bool skipsZeros(MatmulOp op) const {
+    RankedTensorType lhs = typeOf(op.getLhs()), rhs = typeOf(op.getRhs());
+    constexpr int64_t leastBytes = 32 << 20;
+    int64_t columns = op.getType().getDimSize(1), bytes = rhs.getElementTypeBitWidth() / 8;
+    return lhs.getRank() == 2 && (lhs.isDynamicDim(0) || lhs.getDimSize(0) == 1) && lhs.getElementType() == rhs.getElementType() &&
+           isa<FloatType>(rhs.getElementType()) && rhs.getNumElements() * bytes >= leastBytes &&
+           rectifiedColumns(columns, machine.lanes(rhs.getElementType()), bytes) && isConstant(op.getRhs(), updated) &&
+           isRectified(op.getLhs());
+  }
 
   /// Elements of the contracted dimension that a step of dot products takes, whole vectors: as many as keep eight sums, which
   /// hide the latency of multiply-adds. Zero where columns fill most of a vector themselves, or registers do not hold the sums of

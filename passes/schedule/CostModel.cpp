@@ -112,6 +112,25 @@ Tile sylvite::chooseTile(const Contraction &contraction, const Machine &machine,
   return best;
 }
 
+bool sylvite::areStreamed(int64_t bytes, const Machine &machine) { return bytes > 4 * machine.l2Bytes; }
+
+int64_t sylvite::rectifiedColumns(int64_t columns, int64_t lanes, int64_t bytes) {
+  constexpr int64_t leastBytes = 2048, fewestTasks = 2;
+  for (int64_t width = std::min(columns / fewestTasks, heldBytes / bytes) / lanes * lanes; width * bytes >= leastBytes; width -= lanes)
+    if (columns % width == 0)
+      return width;
+  return 0;
+}
+
+int64_t sylvite::streamedColumns(int64_t columns, int64_t lanes) {
+  // Runs of a page are read best, and two tasks need not divide shorter ones than a quarter of it.
+  constexpr int64_t most = 1024, few = 256;
+  int64_t pair = 2 * lanes, width = std::clamp(columns / 4, std::min(few, columns / 2), most) / pair * pair;
+  while (width > 0 && columns % width)
+    width -= pair;
+  return width;
+}
+
 int64_t sylvite::chooseKeyBlock(int64_t keys, int64_t keyBytes, int64_t panel, const Machine &machine) {
   if (!ShapedType::isDynamic(keys) && keys * keyBytes <= machine.l2Bytes * 3 / 4)
     return 0;

@@ -301,7 +301,8 @@ struct Schedule : sylvite::impl::ScheduleBase<Schedule> {
     static constexpr bool (*families[])(PipelineView &, const Machine &) = {
         scheduleAttention, scheduleCell, scheduleWinograd, scheduleWinogradFilter, scheduleWinogradGradient,
         scheduleOuterProducts, scheduleDotProducts, scheduleExpandedWindow, schedulePooledConvolution, scheduleByteProduct,
-        scheduleContraction, scheduleChannelReduction, scheduleRowReduction, scheduleJoin, schedulePointwise, scheduleDefault};
+        scheduleStreamedProduct, scheduleContraction, scheduleChannelReduction, scheduleRowReduction, scheduleJoin, schedulePointwise,
+        scheduleDefault};
     llvm::StringMap<llvm::BitVector> computed = findComputedInputs(getOperation());
     for (auto pipeline : getOperation().getOps<halide::PipelineOp>()) {
       if (pipeline.getSchedule())

@@ -123,6 +123,7 @@ bool scheduleDotProducts(PipelineView &view, const Machine &machine);
 bool scheduleExpandedWindow(PipelineView &view, const Machine &machine);
 bool scheduleByteProduct(PipelineView &view, const Machine &machine);
 bool schedulePooledConvolution(PipelineView &view, const Machine &machine);
+bool scheduleStreamedProduct(PipelineView &view, const Machine &machine);
 bool scheduleContraction(PipelineView &view, const Machine &machine);
 bool scheduleChannelReduction(PipelineView &view, const Machine &machine);
 bool scheduleRowReduction(PipelineView &view, const Machine &machine);

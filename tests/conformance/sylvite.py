@@ -56,17 +56,21 @@ class Library:
 
 
 def compare(name, actual, expected, rtol, atol):
-    """|actual - expected| <= rtol * |expected| + atol * (largest |expected|), elementwise."""
+    """|actual - expected| <= rtol * |expected| + atol * (largest |expected|), elementwise. What is not finite is the same in both."""
     if actual.shape != expected.shape:
         raise Failure(f"{name}: shape {actual.shape}, expected {expected.shape}")
     if actual.dtype != expected.dtype:
         raise Failure(f"{name}: type {actual.dtype}, expected {expected.dtype}")
     if actual.size == 0:
         return 0.0
-    scale = float(np.abs(expected).max()) or 1.0
-    error = np.abs(actual.astype(np.float64) - expected.astype(np.float64))
-    error[~np.isfinite(actual)] = np.inf
-    allowed = rtol * np.abs(expected) + atol * scale
+    finite = np.isfinite(expected)
+    scale = float(np.abs(expected).max(initial=0, where=finite)) or 1.0
+    with np.errstate(invalid="ignore"):
+        error = np.abs(actual.astype(np.float64) - expected.astype(np.float64))
+    same = (actual == expected) | (np.isnan(actual) & np.isnan(expected))
+    error[~finite | ~np.isfinite(actual)] = np.inf
+    error[same] = 0
+    allowed = np.where(finite, rtol * np.abs(expected) + atol * scale, 0)
     if (error > allowed).any():
         worst = np.unravel_index(np.argmax(error - allowed), error.shape)
         raise Failure(f"{name}: {int((error > allowed).sum())} of {error.size} values differ; worst at "

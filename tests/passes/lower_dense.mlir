@@ -153,3 +153,24 @@ func.func @cell(%h: tensor<?x16xf32>, %w: tensor<2x16x1x8xf32>, %x: tensor<?x32x
   }
   return %0 : tensor<?x16xf32>
 }
+
+// -----
+
+// Of a left side with zeros one row skips what meets a zero; more rows do not.
+// CHECK: halide.input @in0 : tensor<?x8xf32>
+// CHECK: halide.update @matmul(%n, %c) over (%rk in 0 to 8) {
+// CHECK: halide.input @in0 : tensor<1x8xf32>
+// CHECK: halide.update @matmul(%n, %c) over (%rk in 0 to 8) where {
+// CHECK-NEXT: %[[X:.*]] = halide.at @in0[%n, %rk] : f32
+// CHECK: %[[BITS:.*]] = arith.bitcast %[[X]] : f32 to i32
+// CHECK: %[[NUMBER:.*]] = arith.andi %[[BITS]]
+// CHECK: %[[COUNTS:.*]] = arith.cmpi ne, %[[NUMBER]]
+// CHECK-NEXT: halide.yield %[[COUNTS]] : i1
+// CHECK: halide.call @matmul few [@matmul_0] up_to [1](%arg0, %arg1)
+func.func @rectified(%x: tensor<?x8xf32>, %y: tensor<8x4xf32>) -> tensor<?x4xf32> {
+  %0 = nn.group (%a = %x, %b = %y) : (tensor<?x8xf32>, tensor<8x4xf32>) -> tensor<?x4xf32> {
+    %1 = nn.matmul %a, %b {lhs_has_zeros} : (tensor<?x8xf32>, tensor<8x4xf32>) -> tensor<?x4xf32>
+    nn.yield %1 : tensor<?x4xf32>
+  }
+  return %0 : tensor<?x4xf32>
+}

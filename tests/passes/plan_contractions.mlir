@@ -71,6 +71,46 @@ func.func @few_columns(%x: tensor<?x512xf32>, %z: tensor<?x64xf32>) -> (tensor<?
   return %0, %1 : tensor<?x3xf32>, tensor<?x3xf32>
 }
 
+// Weights that come from memory stay as they are where a rectifier wrote what they are multiplied with: one row skips those that
+// meet a zero. Smaller ones, those whose rows are short, and those of other rows are packed.
+// CHECK-LABEL: func.func @rectified
+// CHECK: %[[POOLED:.*]] = nn.reshape
+// CHECK: nn.matmul %[[POOLED]], %{{.*}} {lhs_has_zeros} : (tensor<?x8192xf32>, tensor<8192x1024xf32>) -> tensor<?x1024xf32>
+// CHECK: %[[COLUMNS:.*]] = nn.transpose %{{.*}} [1, 0] : (tensor<1024x8192xf32>) -> tensor<8192x1024xf32>
+// CHECK: nn.matmul %[[POOLED]], %[[COLUMNS]] {lhs_has_zeros}
+// CHECK: nn.packed_matmul %[[POOLED]]
+// CHECK: nn.packed_matmul %[[POOLED]]
+// CHECK: nn.packed_matmul %arg1
+nn.parameter @large : tensor<8192x1024xf32>
+nn.parameter @columns : tensor<1024x8192xf32>
+nn.parameter @small : tensor<8192x1008xf32>
+nn.parameter @narrow : tensor<8192x1050xf32>
+func.func @rectified(%x: tensor<?x16x16x128xf32>, %y: tensor<?x8192xf32>)
+    -> (tensor<?x1024xf32>, tensor<?x1024xf32>, tensor<?x1008xf32>, tensor<?x1050xf32>, tensor<?x1024xf32>) {
+  %w = nn.get @large : tensor<8192x1024xf32>
+  %c = nn.get @columns : tensor<1024x8192xf32>
+  %s = nn.get @small : tensor<8192x1008xf32>
+  %n = nn.get @narrow : tensor<8192x1050xf32>
+  %0 = nn.map (%x) : (tensor<?x16x16x128xf32>) -> tensor<?x16x16x128xf32> {
+  ^bb0(%e: f32):
+    %zero = arith.constant 0.0 : f32
+    %six = arith.constant 6.0 : f32
+    %m = arith.maximumf %e, %zero : f32
+    %b = arith.minimumf %m, %six : f32
+    nn.yield %b : f32
+  }
+  %1 = nn.max_pool %0 {window = array<i64: 2, 2>, strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, padding_low = array<i64: 0, 0>, padding_high = array<i64: 0, 0>} : (tensor<?x16x16x128xf32>) -> tensor<?x8x8x128xf32>
+  %2 = nn.reshape %1 from [0, -1] : tensor<?x8x8x128xf32> to tensor<?x8192xf32>
+  %3 = nn.matmul %2, %w : (tensor<?x8192xf32>, tensor<8192x1024xf32>) -> tensor<?x1024xf32>
+  %4 = nn.matmul %2, %c {transpose_rhs} : (tensor<?x8192xf32>, tensor<1024x8192xf32>) -> tensor<?x1024xf32>
+  %5 = nn.matmul %2, %s : (tensor<?x8192xf32>, tensor<8192x1008xf32>) -> tensor<?x1008xf32>
+  %6 = nn.matmul %2, %n : (tensor<?x8192xf32>, tensor<8192x1050xf32>) -> tensor<?x1050xf32>
+  %7 = nn.matmul %y, %w : (tensor<?x8192xf32>, tensor<8192x1024xf32>) -> tensor<?x1024xf32>
+  return %3, %4, %5, %6, %7 : tensor<?x1024xf32>, tensor<?x1024xf32>, tensor<?x1008xf32>, tensor<?x1050xf32>, tensor<?x1024xf32>
+}
+
+// -----
+
 // Weights are packed by ops on parameters: channels in blocks, the last one filled up with zeros. One block is a view. Transposed
 // ones are transposed as they are packed.
 // CHECK-LABEL: func.func @dense

@@ -750,6 +750,27 @@ POOLED = parse("""g (float[18,128,8,8] x) => (float[18,64,4,4] y) {
 POOLED.graph.initializer.append(numpy_helper.from_array(0.1 * normal(64, 128, 3, 3), "w"))
 case("winograd", "items-pooled", POOLED, {"x": normal(18, 128, 8, 8)})
 
+# Products with weights that come from memory, of rows that a rectifier wrote: one row leaves out what meets a zero.
+def weights(graph, **values):
+    graph.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in values.items())
+    return graph
+
+
+def repeated(*shape):
+    return np.resize(0.01 * normal(4099), shape)
+
+
+case("rectified", "matrix",
+     weights(parse("g (float[N,9000] x) => (float[N,1024] y) { r = Relu (x)  p = MatMul (r, w)  b = Add (p, c)  y = Relu (b) }"),
+             w=repeated(9000, 1024), c=normal(1024)),
+     *({"x": normal(items, 9000)} for items in (1, 2, 67)), {"x": -np.ones((1, 9000), np.float32)})
+case("rectified", "pooled",
+     weights(parse("""g (float[N,1,26,26] x) => (float[N,1024] y) {
+  c = Conv (x, f)  r = Clip (c, zero, six)  p = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> (r)
+  v = Flatten (p)  y = Gemm <transB = 1> (v, w, b) }"""),
+             f=normal(64, 1, 3, 3), zero=np.float32(0), six=np.float32(6), w=repeated(1024, 9216), b=normal(1024)),
+     *({"x": normal(items, 1, 26, 26)} for items in (1, 3)))
+
 
 def main(group, directory):
     failures = []
