@@ -126,9 +126,10 @@ int64_t sylvite::streamedColumns(int64_t columns, int64_t lanes) {
   // Runs of a page are read best, and two tasks need not divide shorter ones than a quarter of it.
   constexpr int64_t most = 1024, few = 256;
   int64_t pair = 2 * lanes, width = std::clamp(columns / 4, std::min(few, columns / 2), most) / pair * pair;
-  while (width > 0 && columns % width)
-    width -= pair;
-  return width;
+  for (; width > 0; width -= pair)
+    if (columns % width == 0)
+      return width;
+  return 0;
 }
 
 int64_t sylvite::chooseKeyBlock(int64_t keys, int64_t keyBytes, int64_t panel, const Machine &machine) {

@@ -10,16 +10,21 @@
 using namespace mlir;
 using namespace sylvite;
 
-/// What `update` reads along its columns where that is one input, in rows; null otherwise.
+/// The matrix of which `update` adds rows times elements of its own row: an input of a known size. Null where it does something else.
 static halide::InputOp findMatrix(PipelineView &view, halide::UpdateOp update) {
-  if (!isDenseAlongInnermost(update) || countReadsAlongInnermost(update) != 1)
-    return {};
+  Value row = update.getVarArguments().front(), column = update.getVarArguments().back();
   halide::InputOp matrix;
+  unsigned reads = 0;
   update.getBody().walk([&](halide::AtOp at) {
-    if (dependsOn(at.getIndices().back(), update.getVarArguments().back()) && at.getFunc() != update.getFunc())
+    if (at.getFunc() == update.getFunc())
+      return;
+    ++reads;
+    if (at.getIndices().size() == 2 && at.getIndices().back() == column &&
+        !dependsOn(at.getIndices().front(), row) && !dependsOn(at.getIndices().front(), column))
       matrix = view.pipeline.lookupInput(at.getFunc());
   });
-  return matrix && matrix.getBufferType().hasStaticShape() ? matrix : halide::InputOp();
+  bool isProduct = reads == 2 && countReadsAlongInnermost(update) == 1;
+  return isProduct && matrix && matrix.getBufferType().hasStaticShape() ? matrix : halide::InputOp();
 }
 
 /// The sums of one row, `width` columns at a time. What is read of a row of the matrix are whole pages: lines that a core fetches
