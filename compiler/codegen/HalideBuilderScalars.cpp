@@ -57,6 +57,10 @@ Halide::Expr asSigned(const Halide::Expr &value) {
 
 namespace {
 
+/// Whether `value` is a constant that bounds floats, as a rectifier does. A NaN passes it: a strict extreme is its second operand
+/// where either is a NaN, and Halide's other ones, in which it puts constants second, would give the bound.
+bool isBound(const Halide::Expr &value) { return value.type().bits() >= 32 && value.as<Halide::Internal::FloatImm>(); }
+
 Halide::Expr asUnsigned(const Halide::Expr &value) {
   if (!value.type().is_int())
     return value;
@@ -174,9 +178,9 @@ HalideBuilder::Expr HalideBuilder::binary(BinaryOp op, Expr left, Expr right) {
     case BinaryOp::UnsignedRem:
       return impl->add(asSigned(asUnsigned(a) % asUnsigned(b)));
     case BinaryOp::Min:
-      return impl->add(Halide::min(a, b));
+      return impl->add(isBound(b) ? Halide::strict_float(Halide::min(b, a)) : Halide::min(a, b));
     case BinaryOp::Max:
-      return impl->add(Halide::max(a, b));
+      return impl->add(isBound(b) ? Halide::strict_float(Halide::max(b, a)) : Halide::max(a, b));
     case BinaryOp::UnsignedMin:
       return impl->add(asSigned(Halide::min(asUnsigned(a), asUnsigned(b))));
     case BinaryOp::UnsignedMax:

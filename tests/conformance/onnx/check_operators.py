@@ -763,13 +763,19 @@ def repeated(*shape):
 case("rectified", "matrix",
      weights(parse("g (float[N,9000] x) => (float[N,1024] y) { r = Relu (x)  p = MatMul (r, w)  b = Add (p, c)  y = Relu (b) }"),
              w=repeated(9000, 1024), c=normal(1024)),
-     *({"x": normal(items, 9000)} for items in (1, 2, 67)), {"x": -np.ones((1, 9000), np.float32)})
+     *({"x": normal(items, 9000)} for items in (1, 2, 67)), {"x": -np.ones((1, 9000), np.float32)},
+     {"x": np.where(np.arange(9000) == 8999, np.nan, normal(1, 9000)).astype(np.float32)})
 case("rectified", "pooled",
      weights(parse("""g (float[N,1,26,26] x) => (float[N,1024] y) {
   c = Conv (x, f)  r = Clip (c, zero, six)  p = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> (r)
   v = Flatten (p)  y = Gemm <transB = 1> (v, w, b) }"""),
              f=normal(64, 1, 3, 3), zero=np.float32(0), six=np.float32(6), w=repeated(1024, 9216), b=normal(1024)),
      *({"x": normal(items, 1, 26, 26)} for items in (1, 3)))
+
+# A NaN passes bounds.
+case("rectified", "bounds", parse("""g (float[N,13] x) => (float[N,13] y, float[N,13] z, bool[N,13] u) <float zero = {0}, float six = {6}> {
+  y = Relu (x)  z = Clip (x, zero, six)  u = IsNaN (z) }"""),
+     {"x": np.where(normal(3, 13) > 1, np.nan, 9 * normal(3, 13)).astype(np.float32)})
 
 
 def main(group, directory):
