@@ -391,6 +391,16 @@ static bool sumsOverRows(nn::GroupOp group) {
   });
 }
 
+/// Whether `group` has a product of a free number of rows with a matrix that comes from memory, in rows.
+static bool readsStreamedMatrix(nn::GroupOp group) {
+  return llvm::any_of(group.getBody().getOps<nn::MatmulOp>(), [](nn::MatmulOp product) {
+    auto rows = cast<RankedTensorType>(product.getLhs().getType()), matrix = cast<RankedTensorType>(product.getRhs().getType());
+    return !product.getTransposeLhs() && !product.getTransposeRhs() && rows.getRank() == 2 && rows.isDynamicDim(0) &&
+           matrix.hasStaticShape() && isa<BlockArgument>(product.getRhs()) &&
+           matrix.getNumElements() * matrix.getElementTypeBitWidth() / 8 > streamedBytes;
+  });
+}
+
 /// A short name for a kernel: its ops, joined; slices in a row are one.
 static std::string kernelName(nn::GroupOp group) {
   SmallVector<StringRef> parts;
@@ -505,6 +515,8 @@ struct LowerToHalide : sylvite::impl::LowerToHalideBase<LowerToHalide> {
           addFew(single, 1);
           if (cellOf(group))
             addFewOf(rowsOfSmallCell);
+          else if (readsStreamedMatrix(group))
+            addFewOf(rowsOfStreamed);
         } else if (sumsOverRows(group)) {
           addFewOf(rowsOfOneBlock);
         }

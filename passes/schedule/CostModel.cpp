@@ -112,8 +112,6 @@ Tile sylvite::chooseTile(const Contraction &contraction, const Machine &machine,
   return best;
 }
 
-bool sylvite::areStreamed(int64_t bytes, const Machine &machine) { return bytes > 4 * machine.l2Bytes; }
-
 int64_t sylvite::rectifiedColumns(int64_t columns, int64_t lanes, int64_t bytes) {
   constexpr int64_t leastBytes = 2048, fewestTasks = 2;
   for (int64_t width = std::min(columns / fewestTasks, heldBytes / bytes) / lanes * lanes; width * bytes >= leastBytes; width -= lanes)

@@ -77,10 +77,10 @@ inline Contraction attentionProduct(int64_t columns, int64_t rows, int64_t depth
   return {columns, rows, depth, lanes, Weights::Packed, /*taps=*/0, /*positionBytes=*/0, /*streams=*/true};
 }
 
-/// Whether weights of `bytes`, which a call reads once, come from memory or from a cache that cores share. What their order in
-/// memory is then decides: a product of 8 rows with 4096 x 4096 weights in rows takes 3.0 ms where it reads them in runs of a page,
-/// 11.7 where it does so in runs of an eighth of it.
-bool areStreamed(int64_t bytes, const Machine &machine);
+/// A matrix of more bytes comes from memory or from a cache that cores share. Few rows, up to `rowsOfStreamed`, had better be multiplied
+/// with it in the order in which it lies there. With 4096 x 4096 in rows, so or with a part of some columns after the other that stays in
+/// the first cache: 8 rows take 3.0 and 11.7 ms, 32 rows 10 and 13, 64 rows 20 and 17, 256 rows 81 and 56.
+constexpr int64_t streamedBytes = 8 << 20, rowsOfStreamed = 48;
 
 /// Columns of a matrix of `columns` elements of `bytes` each that a task multiplies with a row of which many elements are zero: a
 /// divisor, whole vectors of `lanes`, whose sums are held. Zero where too little of a row of the matrix is read at a time to make up

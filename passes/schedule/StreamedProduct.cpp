@@ -1,7 +1,7 @@
 //===- StreamedProduct.cpp - products with a matrix that no cache holds ----===//
 //
 // A matrix in rows, read once from beyond the second cache: in long runs, since a core fetches ahead within a
-// page. Many rows multiply what registers hold of it, and their sums stay in the caches. One row that a
+// page. A few rows multiply what registers hold of it, and their sums stay in the caches. One row that a
 // rectifier wrote leaves out the rows of the matrix that meet a zero.
 //
 //===----------------------------------------------------------------------===//
@@ -52,22 +52,20 @@ static void scheduleRectifiedRow(ScheduleWriter &write, halide::FuncOp output, h
   write.unroll(p, 1, "page");
 }
 
-/// The sums of many rows, `width` columns of a block of rows at a time. Registers hold two vectors of `steps` rows of the matrix
-/// while the rows of the block, two at once, add their products with them.
-static void scheduleRows(ScheduleWriter &write, halide::FuncOp output, halide::UpdateOp update, int64_t rows, int64_t width,
+/// The sums of a few rows, `width` columns at a time. Registers hold two vectors of `steps` rows of the matrix while all rows, two
+/// at once, add their products with them.
+static void scheduleFewRows(ScheduleWriter &write, halide::FuncOp output, halide::UpdateOp update, int64_t rows, int64_t width,
                          int64_t lanes, int64_t steps) {
-  constexpr int64_t rowsOfBlock = 64, vectors = 2;
+  constexpr int64_t vectors = 2;
   halide::FuncOp sum = update.getFuncOp();
   StringRef out = output.getSymName(), p = sum.getSymName(), n = output.getVarNames()[0], c = output.getVarNames()[1],
             row = sum.getVarNames()[0], column = sum.getVarNames()[1];
   bool inPairs = ShapedType::isDynamic(rows) || rows % 2 == 0;
-  write.split(out, 0, c, "co", "ci", width);
-  write.split(out, 0, n, "block", "ni", rowsOfBlock, ShapedType::isDynamic(rows) ? halide::TailStrategy::GuardWithIf
-                                                                                  : tailApart(rows, rowsOfBlock));
-  write.reorder(out, 0, {"ci", "ni", "co", "block"});
+  write.split(out, 0, c, "task", "ci", width);
+  write.reorder(out, 0, {"ci", n, "task"});
   write.vectorize(out, 0, "ci", lanes);
-  StringRef task = write.parallelFused(out, 0, {"co", "block"});
-  write.computeAt(p, out, task);
+  write.parallel(out, 0, "task");
+  write.computeAt(p, out, "task");
   write.boundExtent(p, column, width);
   for (int64_t stage : {0, 1}) {
     write.split(p, stage, column, "co", "ci", vectors * lanes);
@@ -107,12 +105,13 @@ bool sylvite::scheduleStreamedProduct(PipelineView &view, const Machine &machine
     return true;
   }
   constexpr int64_t fewestSteps = 4;
+  bool areFew = view.fewRows || (!ShapedType::isDynamic(rows) && rows <= rowsOfStreamed);
   int64_t depth = matrix.getBufferType().getDimSize(0), steps = machine.vectorRegisters / 4, width = streamedColumns(columns, lanes);
   while (depth % steps)
     --steps;
-  if (rows == 1 || !width || steps < fewestSteps || !areStreamed(columns * depth * bytes, machine))
+  if (!areFew || rows == 1 || !width || steps < fewestSteps || columns * depth * bytes <= streamedBytes)
     return false;
   ScheduleWriter write(view.pipeline);
-  scheduleRows(write, output, update, rows, width, lanes, steps);
+  scheduleFewRows(write, output, update, rows, width, lanes, steps);
   return true;
 }

@@ -72,15 +72,20 @@ func.func @few_columns(%x: tensor<?x512xf32>, %z: tensor<?x64xf32>) -> (tensor<?
 }
 
 // Weights that come from memory stay as they are where a rectifier wrote what they are multiplied with: one row skips those that
-// meet a zero. Smaller ones, those whose rows are short, and those of other rows are packed.
+// meet a zero. Smaller ones, those whose rows are short, and those of other rows are packed. With few registers those of a single item alone stay.
+// AVX512-LABEL: func.func @rectified
+// AVX512: %[[POOLED:.*]] = nn.reshape
+// AVX512: nn.matmul %[[POOLED]], %{{.*}} {lhs_has_zeros} : (tensor<?x8192xf32>, tensor<8192x1024xf32>) -> tensor<?x1024xf32>
+// AVX512: %[[COLUMNS:.*]] = nn.transpose %{{.*}} [1, 0] : (tensor<1024x8192xf32>) -> tensor<8192x1024xf32>
+// AVX512: nn.matmul %[[POOLED]], %[[COLUMNS]] {lhs_has_zeros}
+// AVX512: nn.packed_matmul %[[POOLED]]
+// AVX512: nn.packed_matmul %[[POOLED]]
+// AVX512: nn.packed_matmul %arg1
 // CHECK-LABEL: func.func @rectified
-// CHECK: %[[POOLED:.*]] = nn.reshape
-// CHECK: nn.matmul %[[POOLED]], %{{.*}} {lhs_has_zeros} : (tensor<?x8192xf32>, tensor<8192x1024xf32>) -> tensor<?x1024xf32>
-// CHECK: %[[COLUMNS:.*]] = nn.transpose %{{.*}} [1, 0] : (tensor<1024x8192xf32>) -> tensor<8192x1024xf32>
-// CHECK: nn.matmul %[[POOLED]], %[[COLUMNS]] {lhs_has_zeros}
-// CHECK: nn.packed_matmul %[[POOLED]]
-// CHECK: nn.packed_matmul %[[POOLED]]
-// CHECK: nn.packed_matmul %arg1
+// CHECK-NOT: nn.matmul
+// CHECK: nn.packed_matmul
+// CHECK-LABEL: func.func @rectified_item
+// CHECK: nn.matmul %{{.*}} {lhs_has_zeros} : (tensor<1x8192xf32>, tensor<8192x1024xf32>) -> tensor<1x1024xf32>
 nn.parameter @large : tensor<8192x1024xf32>
 nn.parameter @columns : tensor<1024x8192xf32>
 nn.parameter @small : tensor<8192x1008xf32>
@@ -107,6 +112,17 @@ func.func @rectified(%x: tensor<?x16x16x128xf32>, %y: tensor<?x8192xf32>)
   %6 = nn.matmul %2, %n : (tensor<?x8192xf32>, tensor<8192x1050xf32>) -> tensor<?x1050xf32>
   %7 = nn.matmul %y, %w : (tensor<?x8192xf32>, tensor<8192x1024xf32>) -> tensor<?x1024xf32>
   return %3, %4, %5, %6, %7 : tensor<?x1024xf32>, tensor<?x1024xf32>, tensor<?x1008xf32>, tensor<?x1050xf32>, tensor<?x1024xf32>
+}
+func.func @rectified_item(%x: tensor<1x8192xf32>) -> tensor<1x1024xf32> {
+  %w = nn.get @large : tensor<8192x1024xf32>
+  %0 = nn.map (%x) : (tensor<1x8192xf32>) -> tensor<1x8192xf32> {
+  ^bb0(%e: f32):
+    %zero = arith.constant 0.0 : f32
+    %m = arith.maximumf %e, %zero : f32
+    nn.yield %m : f32
+  }
+  %1 = nn.matmul %0, %w : (tensor<1x8192xf32>, tensor<8192x1024xf32>) -> tensor<1x1024xf32>
+  return %1 : tensor<1x1024xf32>
 }
 
 // -----

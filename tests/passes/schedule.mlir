@@ -828,18 +828,10 @@ func.func @mask(%x: tensor<1x?x14xi1>) -> tensor<14x?x1xi1> {
   return %0 : tensor<14x?x1xi1>
 }
 
-// A matrix that comes from memory, in rows: registers hold two vectors of four of its rows, or eight, while blocks of 64 rows of the
-// other, two at once, add what is theirs to sums that stay in the caches.
+// A matrix that comes from memory, in rows: of many rows of the other some blocks of columns take a part of it after the other.
 // CHECK: halide.input @in1 : tensor<4096x2048xf32>
-// CHECK: halide.split @out, "c" into ("co", "ci") by 512
-// CHECK-NEXT: halide.split @out, "n" into ("block", "ni") by 64 tail guard_with_if
-// CHECK: halide.split @matmul stage 1, "c" into ("co", "ci") by 16
-// CHECK-NEXT: halide.split @matmul stage 1, "n" into ("no", "ni") by 2 tail round_up
-// CHECK-NEXT: halide.split @matmul stage 1, "rk" into ("ro", "ri") by 4
-// CHECK-NEXT: halide.reorder @matmul stage 1, ["ci", "ni", "ri", "no", "co", "ro"]
-// AVX512: halide.input @in1 : tensor<4096x2048xf32>
-// AVX512: halide.split @matmul stage 1, "c" into ("co", "ci") by 32
-// AVX512: halide.split @matmul stage 1, "rk" into ("ro", "ri") by 8
+// CHECK: halide.split @out, "c" into ("co", "ci") by 16
+// CHECK: halide.split @out, "co" into ("task", "co") by 4
 // One row that skips zeros reads two pages of each of its halves at once, or one where that is all.
 // CHECK: halide.input @in0 : tensor<1x4096xf32>
 // CHECK: halide.split @out, "c" into ("task", "ci") by 1024
@@ -848,6 +840,20 @@ func.func @mask(%x: tensor<1x?x14xi1>) -> tensor<14x?x1xi1> {
 // CHECK: halide.split @matmul stage 1, "c" into ("page", "ci") by 1024
 // CHECK-NEXT: halide.split @matmul stage 1, "ci" into ("vector", "ci") by 8
 // CHECK-NEXT: halide.reorder @matmul stage 1, ["ci", "page", "vector", "n", "rk"]
+// For a few, registers hold two vectors of four of its rows, or eight, while all of the other, two at once, add what is theirs to
+// sums that stay in the caches.
+// CHECK: halide.input @in1 : tensor<4096x2048xf32>
+// CHECK: halide.split @out, "c" into ("task", "ci") by 512
+// CHECK-NEXT: halide.reorder @out, ["ci", "n", "task"]
+// CHECK: halide.split @matmul stage 1, "c" into ("co", "ci") by 16
+// CHECK-NEXT: halide.split @matmul stage 1, "n" into ("no", "ni") by 2 tail round_up
+// CHECK-NEXT: halide.split @matmul stage 1, "rk" into ("ro", "ri") by 4
+// CHECK-NEXT: halide.reorder @matmul stage 1, ["ci", "ni", "ri", "no", "co", "ro"]
+// CHECK: halide.call @{{.*}} few [@{{.*}}, @{{.*}}] up_to [1, 48]
+// AVX512: halide.input @in0 : tensor<1x4096xf32>
+// AVX512: halide.input @in1 : tensor<4096x2048xf32>
+// AVX512: halide.split @matmul stage 1, "c" into ("co", "ci") by 32
+// AVX512: halide.split @matmul stage 1, "rk" into ("ro", "ri") by 8
 func.func @rectified(%x: tensor<?x4096xf32>, %w: tensor<4096x2048xf32>) -> tensor<?x2048xf32> {
   %0 = nn.group (%a = %x, %f = %w) : (tensor<?x4096xf32>, tensor<4096x2048xf32>) -> tensor<?x2048xf32> {
     %1 = nn.matmul %a, %f {lhs_has_zeros} : (tensor<?x4096xf32>, tensor<4096x2048xf32>) -> tensor<?x2048xf32>
