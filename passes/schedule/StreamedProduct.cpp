@@ -54,8 +54,8 @@ static void scheduleRectifiedRow(ScheduleWriter &write, halide::FuncOp output, h
 
 /// The sums of a few rows, `width` columns at a time. Registers hold two vectors of `steps` rows of the matrix while all rows, two
 /// at once, add their products with them.
-static void scheduleFewRows(ScheduleWriter &write, halide::FuncOp output, halide::UpdateOp update, int64_t rows, int64_t width,
-                         int64_t lanes, int64_t steps) {
+static void scheduleStreamedRows(ScheduleWriter &write, halide::FuncOp output, halide::UpdateOp update, int64_t rows, int64_t width,
+                                 int64_t lanes, int64_t steps) {
   constexpr int64_t vectors = 2;
   halide::FuncOp sum = update.getFuncOp();
   StringRef out = output.getSymName(), p = sum.getSymName(), n = output.getVarNames()[0], c = output.getVarNames()[1],
@@ -112,6 +112,6 @@ bool sylvite::scheduleStreamedProduct(PipelineView &view, const Machine &machine
   if (!areFew || rows == 1 || !width || steps < fewestSteps || columns * depth * bytes <= streamedBytes)
     return false;
   ScheduleWriter write(view.pipeline);
-  scheduleFewRows(write, output, update, rows, width, lanes, steps);
+  scheduleStreamedRows(write, output, update, rows, width, lanes, steps);
   return true;
 }
