@@ -87,7 +87,7 @@ constexpr int64_t streamedBytes = 8 << 20, rowsOfStreamed = 48;
 /// for what a core fetches beside it in vain.
 int64_t rectifiedColumns(int64_t columns, int64_t lanes, int64_t bytes);
 
-/// Columns that a task multiplies with many rows of a matrix that no cache holds: a divisor of `columns` in pairs of vectors, or zero.
+/// Columns that a task multiplies with a few rows of a matrix that no cache holds: a divisor of `columns` in pairs of vectors, or zero.
 int64_t streamedColumns(int64_t columns, int64_t lanes);
 
 /// How many keys attention takes at a time, in panels of `panel`, each of `keyBytes` with its value: zero for all of a row. Where the

@@ -29,7 +29,8 @@ static halide::InputOp findMatrix(PipelineView &view, halide::UpdateOp update) {
 
 /// The sums of one row, `width` columns at a time. What is read of a row of the matrix are whole pages: lines that a core fetches
 /// beside those which it wants come in vain where the next row is left out.
-static void scheduleRectifiedRow(ScheduleWriter &write, halide::FuncOp output, halide::UpdateOp update, int64_t width, int64_t lanes) {
+static void scheduleRectifiedRow(ScheduleWriter &write, halide::FuncOp output, halide::UpdateOp update, int64_t width,
+                                 int64_t lanes) {
   halide::FuncOp sum = update.getFuncOp();
   StringRef out = output.getSymName(), p = sum.getSymName(), n = output.getVarNames()[0], c = output.getVarNames()[1],
             row = sum.getVarNames()[0], column = sum.getVarNames()[1];
