@@ -215,11 +215,12 @@ private:
     RankedTensorType lhs = typeOf(op.getLhs()), rhs = typeOf(op.getRhs());
     constexpr int64_t leastBytes = 32 << 20;
     constexpr unsigned leastRegisters = 32;
-    bool isSingle = lhs.getRank() == 2 && lhs.getDimSize(0) == 1,
-         mayBeSingle = lhs.getRank() == 2 && lhs.isDynamicDim(0) && machine.vectorRegisters >= leastRegisters;
-    int64_t columns = op.getType().getDimSize(1), bytes = rhs.getElementTypeBitWidth() / 8;
-    return (isSingle || mayBeSingle) && lhs.getElementType() == rhs.getElementType() && isa<FloatType>(rhs.getElementType()) &&
-           rhs.getNumElements() * bytes >= leastBytes && rectifiedColumns(columns, machine.lanes(rhs.getElementType()), bytes) &&
+    Type element = rhs.getElementType();
+    if (lhs.getRank() != 2 || lhs.getElementType() != element || !isa<FloatType>(element))
+      return false;
+    bool mayBeSingle = lhs.isDynamicDim(0) ? machine.vectorRegisters >= leastRegisters : lhs.getDimSize(0) == 1;
+    int64_t columns = op.getType().getDimSize(1), bytes = element.getIntOrFloatBitWidth() / 8;
+    return mayBeSingle && rhs.getNumElements() * bytes >= leastBytes && rectifiedColumns(columns, machine.lanes(element), bytes) &&
            isConstant(op.getRhs(), updated) && isRectified(op.getLhs());
   }
 

@@ -43,18 +43,20 @@ double sylvite::estimateCycles(const Contraction &contraction, Tile tile) {
   return tiles * (contraction.depth * step + ends);
 }
 
+int64_t sylvite::largestDivisor(int64_t total, int64_t most, int64_t step) {
+  for (int64_t divisor = most / step * step; divisor > 0; divisor -= step)
+    if (total % divisor == 0)
+      return divisor;
+  return 0;
+}
+
 int64_t sylvite::heldSteps(int64_t steps, int64_t stepBytes) {
-  int64_t part = std::clamp<int64_t>(heldBytes / stepBytes, 1, steps);
-  while (steps % part)
-    --part;
-  return part;
+  return largestDivisor(steps, std::clamp<int64_t>(heldBytes / stepBytes, 1, steps));
 }
 
 int64_t sylvite::partOf(int64_t steps, int64_t most) {
   most = std::min(most, steps);
-  int64_t divisor = most;
-  while (steps % divisor)
-    --divisor;
+  int64_t divisor = largestDivisor(steps, most);
   return 4 * divisor < most ? most : divisor;
 }
 
@@ -114,20 +116,14 @@ Tile sylvite::chooseTile(const Contraction &contraction, const Machine &machine,
 
 int64_t sylvite::rectifiedColumns(int64_t columns, int64_t lanes, int64_t bytes) {
   constexpr int64_t leastBytes = 2048, fewestTasks = 2;
-  for (int64_t width = std::min(columns / fewestTasks, heldBytes / bytes) / lanes * lanes; width * bytes >= leastBytes; width -= lanes)
-    if (columns % width == 0)
-      return width;
-  return 0;
+  int64_t width = largestDivisor(columns, std::min(columns / fewestTasks, heldBytes / bytes), lanes);
+  return width * bytes >= leastBytes ? width : 0;
 }
 
 int64_t sylvite::streamedColumns(int64_t columns, int64_t lanes) {
   // Runs of a page are read best, and two tasks need not divide shorter ones than a quarter of it.
   constexpr int64_t most = 1024, few = 256;
-  int64_t pair = 2 * lanes, width = std::clamp(columns / 4, std::min(few, columns / 2), most) / pair * pair;
-  for (; width > 0; width -= pair)
-    if (columns % width == 0)
-      return width;
-  return 0;
+  return largestDivisor(columns, std::clamp(columns / 4, std::min(few, columns / 2), most), 2 * lanes);
 }
 
 int64_t sylvite::chooseKeyBlock(int64_t keys, int64_t keyBytes, int64_t panel, const Machine &machine) {

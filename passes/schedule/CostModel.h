@@ -63,6 +63,9 @@ constexpr int64_t mostWrittenTaps = 9;
 /// Weights, or sums, that half of the first cache holds while many tiles read them.
 constexpr int64_t heldBytes = 16 << 10;
 
+/// The largest divisor of `total` up to `most` that is a multiple of `step`; zero where there is none.
+int64_t largestDivisor(int64_t total, int64_t most, int64_t step = 1);
+
 /// The largest part of `steps` of a reduction, a divisor, whose weights of `stepBytes` each are held; one at least.
 int64_t heldSteps(int64_t steps, int64_t stepBytes);
 

@@ -27,23 +27,26 @@ static halide::InputOp findMatrix(PipelineView &view, halide::UpdateOp update) {
   return isProduct && matrix && matrix.getBufferType().hasStaticShape() ? matrix : halide::InputOp();
 }
 
+/// Makes tasks of `width` columns of `output`, each with the sums of its own.
+static void makeTasks(ScheduleWriter &write, halide::FuncOp output, halide::FuncOp sum, int64_t width, int64_t lanes) {
+  StringRef out = output.getSymName(), row = output.getVarNames()[0], column = output.getVarNames()[1];
+  write.split(out, 0, column, "task", "ci", width);
+  write.reorder(out, 0, {"ci", row, "task"});
+  write.vectorize(out, 0, "ci", lanes);
+  write.parallel(out, 0, "task");
+  write.computeAt(sum.getSymName(), out, "task");
+  write.boundExtent(sum.getSymName(), sum.getVarNames()[1], width);
+}
+
 /// The sums of one row, `width` columns at a time. What is read of a row of the matrix are whole pages: lines that a core fetches
 /// beside those which it wants come in vain where the next row is left out.
-static void scheduleRectifiedRow(ScheduleWriter &write, halide::FuncOp output, halide::UpdateOp update, int64_t width,
-                                 int64_t lanes) {
+static void scheduleRectifiedRow(ScheduleWriter &write, halide::UpdateOp update, int64_t width, int64_t lanes) {
   halide::FuncOp sum = update.getFuncOp();
-  StringRef out = output.getSymName(), p = sum.getSymName(), n = output.getVarNames()[0], c = output.getVarNames()[1],
-            row = sum.getVarNames()[0], column = sum.getVarNames()[1];
+  StringRef p = sum.getSymName(), row = sum.getVarNames()[0], column = sum.getVarNames()[1];
   // Two pages at once come from memory faster than one. Of 25088 x 4096, 60 % of it read, in two tasks: 17.3 instead of 18.7 ms.
   constexpr int64_t pageBytes = 4096;
   int64_t bytes = sum.getElementTypes().front().getIntOrFloatBitWidth() / 8,
           pages = width * bytes % (2 * pageBytes) == 0 ? 2 : 1;
-  write.split(out, 0, c, "task", "ci", width);
-  write.reorder(out, 0, {"ci", n, "task"});
-  write.vectorize(out, 0, "ci", lanes);
-  write.parallel(out, 0, "task");
-  write.computeAt(p, out, "task");
-  write.boundExtent(p, column, width);
   write.boundExtent(p, row, 1);
   write.vectorize(p, 0, column, lanes);
   write.split(p, 1, column, "page", "ci", width / pages);
@@ -53,21 +56,13 @@ static void scheduleRectifiedRow(ScheduleWriter &write, halide::FuncOp output, h
   write.unroll(p, 1, "page");
 }
 
-/// The sums of a few rows, `width` columns at a time. Registers hold two vectors of `steps` rows of the matrix while all rows, two
+/// The sums of a few rows. Registers hold two vectors of `steps` rows of the matrix while all rows, two
 /// at once, add their products with them.
-static void scheduleStreamedRows(ScheduleWriter &write, halide::FuncOp output, halide::UpdateOp update, int64_t rows, int64_t width,
-                                 int64_t lanes, int64_t steps) {
+static void scheduleStreamedRows(ScheduleWriter &write, halide::UpdateOp update, int64_t rows, int64_t lanes, int64_t steps) {
   constexpr int64_t vectors = 2;
   halide::FuncOp sum = update.getFuncOp();
-  StringRef out = output.getSymName(), p = sum.getSymName(), n = output.getVarNames()[0], c = output.getVarNames()[1],
-            row = sum.getVarNames()[0], column = sum.getVarNames()[1];
+  StringRef p = sum.getSymName(), row = sum.getVarNames()[0], column = sum.getVarNames()[1];
   bool inPairs = ShapedType::isDynamic(rows) || rows % 2 == 0;
-  write.split(out, 0, c, "task", "ci", width);
-  write.reorder(out, 0, {"ci", n, "task"});
-  write.vectorize(out, 0, "ci", lanes);
-  write.parallel(out, 0, "task");
-  write.computeAt(p, out, "task");
-  write.boundExtent(p, column, width);
   for (int64_t stage : {0, 1}) {
     write.split(p, stage, column, "co", "ci", vectors * lanes);
     write.split(p, stage, row, "no", "ni", inPairs ? 2 : 1, halide::TailStrategy::RoundUp);
@@ -102,17 +97,18 @@ bool sylvite::scheduleStreamedProduct(PipelineView &view, const Machine &machine
     if (rows != 1 || !width)
       return false;
     ScheduleWriter write(view.pipeline);
-    scheduleRectifiedRow(write, output, update, width, lanes);
+    makeTasks(write, output, sum, width, lanes);
+    scheduleRectifiedRow(write, update, width, lanes);
     return true;
   }
   constexpr int64_t fewestSteps = 4;
   bool areFew = view.fewRows || (!ShapedType::isDynamic(rows) && rows <= rowsOfStreamed);
-  int64_t depth = matrix.getBufferType().getDimSize(0), steps = machine.vectorRegisters / 4, width = streamedColumns(columns, lanes);
-  while (depth % steps)
-    --steps;
+  int64_t depth = matrix.getBufferType().getDimSize(0), steps = largestDivisor(depth, machine.vectorRegisters / 4),
+          width = streamedColumns(columns, lanes);
   if (!areFew || rows == 1 || !width || steps < fewestSteps || columns * depth * bytes <= streamedBytes)
     return false;
   ScheduleWriter write(view.pipeline);
-  scheduleStreamedRows(write, output, update, rows, width, lanes, steps);
+  makeTasks(write, output, sum, width, lanes);
+  scheduleStreamedRows(write, update, rows, lanes, steps);
   return true;
 }

@@ -72,7 +72,8 @@ func.func @few_columns(%x: tensor<?x512xf32>, %z: tensor<?x64xf32>) -> (tensor<?
 }
 
 // Weights that come from memory stay as they are where a rectifier wrote what they are multiplied with: one row skips those that
-// meet a zero. Smaller ones, those whose rows are short, and those of other rows are packed. With few registers those of a single item alone stay.
+// meet a zero. Smaller ones, those whose rows are short, and those of other rows are packed. With few
+// registers those of a single item alone stay.
 // AVX512-LABEL: func.func @rectified
 // AVX512: %[[POOLED:.*]] = nn.reshape
 // AVX512: nn.matmul %[[POOLED]], %{{.*}} {lhs_has_zeros} : (tensor<?x8192xf32>, tensor<8192x1024xf32>) -> tensor<?x1024xf32>

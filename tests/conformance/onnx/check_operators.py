@@ -30,6 +30,12 @@ def normal(*shape):
     return RANDOM.standard_normal(shape).astype(np.float32)
 
 
+def with_values(model, **values):
+    """`model` with values for some of its names."""
+    model.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in values.items())
+    return model
+
+
 def case(group, name, model, *sets):
     """`sets` are dicts of inputs."""
     cases = GROUPS.setdefault(group, {})
@@ -555,9 +561,8 @@ DECODER = """g (INPUTS) => (float[N,S,32] y, float[N,4,Q,8] key, float[N,4,Q,8] 
   w = Softmax (s2)  y0 = MatMul (w, value)  y1 = Transpose <perm = [0, 2, 1, 3]> (y0)  y = Reshape (y1, rows) }"""
 DECODER_INPUTS = ["float[N,S,32] x", "float[N,4,P,8] pk", "float[N,4,P,8] pv"]
 for name, order in (("tokens-first", [0, 1, 2]), ("cache-first", [1, 2, 0])):
-    model = parse(DECODER.replace("INPUTS", ", ".join(DECODER_INPUTS[i] for i in order)))
-    model.graph.initializer.extend(numpy_helper.from_array(array, key) for key, array in
-                                   [("wq", normal(32, 32)), ("wk", normal(32, 32)), ("wv", normal(32, 32)), ("positions", normal(64, 8))])
+    model = with_values(parse(DECODER.replace("INPUTS", ", ".join(DECODER_INPUTS[i] for i in order))),
+                        wq=normal(32, 32), wk=normal(32, 32), wv=normal(32, 32), positions=normal(64, 8))
     case("empty-sizes", f"decoder-{name}", model, *({"x": normal(n, s, 32), "pk": normal(n, 4, p, 8), "pv": normal(n, 4, p, 8)}
                                                     for n, s, p in ((1, 5, 0), (2, 1, 0), (2, 1, 5), (1, 3, 40))))
 
@@ -745,31 +750,26 @@ for name, items, size, channels, filters, pads in (
     case("winograd", name,
          node("Conv", [("x", np.float32, [items, channels, *size]), 0.1 * normal(filters, channels, 3, 3), normal(filters)], ["y"],
               pads=pads), {"x": normal(items, channels, *size)})
-POOLED = parse("""g (float[18,128,8,8] x) => (float[18,64,4,4] y) {
-  c = Conv <pads = [1, 1, 1, 1]> (x, w)  r = Relu (c)  y = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> (r) }""")
-POOLED.graph.initializer.append(numpy_helper.from_array(0.1 * normal(64, 128, 3, 3), "w"))
+POOLED = with_values(parse("""g (float[18,128,8,8] x) => (float[18,64,4,4] y) {
+  c = Conv <pads = [1, 1, 1, 1]> (x, w)  r = Relu (c)  y = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> (r) }"""),
+                     w=0.1 * normal(64, 128, 3, 3))
 case("winograd", "items-pooled", POOLED, {"x": normal(18, 128, 8, 8)})
 
 # Products with weights that come from memory, of rows that a rectifier wrote: one row leaves out what meets a zero.
-def weights(graph, **values):
-    graph.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in values.items())
-    return graph
-
-
 def repeated(*shape):
     return np.resize(0.01 * normal(4099), shape)
 
 
 case("rectified", "matrix",
-     weights(parse("g (float[N,9000] x) => (float[N,1024] y) { r = Relu (x)  p = MatMul (r, w)  b = Add (p, c)  y = Relu (b) }"),
-             w=repeated(9000, 1024), c=normal(1024)),
+     with_values(parse("g (float[N,9000] x) => (float[N,1024] y) { r = Relu (x)  p = MatMul (r, w)  b = Add (p, c)  y = Relu (b) }"),
+                 w=repeated(9000, 1024), c=normal(1024)),
      *({"x": normal(items, 9000)} for items in (1, 2, 67)), {"x": -np.ones((1, 9000), np.float32)},
      {"x": np.where(np.arange(9000) == 8999, np.nan, normal(1, 9000)).astype(np.float32)})
 case("rectified", "pooled",
-     weights(parse("""g (float[N,1,26,26] x) => (float[N,1024] y) {
+     with_values(parse("""g (float[N,1,26,26] x) => (float[N,1024] y) {
   c = Conv (x, f)  r = Clip (c, zero, six)  p = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> (r)
   v = Flatten (p)  y = Gemm <transB = 1> (v, w, b) }"""),
-             f=normal(64, 1, 3, 3), zero=np.float32(0), six=np.float32(6), w=repeated(1024, 9216), b=normal(1024)),
+                 f=normal(64, 1, 3, 3), zero=np.float32(0), six=np.float32(6), w=repeated(1024, 9216), b=normal(1024)),
      *({"x": normal(items, 1, 26, 26)} for items in (1, 3)))
 
 # A NaN passes bounds.
