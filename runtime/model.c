@@ -57,27 +57,41 @@ static size_t aligned_size(size_t bytes) {
   return (bytes + SYLVITE_ALIGNMENT - 1) & ~(size_t)(SYLVITE_ALIGNMENT - 1);
 }
 
-/* Allocates what the handle keeps, zeroed, and points the table at it. */
-static bool allocate_state(sylvite_model *model) {
+/* Lays out what the handle keeps, the state and the parameters that training changes, and returns its size; with a `base`, points the
+ * table there. Large parameters begin at different lines of a page: an optimizer reads the same place of several, which would
+ * share sets of the first cache, and a store to one would look like a store to another. 784 x 512 with Adam: 0.237 to 0.226 ms. */
+static size_t lay_out_state(sylvite_model *model, uint8_t *base) {
+  enum { PAGE = 4096, LARGE = 16 * PAGE, APART = 5 * SYLVITE_ALIGNMENT };
   const struct sylvite_program *program = model->context.program;
   const sylvite_info *info = &program->info;
-  size_t bytes = aligned_size(program->state_bytes);
-  for (int32_t i = 0; i < info->parameter_count; ++i)
-    if (info->parameters[i].role != SYLVITE_CONSTANT)
-      bytes += aligned_size(sylvite_parameter_bytes(&info->parameters[i]));
+  size_t place = aligned_size(program->state_bytes), line = 0;
+  if (base)
+    model->parameters[info->parameter_count] = base;
+  for (int32_t i = 0; i < info->parameter_count; ++i) {
+    if (info->parameters[i].role == SYLVITE_CONSTANT)
+      continue;
+    size_t bytes = aligned_size(sylvite_parameter_bytes(&info->parameters[i]));
+    if (bytes >= LARGE) {
+      place = (place + PAGE - 1) / PAGE * PAGE + line;
+      line = (line + APART) % PAGE;
+    }
+    if (base)
+      model->parameters[i] = base + place;
+    place += bytes;
+  }
+  return place;
+}
+
+/* Allocates what the handle keeps, zeroed. */
+static bool allocate_state(sylvite_model *model) {
+  size_t bytes = lay_out_state(model, NULL);
   if (bytes == 0)
     return true;
   model->state = sylvite_allocate(bytes);
   if (!model->state)
     return false;
   memset(model->state, 0, bytes);
-  model->parameters[info->parameter_count] = model->state;
-  uint8_t *next = (uint8_t *)model->state + aligned_size(program->state_bytes);
-  for (int32_t i = 0; i < info->parameter_count; ++i)
-    if (info->parameters[i].role != SYLVITE_CONSTANT) {
-      model->parameters[i] = next;
-      next += aligned_size(sylvite_parameter_bytes(&info->parameters[i]));
-    }
+  lay_out_state(model, model->state);
   return true;
 }
 
