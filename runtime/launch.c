@@ -83,6 +83,23 @@ static bool has_no_elements(const struct halide_buffer_t *buffer) {
   return false;
 }
 
+/* Whether a kernel ends in a few microseconds, about: to share it with other threads costs as much. The number of items follows from the
+ * size of its tensors. */
+static bool is_brief(const sylvite_kernel *kernel, void **args) {
+  const double bytes_per_microsecond = 25e3, flops_per_microsecond = 100e3, few_microseconds = 8;
+  double bytes = 0;
+  for (int32_t i = 0; i < kernel->read_count + kernel->write_count; ++i) {
+    const struct halide_buffer_t *buffer = args[i];
+    double size = (buffer->type.bits + 7) / 8;
+    for (int32_t d = 0; d < buffer->dimensions; ++d)
+      size *= buffer->dim[d].extent;
+    bytes += size;
+  }
+  double items = kernel->bytes_per_item > 0 ? (bytes - kernel->bytes) / kernel->bytes_per_item : 0;
+  double flops = kernel->flops + items * kernel->flops_per_item;
+  return bytes / bytes_per_microsecond + flops / flops_per_microsecond < few_microseconds;
+}
+
 int32_t sylvite_launch(sylvite_context *context, int32_t kernel_index, int (*argv_function)(void **),
                        void **args) {
   int32_t status = atomic_load_explicit(&context->status, memory_order_relaxed);
@@ -92,7 +109,10 @@ int32_t sylvite_launch(sylvite_context *context, int32_t kernel_index, int (*arg
   if (has_no_elements(args[kernel->read_count])) /* all results of a kernel have one shape */
     return SYLVITE_OK;
   double start = context->profile ? now_seconds() : 0;
+  struct sylvite_thread *thread = sylvite_thread_state();
+  thread->is_brief = is_brief(kernel, args);
   int result = argv_function(args);
+  thread->is_brief = false;
   if (context->profile) {
     context->profile[kernel_index].seconds += now_seconds() - start;
     ++context->profile[kernel_index].calls;

@@ -70,6 +70,7 @@ enum { SYLVITE_SCRATCH_BLOCKS = 16 };
 struct sylvite_thread {
   sylvite_context *context; /* the call that this thread works for, or NULL */
   bool in_parallel;         /* inside a parallel loop: nested ones run serially */
+  bool is_brief;            /* its kernel ends about when another thread would begin: the pool leaves loops to it */
   int scratch_count;
   void *scratch[SYLVITE_SCRATCH_BLOCKS];
   char error[SYLVITE_ERROR_BYTES]; /* failures that have no handle, as in create */

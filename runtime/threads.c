@@ -2,7 +2,8 @@
  *
  * Workers start with the first parallel loop. Between loops they spin for a moment, because the next kernel
  * usually follows within microseconds, and then sleep. One loop runs at a time: nested loops, and loops of
- * other threads meanwhile, run serially in their caller, which is always correct and never waits.
+ * other threads meanwhile, run serially in their caller, which is always correct and never waits; so do those of a kernel that
+ * ends in the time that it takes to share it. A hook is called for all but the nested ones.
  *
  * Each thread begins with a range of chunks of its own, the same part of every loop: what a kernel wrote is
  * then in the cache of the core that reads it in the next, where another core's would come at two fifths of the
@@ -398,7 +399,7 @@ int sylvite_parallel_run(int (*task)(void *, int64_t), void *data, int64_t count
                     count);
   }
   int threads = sylvite_threads();
-  if (threads < 2 || !pool_is_ready() || !try_acquire())
+  if (threads < 2 || thread->is_brief || !pool_is_ready() || !try_acquire())
     return run_serially(task, data, count);
   if (!pool.started)
     start_workers(threads);

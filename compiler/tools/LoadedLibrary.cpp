@@ -78,6 +78,7 @@ Expected<LoadedLibrary> LoadedLibrary::load(StringRef path) {
   find("output_shape", result.outputShapeFunction);
   find("set_threads", result.setThreadsFunction);
   find("threads", result.threads);
+  find("set_parallel_for", result.setParallelForFunction);
   find("set_profile", result.setProfileFunction);
   find("profile", result.profile);
   auto notOurs = [&] {

@@ -32,6 +32,8 @@ public:
   llvm::Error create(const std::string &weights, llvm::MutableArrayRef<char> workspace = {});
   llvm::Error setThreads(int threads);
   int getThreads() const { return threads(); }
+  /// Loops of kernels run in `function`, or in the library's own pool where that is null.
+  void setParallelFor(sylvite_parallel_for function, void *state) { setParallelForFunction(function, state); }
   uint64_t workspaceSize(int32_t entry, llvm::ArrayRef<int64_t> dims) const;
   llvm::Expected<std::vector<int64_t>> outputShape(int32_t entry, int32_t output,
                                                    llvm::ArrayRef<int64_t> dims) const;
@@ -72,6 +74,7 @@ private:
   int (*outputShapeFunction)(int32_t, const int64_t *, int64_t *) = nullptr;
   int (*setThreadsFunction)(int) = nullptr;
   int (*threads)(void) = nullptr;
+  void (*setParallelForFunction)(sylvite_parallel_for, void *) = nullptr;
   int (*setProfileFunction)(Model *, int) = nullptr;
   int (*profile)(const Model *, int32_t, sylvite_profile *) = nullptr;
   // Only in a library with more entries than `forward`.

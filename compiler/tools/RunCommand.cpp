@@ -6,6 +6,9 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVectorExtras.h"
 
+#include <atomic>
+#include <thread>
+
 using namespace llvm;
 
 namespace sylvite {
@@ -25,7 +28,25 @@ static Expected<std::vector<GuardedMemory>> guard(ArrayRef<Array> arrays) {
   return copies;
 }
 
-/// Makes the handle and runs an entry, with inputs, outputs and workspace in guarded memory.
+/// A parallel loop on as many threads as `state` says. Unlike the library's pool it shares all loops, however short.
+static int runOnThreads(void *state, int (*task)(void *, int64_t), void *data, int64_t count) {
+  int64_t threads = std::min<int64_t>(*static_cast<int *>(state), count);
+  std::atomic<int> result = 0;
+  auto runFrom = [&](int64_t first) {
+    for (int64_t i = first; i < count && result == 0; i += threads)
+      if (int failure = task(data, i))
+        result = failure;
+  };
+  std::vector<std::thread> others;
+  for (int64_t first = 1; first < threads; ++first)
+    others.emplace_back(runFrom, first);
+  runFrom(0);
+  for (std::thread &other : others)
+    other.join();
+  return result;
+}
+
+/// Makes the handle and runs an entry, with inputs, outputs and workspace in guarded memory, and all tasks of loops on threads.
 static Error runGuarded(LoadedLibrary &library, const std::string &weights, int32_t entry, ArrayRef<Array> inputs,
                         ArrayRef<int64_t> dims, MutableArrayRef<Array> outputs) {
   Expected<std::vector<GuardedMemory>> in = guard(inputs);
@@ -42,7 +63,11 @@ static Error runGuarded(LoadedLibrary &library, const std::string &weights, int3
   auto startOf = [](const GuardedMemory &memory) -> void * { return memory.bytes().data(); };
   SmallVector<const void *> inputPointers(map_range(*in, startOf));
   SmallVector<void *> outputPointers = map_to_vector(*out, startOf);
-  if (Error error = library.run(entry, inputPointers, dims, outputPointers))
+  int threads = library.getThreads();
+  library.setParallelFor(threads > 1 ? runOnThreads : nullptr, &threads);
+  Error error = library.run(entry, inputPointers, dims, outputPointers);
+  library.setParallelFor(nullptr, nullptr);
+  if (error)
     return error;
   for (auto [memory, output] : llvm::zip(*out, outputs))
     llvm::copy(memory.bytes(), output.data.begin());

@@ -129,7 +129,8 @@ static int runCommandLine(int argc, char **argv) {
   runCommand->add_option("--weights", run.weights, "A safetensors file to use in place of the library's weights")
       ->type_name("FILE");
   runCommand->add_flag("--guard", run.guard,
-                       "End inputs, outputs and workspace where nothing may be read or written: a kernel that goes beyond is killed");
+                       "End inputs, outputs and workspace where nothing may be read or written: a kernel that goes beyond is killed; and "
+                       "share loops with all --threads, however short they are");
 
   TrainOptions train;
   CLI::App *trainCommand = addCommand(

@@ -108,7 +108,7 @@ int main(int argc, char **argv) {
                                       false,
                                       Role::Constant,
                                       {large.data(), large.size()}});
-  description.kernels = {{"total", "layer_a; layer_b", 0, 8, 16, 32}, {"steps", "layer_c", 0, 4, 0, 32}};
+  description.kernels = {{"total", "layer_a; layer_b", 0, 8, 16, 32, 2, 1}, {"steps", "layer_c", 0, 4, 0, 32, 1, 1}};
   description.modelParameters = 7;
   if (identity >= 0) {
     DType dtype = static_cast<DType>(identity.getValue());
