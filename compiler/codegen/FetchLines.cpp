@@ -28,7 +28,8 @@ private:
 /// Requests for the lines of a buffer that one iteration of the loop around a statement stores to, or loads vectors from.
 class CollectLines : public IRVisitor {
 public:
-  CollectLines(const std::string &buffer, FetchLines::Access access) : buffer(buffer), access(access) {}
+  CollectLines(std::function<bool(const std::string &)> isFetched, FetchLines::Access access)
+      : isFetched(std::move(isFetched)), access(access) {}
   std::vector<Stmt> requests;
 
 private:
@@ -61,7 +62,7 @@ private:
   }
   void request(const std::string &name, Halide::Type type, const Expr &index) {
     constexpr int lineBytes = 64;
-    if (name != buffer && name.rfind(buffer + ".", 0) != 0)
+    if (!isFetched(name))
       return;
     const Ramp *ramp = index.as<Ramp>();
     if (ramp && !is_const_one(ramp->stride))
@@ -88,30 +89,32 @@ private:
     }
   }
 
-  const std::string &buffer;
+  std::function<bool(const std::string &)> isFetched;
   FetchLines::Access access;
   std::map<std::string, Expr> lets; // in scope, in terms of what is around
   std::set<std::string> inner;      // loops around the current statement
   std::map<std::string, std::set<Expr, IRDeepCompare>> requested; // of each buffer
 };
 
-bool endsWith(const std::string &text, const std::string &end) {
-  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
-}
-
 } // namespace
 
+std::vector<Stmt> fetchLines(const Stmt &stmt, FetchLines::Access access, const std::function<bool(const std::string &)> &isFetched) {
+  CollectLines lines(isFetched, access);
+  stmt.accept(&lines);
+  return lines.requests;
+}
+
 Stmt FetchLines::visit(const For *op) {
-  if (op->name.rfind(prefix, 0) != 0 || !endsWith(op->name, suffix))
+  if (!loop.isLoop(op->name))
     return IRMutator::visit(op);
-  CollectLines lines(buffer, access);
-  op->body.accept(&lines);
-  if (lines.requests.empty())
+  auto requests = fetchLines(op->body, access, [this](const std::string &name) {
+    return name == buffer || name.rfind(buffer + ".", 0) == 0;
+  });
+  if (requests.empty())
     return op;
   Expr later = Variable::make(Halide::Int(32), op->name) + offset;
-  Stmt requests = simplify(substitute(op->name, later, Block::make(lines.requests)));
-  return For::make(op->name, op->min, op->extent, op->for_type, op->partition_policy, op->device_api,
-                   Block::make(requests, op->body));
+  Stmt fetch = simplify(substitute(op->name, later, Block::make(requests)));
+  return For::make(op->name, op->min, op->extent, op->for_type, op->partition_policy, op->device_api, Block::make(fetch, op->body));
 }
 
 } // namespace sylvite

@@ -4,9 +4,27 @@
 
 #include <Halide.h>
 
+#include <functional>
 #include <string>
+#include <vector>
 
 namespace sylvite {
+
+/// A loop of a schedule, as lowered statements name it.
+class LoopName {
+public:
+  /// The loop `var` of stage `stage` of `func`.
+  LoopName(const std::string &func, unsigned stage, const std::string &var)
+      : prefix(func + ".s" + std::to_string(stage) + "."), suffix("." + var) {}
+
+  bool isLoop(const std::string &name) const {
+    return name.rfind(prefix, 0) == 0 && name.size() >= suffix.size() &&
+           name.compare(name.size() - suffix.size(), suffix.size(), suffix) == 0;
+  }
+
+private:
+  std::string prefix, suffix;
+};
 
 /// Each iteration of a loop asks for the lines that the iteration `offset` later stores to, or loads vectors from.
 ///
@@ -18,18 +36,23 @@ class FetchLines : public Halide::Internal::IRMutator {
 public:
   enum class Access { Store, Load };
 
-  /// The loop is `var` of stage `stage` of `func`; the lines are those of `buffer`, an input, or of a func's buffers.
-  FetchLines(const std::string &func, unsigned stage, const std::string &var, Access access, const std::string &buffer, int offset)
-      : prefix(func + ".s" + std::to_string(stage) + "."), suffix("." + var), buffer(buffer), access(access), offset(offset) {}
+  /// The lines are those of `buffer`, an input, or of a func's buffers.
+  FetchLines(LoopName loop, Access access, const std::string &buffer, int offset)
+      : loop(std::move(loop)), buffer(buffer), access(access), offset(offset) {}
 
 private:
   using IRMutator::visit;
   Halide::Internal::Stmt visit(const Halide::Internal::For *op) override;
 
-  std::string prefix, suffix, buffer;
+  LoopName loop;
+  std::string buffer;
   Access access;
   int offset;
 };
+
+/// Requests for the lines that a statement stores to, or loads vectors from, in the buffers for which `isFetched` says so.
+std::vector<Halide::Internal::Stmt> fetchLines(const Halide::Internal::Stmt &stmt, FetchLines::Access access,
+                                               const std::function<bool(const std::string &)> &isFetched);
 
 } // namespace sylvite
 

@@ -344,6 +344,8 @@ void HalideBuilder::compile(HalideOutput kind, const std::string &symbol, const 
         kind == HalideOutput::Bitcode ? Halide::OutputFileType::bitcode : Halide::OutputFileType::stmt;
     Halide::Pipeline pipeline(impl->func(impl->outputFunc).func);
     pipeline.add_custom_lowering_pass(new SpreadPrefetches); // which the pipeline deletes
+    for (const OverlapTiles &overlap : impl->overlaps)
+      pipeline.add_custom_lowering_pass(new OverlapTiles(overlap));
     for (const FetchLines &fetch : impl->fetches)
       pipeline.add_custom_lowering_pass(new FetchLines(fetch));
     // With the argv wrapper, without Halide's metadata: the library describes itself.

@@ -223,6 +223,9 @@ public:
   /// it is `near`, what it reads comes into the first cache, and the input may be a func.
   void prefetch(const std::string &func, unsigned stage, const std::string &input,
                 const std::string &var, int64_t offset, bool near);
+  /// What an iteration of `var` makes of the func it computes is made while the next one computes that, a vector after each `steps`
+  /// steps of its reduction.
+  void overlap(const std::string &func, const std::string &var, int64_t steps);
   void atomic(const std::string &func, unsigned stage, bool overrideAssociativity);
   void rfactor(const std::string &func, unsigned stage, const std::vector<std::string> &preserved,
                const std::vector<std::string> &vars, const std::string &intermediate);

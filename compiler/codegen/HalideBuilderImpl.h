@@ -4,6 +4,7 @@
 
 #include "compiler/codegen/FetchLines.h"
 #include "compiler/codegen/HalideBuilder.h"
+#include "compiler/codegen/OverlapTiles.h"
 
 #include <Halide.h>
 
@@ -60,6 +61,7 @@ struct HalideBuilder::Impl {
   std::string outputFunc;
   std::vector<int64_t> outputPitches;
   std::vector<FetchLines> fetches;
+  std::vector<OverlapTiles> overlaps;
 
   // The update under construction.
   std::string updateFunc;

@@ -133,7 +133,7 @@ void HalideBuilder::prefetch(const std::string &func, unsigned stage, const std:
     if (near || input == func) {
       const std::string &loop = impl->loop(impl->loops(func, stage), var).name();
       auto buffer = impl->buffers.find(input);
-      impl->fetches.emplace_back(impl->func(func).func.name(), stage, loop,
+      impl->fetches.emplace_back(LoopName(impl->func(func).func.name(), stage, loop),
                                  near ? FetchLines::Access::Load : FetchLines::Access::Store,
                                  near && buffer != impl->buffers.end() ? buffer->second.param.name() : impl->func(input).func.name(),
                                  static_cast<int>(offset));
@@ -144,6 +144,13 @@ void HalideBuilder::prefetch(const std::string &func, unsigned stage, const std:
       target.prefetch(impl->buffers.at(input).param.parameter(), loop, loop, static_cast<int32_t>(offset),
                       Halide::PrefetchBoundStrategy::NonFaulting);
     });
+  });
+}
+
+void HalideBuilder::overlap(const std::string &func, const std::string &var, int64_t steps) {
+  impl->guard([&] {
+    const std::string &loop = impl->loop(impl->loops(func, 0), var).name();
+    impl->overlaps.emplace_back(LoopName(impl->func(func).func.name(), 0, loop), static_cast<int>(steps));
   });
 }
 

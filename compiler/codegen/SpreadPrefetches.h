@@ -15,7 +15,8 @@ namespace sylvite {
 /// block are asked for a line at a time, 171 where every 16th step asks for the 12 lines of four steps, 190 with weights in the cache.
 ///
 /// Where loops around the one with a prefetch repeat what it asks for n times, each time asks for an n-th part of each step's lines.
-/// More lines than a core can wait for, which a loop asks for once, are asked for by a loop inside, a few in each iteration.
+/// More lines than a core can wait for, which a loop asks for once, are asked for by a loop inside, a few in each iteration; where its
+/// length is known at run time alone, in the number that this makes.
 class SpreadPrefetches : public Halide::Internal::IRMutator {
   using IRMutator::visit;
   Halide::Internal::Stmt visit(const Halide::Internal::For *op) override;

@@ -75,7 +75,10 @@ std::vector<std::string> toStrings(ArrayAttr names) {
 
 class Translator {
 public:
-  Translator(PipelineOp pipeline, HalideBuilder &builder) : pipeline(pipeline), builder(builder) {}
+  Translator(PipelineOp pipeline, HalideBuilder &builder) : pipeline(pipeline), builder(builder) {
+    ScheduleOp schedule = pipeline.getSchedule();
+    avoidsDivider = !schedule || schedule.getBody()->getOps<OverlapOp>().empty();
+  }
   std::optional<TranslationError> run();
 
 private:
@@ -139,6 +142,8 @@ private:
 
   PipelineOp pipeline;
   HalideBuilder &builder;
+  /// Quotients and roots that may be approximate are: the divider takes its time, unless other work goes on beside it.
+  bool avoidsDivider;
   llvm::DenseMap<Value, Expr> values;
   /// Values of the update's body known to be guarded or not; reduction variables to begin with.
   llvm::DenseMap<Value, bool> guarded;
@@ -286,7 +291,7 @@ bool Translator::translateScalar(Operation *op) {
       .Case<arith::SubFOp, arith::SubIOp>([&](auto) { return binary(op, BinaryOp::Sub); })
       .Case<arith::MulFOp, arith::MulIOp>([&](auto) { return binary(op, BinaryOp::Mul); })
       .Case<arith::DivFOp>([&](arith::DivFOp quotient) {
-        bool isQuick = bitEnumContainsAll(quotient.getFastmath(), arith::FastMathFlags::arcp);
+        bool isQuick = avoidsDivider && bitEnumContainsAll(quotient.getFastmath(), arith::FastMathFlags::arcp);
         return binary(op, isQuick ? BinaryOp::QuickDiv : BinaryOp::Div);
       })
       .Case<arith::DivSIOp>([&](auto) { return binary(op, BinaryOp::Div); })
@@ -348,7 +353,7 @@ bool Translator::translateScalar(Operation *op) {
       .Case<math::RoundEvenOp>([&](auto) { return unary(op, UnaryOp::RoundEven); })
       .Case<math::RoundOp>([&](auto) { return unary(op, UnaryOp::Round); })
       .Case<math::SqrtOp>([&](math::SqrtOp root) {
-        bool isQuick = bitEnumContainsAll(root.getFastmath(), arith::FastMathFlags::afn);
+        bool isQuick = avoidsDivider && bitEnumContainsAll(root.getFastmath(), arith::FastMathFlags::afn);
         return unary(op, isQuick ? UnaryOp::QuickSqrt : UnaryOp::Sqrt);
       })
       .Case<math::RsqrtOp>([&](auto) { return unary(op, UnaryOp::ReciprocalSqrt); })
@@ -497,6 +502,7 @@ bool Translator::translateDirective(Operation *op) {
       .Case<PrefetchOp>([&](PrefetchOp d) {
         builder.prefetch(d.getFunc().str(), d.getStage(), d.getInput().str(), d.getVar().str(), d.getOffset(), d.getNear());
       })
+      .Case<OverlapOp>([&](OverlapOp d) { builder.overlap(d.getFunc().str(), d.getVar().str(), d.getSteps()); })
       .Case<AtomicOp>([&](AtomicOp d) {
         builder.atomic(d.getFunc().str(), d.getStage(), d.getOverrideAssociativity());
       })

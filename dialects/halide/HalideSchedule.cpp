@@ -363,6 +363,16 @@ LogicalResult ScheduleVerifier::verify(Operation &op) {
           return success();
         });
       })
+      .Case<OverlapOp>([&](OverlapOp directive) -> LogicalResult {
+        if (failed(isPositive(directive, directive.getSteps())))
+          return failure();
+        FailureOr<FuncState *> state = lookup(directive, directive.getFunc());
+        if (failed(state))
+          return failure();
+        if (pipeline.getOutput().getFunc() != directive.getFunc())
+          return directive.emitOpError("schedule_c18: @") << directive.getFunc() << " is not the output";
+        return hasLoop(directive, (*state)->stages.front(), directive.getVar());
+      })
       .Case<InOp>([&](InOp directive) { return verify(directive); })
       .Case<AtomicOp>([&](AtomicOp directive) {
         return onStage(directive, [&](Stage &stage) {

@@ -42,6 +42,7 @@ def Halide_ScheduleOp : Halide_Op<"schedule", [
     - schedule_c16: `fuse` takes two different variables, both pure or both of the reduction.
     - schedule_c17: `prefetch` and `in` name an input that the func reads, `prefetch` directly or not; `prefetch` names the output for itself,
       or another func, `near`.
+    - schedule_c18: `overlap` names a loop of the output.
   }];
   let regions = (region SizedRegion<1>:$region);
   let assemblyFormat = "attr-dict-with-keyword $region";
@@ -149,6 +150,19 @@ def Halide_PrefetchOp : Halide_Directive<"prefetch"> {
   }];
   let arguments = !con(StageArgs, (ins FlatSymbolRefAttr:$input, StrAttr:$var, I64Attr:$offset, UnitAttr:$near));
   let assemblyFormat = "$func (`stage` $stage^)? `,` $input `at` $var `offset` $offset (`near` $near^)? attr-dict";
+}
+
+def Halide_OverlapOp : Halide_Directive<"overlap"> {
+  let summary = "what a tile's sums become is made while the next tile is summed";
+  let description = [{
+    `halide.overlap @out at "co" steps 2`: software pipelining. The loop, of the output, computes one func, reduced in a single loop, and
+    then stores what is made of it in a nest of loops of known length; all its iterations are independent. Each iteration keeps the
+    sums for the next one, which makes what they become, a vector after each two steps of its own reduction, and asks for the lines
+    that the one after it reads for that. What waits for memory, or for the divider, then does so beside multiply-adds: a quotient or
+    a root that may be approximate (`fastmath<arcp>`, `<afn>`) is an exact one.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$func, StrAttr:$var, I64Attr:$steps);
+  let assemblyFormat = "$func `at` $var `steps` $steps attr-dict";
 }
 
 def Halide_AtomicOp : Halide_Directive<"atomic"> {

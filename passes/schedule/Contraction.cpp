@@ -184,21 +184,29 @@ static bool readsWeightsOnce(PipelineView &view, const Operands &operands, int64
 
 /// The loops of the sums of many tiles of `rows` positions `x`, which stay in memory: for each block of `width` channels, tiles one
 /// after the other for `part` times `steps` of the innermost reduction, whose weights stay in the first cache, before the next part.
+/// The sums of a free number of positions are on the heap, where LLVM would store them at each step that prefetches: a tile has its part
+/// summed up in registers (`isFree`).
 static void sumInParts(ScheduleWriter &write, halide::UpdateOp update, StringRef x, int64_t rows, int64_t width, int64_t lanes,
-                       int64_t steps, int64_t part) {
+                       int64_t steps, int64_t part, bool isFree) {
   StringRef p = update.getFunc();
   SmallVector<StringRef> vars = update.getFuncOp().getVarNames(), rvars = update.getReductionNames(), around;
   StringRef c = vars.back(), innermost = rvars.pop_back_val();
   for (StringRef var : llvm::reverse(vars))
     if (var != c && var != x)
       around.push_back(var);
-  write.split(p, 1, innermost, "ro", "ri", steps);
-  write.split(p, 1, "ro", "rb", "ro", part);
+  std::string inRegisters = (p + "_part").str();
+  if (isFree) {
+    write.split(p, 1, innermost, "rb", innermost, steps * part);
+    write.rfactor(p, 1, {"rb"}, {"part"}, inRegisters);
+  } else {
+    write.split(p, 1, innermost, "ro", "ri", steps);
+    write.split(p, 1, "ro", "rb", "ro", part);
+  }
   for (int64_t stage : {0, 1}) {
     write.split(p, stage, c, "co", "ci", width, halide::TailStrategy::RoundUp);
     write.split(p, stage, x, "xo", "xi", rows, halide::TailStrategy::RoundUp);
     SmallVector<StringRef> loops{"ci", "xi"};
-    if (stage == 1)
+    if (stage == 1 && !isFree)
       loops.append({"ri", "ro"});
     loops.append({"xo", "co"});
     loops.append(around);
@@ -211,6 +219,14 @@ static void sumInParts(ScheduleWriter &write, halide::UpdateOp update, StringRef
       write.vectorize(p, stage, "ci", lanes);
     write.unroll(p, stage, "ci");
     write.unroll(p, stage, "xi");
+  }
+  if (isFree) {
+    write.computeAt(inRegisters, p, "xo");
+    write.boundExtent(inRegisters, c, width);
+    write.boundExtent(inRegisters, x, rows);
+    write.split(inRegisters, 1, innermost, "ro", "ri", steps);
+    write.registerTile(inRegisters, c, x, lanes, {"ri", "ro"});
+    p = inRegisters;
   }
   write.unroll(p, 1, "ri");
 }
@@ -262,14 +278,7 @@ static void fetchNextTile(PipelineView &view, ScheduleWriter &write, halide::Fun
   });
   if (isGuarded)
     return;
-  SmallVector<StringRef> fetched;
-  for (halide::FuncOp func : view.funcs)
-    func.walk([&](halide::AtOp at) {
-      halide::InputOp input = view.pipeline.lookupInput(at.getFunc());
-      if (func != sum && input && input.getBufferType().getShape() == view.outputType.getShape() &&
-          at.getIndices() == func.getVarArguments() && !llvm::is_contained(fetched, at.getFunc()))
-        fetched.push_back(at.getFunc());
-    });
+  SmallVector<StringRef> fetched = view.inputsOfOutput(sum);
   if (view.output.getElementTypes().size() > 1)
     fetched.push_back(out);
   for (StringRef name : fetched)
@@ -365,7 +374,7 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
     int64_t part = heldSteps(innermost.getInt() / steps, steps * rowBytes);
     write.computeAt(p, out, task);
     write.boundExtent(p, c, width);
-    sumInParts(write, update, x, tile.rows, width, lanes, steps, part);
+    sumInParts(write, update, x, tile.rows, width, lanes, steps, part, /*isFree=*/false);
     write.prefetch(p, 1, operands->weightsName, "ro", part);
     return true;
   }
@@ -374,7 +383,8 @@ bool sylvite::scheduleContraction(PipelineView &view, const Machine &machine) {
     write.computeAt(p, out, task);
     write.boundExtent(p, c, width * taskBlocks);
     int64_t part = partOf(depth, heldBytes / rowBytes), written = part % steps ? 1 : steps;
-    sumInParts(write, update, x, tile.rows, width, lanes, written, part / written);
+    sumInParts(write, update, x, tile.rows, width, lanes, written, part / written, isFree);
+    write.prefetch(p, 1, operands->weightsName, "rb", 1);
     return true;
   }
   if (isMatrix)

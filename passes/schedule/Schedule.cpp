@@ -37,6 +37,18 @@ halide::UpdateOp PipelineView::singleUpdate(halide::FuncOp func) {
   return updates.size() == 1 ? updates.front() : halide::UpdateOp();
 }
 
+SmallVector<StringRef> PipelineView::inputsOfOutput(halide::FuncOp sum) {
+  SmallVector<StringRef> names;
+  for (halide::FuncOp func : funcs)
+    func.walk([&](halide::AtOp at) {
+      halide::InputOp input = pipeline.lookupInput(at.getFunc());
+      if (func != sum && input && input.getBufferType().getShape() == outputType.getShape() &&
+          at.getIndices() == func.getVarArguments() && !llvm::is_contained(names, at.getFunc()))
+        names.push_back(at.getFunc());
+    });
+  return names;
+}
+
 StringRef PipelineView::weightsOf(halide::UpdateOp update) {
   StringRef name;
   update.getBody().walk([&](halide::AtOp at) {
@@ -152,6 +164,9 @@ void ScheduleWriter::prefetch(StringRef func, int64_t stage, StringRef input, St
 }
 void ScheduleWriter::atomic(StringRef func, int64_t stage) {
   halide::AtomicOp::create(b, loc, func, stage);
+}
+void ScheduleWriter::overlap(StringRef func, StringRef var, int64_t steps) {
+  halide::OverlapOp::create(b, loc, func, var, steps);
 }
 void ScheduleWriter::rfactor(StringRef func, int64_t stage, ArrayRef<StringRef> preserved,
                              ArrayRef<StringRef> vars, StringRef intermediate) {

@@ -31,6 +31,9 @@ struct PipelineView {
 
   /// The input that `update` reads, where it reads one.
   llvm::StringRef weightsOf(halide::UpdateOp update);
+
+  /// The inputs of the output's shape of which a point of the output reads the same point, beside what `sum` reads.
+  llvm::SmallVector<llvm::StringRef> inputsOfOutput(halide::FuncOp sum);
 };
 
 /// Whether `value` is computed from `source`.
@@ -66,6 +69,7 @@ public:
   void serial(llvm::StringRef func, int64_t stage, llvm::StringRef var);
   void prefetch(llvm::StringRef func, int64_t stage, llvm::StringRef input, llvm::StringRef var, int64_t offset,
                 bool near = false);
+  void overlap(llvm::StringRef func, llvm::StringRef var, int64_t steps);
   void atomic(llvm::StringRef func, int64_t stage);
   void rfactor(llvm::StringRef func, int64_t stage, llvm::ArrayRef<llvm::StringRef> preserved,
                llvm::ArrayRef<llvm::StringRef> vars, llvm::StringRef intermediate);

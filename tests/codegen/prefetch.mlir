@@ -1,6 +1,7 @@
 // The lines of a prefetch that the loop around repeats take turns: each step asks for four lines, and each of four repetitions for
 // another one of them, into the second cache. Of eight repetitions every other one asks for one, of two each asks for two. More lines
-// than a core waits for at once are asked for by a loop inside that runs as often, here the 256 of the next block by as many steps.
+// than a core waits for at once are asked for by a loop inside that runs as often, here the 256 of the next block by as many steps; of a
+// free number of steps, each asks for the number that this makes, two at most.
 // RUN: sylvite-translate --halide-to-stmt %s --target=x86-64-linux-avx-avx2-fma-f16c-sse41 | FileCheck %s
 // RUN: sylvite-translate --halide-to-asm %s --target=x86-64-linux-avx-avx2-fma-f16c-sse41 | FileCheck %s --check-prefix=ASM
 // RUN: sed -e 's/"xi") by 4/"xi") by 2/' -e 's/"x" to 4/"x" to 2/' %s > %t.eight.mlir
@@ -9,6 +10,8 @@
 // RUN: sylvite-translate --halide-to-stmt %t.two.mlir --target=x86-64-linux-avx-avx2-fma-f16c-sse41 | FileCheck %s --check-prefix=TWO
 // RUN: sed -e 's/@sum stage 1, @w at "ro" offset 64/@out, @w at "co" offset 1/' %s > %t.once.mlir
 // RUN: sylvite-translate --halide-to-stmt %t.once.mlir --target=x86-64-linux-avx-avx2-fma-f16c-sse41 | FileCheck %s --check-prefix=ONCE
+// RUN: sed -e 's/?x16x/?x?x/' -e 's/"xi") by 4 tail round_up/"xi") by 4 tail guard_with_if/' %t.once.mlir > %t.free.mlir
+// RUN: sylvite-translate --halide-to-stmt %t.free.mlir --target=x86-64-linux-avx-avx2-fma-f16c-sse41 | FileCheck %s --check-prefix=FREE
 // REQUIRES: sylvite-translate
 
 // CHECK: for ({{.*}}sum.s1.{{.*}}ro, 0, 64)
@@ -33,6 +36,15 @@
 // ONCE: for ([[RO:sum.s1[^,]*ro]], 0, 64)
 // ONCE-NEXT: prefetch(w, {{.*}}(out.s0.x.xo*64) + [[RO]]{{.*}}*16) + 4096, 1, 16)
 // ONCE-NOT: prefetch
+
+// FREE: for (out.s0.c.co, 0, 4)
+// FREE: let lines = ((max([[TIMES:.*]], 1) + 256) - 1)/max([[TIMES]], 1)
+// FREE-NOT: prefetch
+// FREE: for ([[RO:sum.s1[^,]*ro]], 0, 64)
+// FREE-NEXT: if ((((out.s0.x.xo*64) + [[RO]])*lines) < 256
+// FREE: prefetch(w,
+// FREE: if (({{.*}} < 255) && (1 < lines))
+// FREE: prefetch(w,
 
 halide.pipeline @product {
   halide.input @x : tensor<?x16x256xf32>

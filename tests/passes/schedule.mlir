@@ -365,6 +365,7 @@ func.func @packed_free_rows(%x: tensor<?x?x64xf32>, %w: tensor<8x64x16xf32>, %r:
 // CHECK-LABEL: halide.pipeline @packed_matmul_{{[0-9]+}} {
 // CHECK: halide.reorder @matmul stage 1, ["c", "x", "ri", "ro"]
 // CHECK-NOT: halide.prefetch
+// CHECK-LABEL: halide.pipeline @packed_conv {
 // AVX512-LABEL: halide.pipeline @transpose {
 // AVX512: halide.pipeline @packed_matmul_{{[0-9]+}} {
 // AVX512: halide.compute_at @matmul, @out, "xo"
@@ -412,16 +413,20 @@ func.func @odd_blocks(%x: tensor<?x17x23x160xf32>, %w: tensor<1x5x1x7x160x32xf32
   return %0 : tensor<?x17x17x160xf32>
 }
 
-// A matrix larger than the second cache holds beside other data: the tiles of a task's columns take a part of its rows each before
-// the next part, here one that does not divide them.
+// A matrix larger than the second cache holds beside other data: the tiles of a task's columns take a part of its rows each, in
+// registers, while the next part is fetched; here one that does not divide them.
 // AVX512-LABEL: halide.pipeline @matmul_{{[0-9]+}} {
 // AVX512: halide.split @out, "co" into ("task", "co") by 4
 // AVX512: halide.reorder @out, ["ci", "xi", "xo", "co", "task"]
 // AVX512: halide.compute_at @matmul, @out, "task"
 // AVX512-NEXT: halide.bound_extent @matmul, "c" to 128
-// AVX512-NEXT: halide.split @matmul stage 1, "rk" into ("ro", "ri") by 4
-// AVX512-NEXT: halide.split @matmul stage 1, "ro" into ("rb", "ro") by 32
-// AVX512: halide.reorder @matmul stage 1, ["ci", "xi", "ri", "ro", "xo", "co", "rb"]
+// AVX512-NEXT: halide.split @matmul stage 1, "rk" into ("rb", "rk") by 128
+// AVX512-NEXT: halide.rfactor @matmul stage 1, ["rb"] to ["part"] into @matmul_part
+// AVX512: halide.reorder @matmul stage 1, ["ci", "xi", "xo", "co", "rb"]
+// AVX512: halide.compute_at @matmul_part, @matmul, "xo"
+// AVX512: halide.split @matmul_part stage 1, "rk" into ("ro", "ri") by 4
+// AVX512: halide.reorder @matmul_part stage 1, ["c", "n", "ri", "ro"]
+// AVX512: halide.prefetch @matmul stage 1, @in1 at "rb" offset 1
 func.func @streamed_dense(%x: tensor<?x1004xf32>, %w: tensor<1004x512xf32>) -> tensor<?x512xf32> {
   %0 = nn.group (%a = %x, %f = %w) : (tensor<?x1004xf32>, tensor<1004x512xf32>) -> tensor<?x512xf32> {
     %1 = nn.matmul %a, %f : (tensor<?x1004xf32>, tensor<1004x512xf32>) -> tensor<?x512xf32>
@@ -669,6 +674,32 @@ func.func @kernel_gradient(%x: tensor<?x128xf32>, %g: tensor<?x256xf32>) -> tens
     nn.yield %1 : tensor<128x256xf32>
   }
   return %0 : tensor<128x256xf32>
+}
+
+// What few rows make of a parameter is made while the next tile is summed, of a vector and half of the registers: as many rows as
+// divide equal tasks.
+// CHECK-LABEL: halide.pipeline @matmul_map {
+// CHECK-NOT: halide.overlap
+// CHECK-LABEL: halide.pipeline @matmul_map_{{[0-9]+}} {
+// CHECK: halide.split @map, "c" into ("co", "ci") by 8
+// CHECK-NEXT: halide.split @map, "n" into ("xo", "xi") by 7
+// CHECK-NEXT: halide.split @map, "xo" into ("task", "xo") by 14 tail round_up
+// CHECK-NEXT: halide.reorder @map, ["ci", "xi", "co", "xo", "task"]
+// CHECK-NEXT: halide.vectorize @map, "ci" by 8
+// CHECK-NEXT: halide.parallel @map, "task"
+// CHECK-NEXT: halide.overlap @map at "co" steps 2
+// CHECK-NEXT: halide.compute_at @matmul, @map, "co"
+func.func @updated_kernel(%x: tensor<?x784xf32>, %g: tensor<?x256xf32>, %w: tensor<784x256xf32>) -> tensor<784x256xf32> {
+  %0 = nn.group (%a = %x, %f = %g, %k = %w) : (tensor<?x784xf32>, tensor<?x256xf32>, tensor<784x256xf32>) -> tensor<784x256xf32> {
+    %1 = nn.matmul %a, %f {transpose_lhs} : (tensor<?x784xf32>, tensor<?x256xf32>) -> tensor<784x256xf32>
+    %2 = nn.map (%1, %k) : (tensor<784x256xf32>, tensor<784x256xf32>) -> tensor<784x256xf32> {
+    ^bb0(%p: f32, %q: f32):
+      %3 = arith.subf %q, %p : f32
+      nn.yield %3 : f32
+    }
+    nn.yield %2 : tensor<784x256xf32>
+  }
+  return %0 : tensor<784x256xf32>
 }
 
 // Tasks divide the larger operand: none reads all of it.

@@ -1164,3 +1164,55 @@ halide.pipeline @p {
     halide.in @x, @none as @copy
   }
 }
+
+// -----
+
+// schedule_c18
+halide.pipeline @p {
+  halide.input @x : tensor<?x8xf32>
+  halide.func @twice(%n, %c) -> f32 {
+    %v = halide.at @x[%n, %c] : f32
+    halide.yield %v : f32
+  }
+  halide.func @out(%n, %c) -> f32 {
+    %v = halide.at @twice[%n, %c] : f32
+    halide.yield %v : f32
+  }
+  halide.output @out : tensor<?x8xf32>
+  halide.schedule {
+    halide.compute_root @twice
+    // expected-error @+1 {{schedule_c18: @twice is not the output}}
+    halide.overlap @twice at "n" steps 2
+  }
+}
+
+// -----
+
+// schedule_c6, schedule_c4
+halide.pipeline @p {
+  halide.input @x : tensor<?x8xf32>
+  halide.func @out(%n, %c) -> f32 {
+    %v = halide.at @x[%n, %c] : f32
+    halide.yield %v : f32
+  }
+  halide.output @out : tensor<?x8xf32>
+  halide.schedule {
+    // expected-error @+1 {{schedule_c6}}
+    halide.overlap @out at "n" steps 0
+  }
+}
+
+// -----
+
+halide.pipeline @p {
+  halide.input @x : tensor<?x8xf32>
+  halide.func @out(%n, %c) -> f32 {
+    %v = halide.at @x[%n, %c] : f32
+    halide.yield %v : f32
+  }
+  halide.output @out : tensor<?x8xf32>
+  halide.schedule {
+    // expected-error @+1 {{schedule_c4: "no" is not a loop here}}
+    halide.overlap @out at "no" steps 1
+  }
+}

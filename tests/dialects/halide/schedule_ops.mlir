@@ -96,5 +96,7 @@ halide.pipeline @p {
     halide.atomic @partial stage 1 override_associativity
     // CHECK-NEXT: halide.vectorize @partial stage 1, "u"
     halide.vectorize @partial stage 1, "u"
+    // CHECK-NEXT: halide.overlap @out at "t" steps 2
+    halide.overlap @out at "t" steps 2
   }
 }
