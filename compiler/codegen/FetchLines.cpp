@@ -61,7 +61,6 @@ private:
     IRVisitor::visit(op);
   }
   void request(const std::string &name, Halide::Type type, const Expr &index) {
-    constexpr int lineBytes = 64;
     if (!isFetched(name))
       return;
     const Ramp *ramp = index.as<Ramp>();
@@ -76,15 +75,15 @@ private:
       return;
     // Of the vectors of a line, the one that begins it.
     int bytes = type.lanes() * type.bytes();
-    if ((places.size() - 1) % std::max<size_t>(lineBytes / bytes, 1) != 0)
+    if ((places.size() - 1) % std::max<size_t>(cacheLineBytes / bytes, 1) != 0)
       return;
     Halide::Type element = type.element_of();
     Expr memory = Variable::make(Halide::Handle(), name);
-    for (int line = 0; line < std::max(bytes / lineBytes, 1); ++line) {
-      Expr place = start + line * (lineBytes / element.bytes());
+    for (int line = 0; line < std::max(bytes / cacheLineBytes, 1); ++line) {
+      Expr place = start + line * (cacheLineBytes / element.bytes());
       requests.push_back(Evaluate::make(
           access == FetchLines::Access::Store
-              ? Call::make(element, Call::prefetch, {memory, place, 1, lineBytes / element.bytes()}, Call::Intrinsic)
+              ? Call::make(element, Call::prefetch, {memory, place, 1, cacheLineBytes / element.bytes()}, Call::Intrinsic)
               : Call::make(Halide::Int(32), fetchNear, {memory, cast(Halide::Int(64), place) * element.bytes()}, Call::Extern)));
     }
   }
@@ -114,7 +113,7 @@ Stmt FetchLines::visit(const For *op) {
     return op;
   Expr later = Variable::make(Halide::Int(32), op->name) + offset;
   Stmt fetch = simplify(substitute(op->name, later, Block::make(requests)));
-  return For::make(op->name, op->min, op->extent, op->for_type, op->partition_policy, op->device_api, Block::make(fetch, op->body));
+  return withBody(op, Block::make(fetch, op->body));
 }
 
 } // namespace sylvite

@@ -2,29 +2,13 @@
 #ifndef SYLVITE_COMPILER_CODEGEN_FETCHLINES_H
 #define SYLVITE_COMPILER_CODEGEN_FETCHLINES_H
 
-#include <Halide.h>
+#include "compiler/codegen/LoweredLoops.h"
 
 #include <functional>
 #include <string>
 #include <vector>
 
 namespace sylvite {
-
-/// A loop of a schedule, as lowered statements name it.
-class LoopName {
-public:
-  /// The loop `var` of stage `stage` of `func`.
-  LoopName(const std::string &func, unsigned stage, const std::string &var)
-      : prefix(func + ".s" + std::to_string(stage) + "."), suffix("." + var) {}
-
-  bool isLoop(const std::string &name) const {
-    return name.rfind(prefix, 0) == 0 && name.size() >= suffix.size() &&
-           name.compare(name.size() - suffix.size(), suffix.size(), suffix) == 0;
-  }
-
-private:
-  std::string prefix, suffix;
-};
 
 /// Each iteration of a loop asks for the lines that the iteration `offset` later stores to, or loads vectors from.
 ///

@@ -1,5 +1,7 @@
 #include "compiler/codegen/OverlapTiles.h"
 
+#include "compiler/codegen/FetchLines.h"
+
 #include <optional>
 #include <stdexcept>
 
@@ -176,7 +178,7 @@ Stmt OverlapTiles::visit(const For *op) {
   stmt = Allocate::make(sums->name, sums->type, sums->memory_type, sums->extents, sums->condition, stmt);
   for (auto let = tile.lets.rbegin(); let != tile.lets.rend(); ++let)
     stmt = LetStmt::make(let->first, let->second, stmt);
-  stmt = For::make(op->name, op->min, op->extent, op->for_type, op->partition_policy, op->device_api, stmt);
+  stmt = withBody(op, stmt);
 
   Stmt last = partsOf(op->min + op->extent - 1, 0, select(op->extent > 0, parts.count, 0));
   stmt = Allocate::make(held, sums->type, Halide::MemoryType::Stack, sums->extents, sums->condition, Block::make(stmt, last));

@@ -2,7 +2,7 @@
 #ifndef SYLVITE_COMPILER_CODEGEN_OVERLAPTILES_H
 #define SYLVITE_COMPILER_CODEGEN_OVERLAPTILES_H
 
-#include "compiler/codegen/FetchLines.h"
+#include "compiler/codegen/LoweredLoops.h"
 
 namespace sylvite {
 

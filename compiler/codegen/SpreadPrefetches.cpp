@@ -1,5 +1,7 @@
 #include "compiler/codegen/SpreadPrefetches.h"
 
+#include "compiler/codegen/LoweredLoops.h"
+
 #include <algorithm>
 #include <optional>
 #include <set>
@@ -64,9 +66,8 @@ Stmt requestFor(const Stmt &stmt, const Expr &line) {
   if (!op)
     return stmt;
   if (const Call *call = prefetchIn(op->body)) {
-    constexpr int lineBytes = 64;
     std::vector<Expr> args = call->args;
-    args[1] = substitute(op->name, op->min, args[1]) + line * (lineBytes / call->type.bytes());
+    args[1] = substitute(op->name, op->min, args[1]) + line * (cacheLineBytes / call->type.bytes());
     return Evaluate::make(Call::make(call->type, Call::prefetch, args, call->call_type));
   }
   int lines = *countLines(op->body);
@@ -193,7 +194,7 @@ private:
   Stmt visit(const For *op) override {
     if (op->name != loop)
       return IRMutator::visit(op);
-    return For::make(op->name, op->min, op->extent, op->for_type, op->partition_policy, op->device_api, Block::make(stmts, op->body));
+    return withBody(op, Block::make(stmts, op->body));
   }
 
   const std::string &loop;
