@@ -122,18 +122,26 @@ struct copying {
   uint8_t *memory;
 };
 
-/* Copies one constant, and gives back the pages of the library that it came from: otherwise the process would have it twice. */
-static void copy_constant(void *data, int32_t index, const uint8_t *value, size_t place) {
-  const struct copying *copying = data;
-  size_t bytes = sylvite_parameter_bytes(&copying->program->info.parameters[index]), part = 8 * huge_page;
+void sylvite_move_weights(void *to, const uint8_t *from, size_t bytes) {
+  size_t part = 8 * huge_page;
   uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
   for (size_t done = 0; done < bytes; done += part) {
     size_t some = bytes - done < part ? bytes - done : part;
-    memcpy(copying->memory + place + done, value + done, some);
-    uintptr_t begin = round_up((uintptr_t)value + done, page), end = ((uintptr_t)value + done + some) / page * page;
+    memcpy((uint8_t *)to + done, from + done, some);
+    uintptr_t begin = round_up((uintptr_t)from + done, page), end = ((uintptr_t)from + done + some) / page * page;
     if (begin < end)
       (void)madvise((void *)begin, end - begin, MADV_DONTNEED);
   }
+}
+
+/* Copies one constant. */
+static void copy_constant(void *data, int32_t index, const uint8_t *value, size_t place) {
+  const struct copying *copying = data;
+  sylvite_move_weights(copying->memory + place, value, sylvite_parameter_bytes(&copying->program->info.parameters[index]));
+}
+
+bool sylvite_can_move_weights(const struct sylvite_program *program) {
+  return program->info.weights_bytes >= least_weights && is_mapped_file(program->weights);
 }
 
 /* The program's constants in huge pages; NULL where there are no such pages, where they are no file's pages, which can be given

@@ -147,9 +147,16 @@ static int load_weights(sylvite_model *model, const char *path, bool complete, c
 static int open_weights(sylvite_model *model, const char *path, bool in_place, char *error) {
   const struct sylvite_program *program = model->context.program;
   const sylvite_info *info = &program->info;
-  for (int32_t i = 0; i < info->parameter_count && program->weights; ++i)
-    if (info->parameters[i].offset != SYLVITE_ZERO)
-      take_value(model, i, program->weights + info->parameters[i].offset);
+  bool moves = program->weights && sylvite_can_move_weights(program);
+  for (int32_t i = 0; i < info->parameter_count && program->weights; ++i) {
+    const sylvite_parameter *parameter = &info->parameters[i];
+    if (parameter->offset == SYLVITE_ZERO)
+      continue;
+    if (moves && parameter->role != SYLVITE_CONSTANT)
+      sylvite_move_weights(model->parameters[i], program->weights + parameter->offset, sylvite_parameter_bytes(parameter));
+    else
+      take_value(model, i, program->weights + parameter->offset);
+  }
   if (path)
     return load_weights(model, path, false, NULL, error);
   if (!in_place)

@@ -107,6 +107,11 @@ uintptr_t sylvite_flushing(uintptr_t mode);
  * NULL where there is none. */
 void *sylvite_allocate(size_t bytes);
 
+/* Copies embedded weights, and gives back the pages of the library that they came from: otherwise the process would have them twice.
+ * Only where the library's pages can be had again from its file, and the weights are large enough to ask. */
+void sylvite_move_weights(void *to, const uint8_t *from, size_t bytes);
+bool sylvite_can_move_weights(const struct sylvite_program *program);
+
 /* Points the table at a copy of the embedded constants in huge pages, which all handles of `program` share. False, and the
  * table is as it was, where there are few constants, no huge pages, or little memory. After it is true, the handle is to
  * call the other once. */
