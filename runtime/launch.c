@@ -56,13 +56,18 @@ static double now_seconds(void) {
   return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
+static int64_t count_elements(const struct halide_buffer_t *buffer) {
+  int64_t count = 1;
+  for (int32_t d = 0; d < buffer->dimensions; ++d)
+    count *= buffer->dim[d].extent;
+  return count;
+}
+
 /* Whether a tensor of floats has a NaN. Written so that the compiler vectorizes it. */
 static bool has_nan(const struct halide_buffer_t *buffer) {
   if (buffer->type.code != 2 || buffer->type.bits != 32)
     return false;
-  int64_t count = 1;
-  for (int32_t d = 0; d < buffer->dimensions; ++d)
-    count *= buffer->dim[d].extent;
+  int64_t count = count_elements(buffer);
   int64_t run = count, pitch = 0; /* elements that are side by side, and from the first of them to the first of the next */
   if (buffer->dimensions > 1 && buffer->dim[1].stride != buffer->dim[0].extent) {
     run = buffer->dim[0].extent;
@@ -76,13 +81,6 @@ static bool has_nan(const struct halide_buffer_t *buffer) {
   return found != 0;
 }
 
-static bool has_no_elements(const struct halide_buffer_t *buffer) {
-  for (int32_t d = 0; d < buffer->dimensions; ++d)
-    if (buffer->dim[d].extent == 0)
-      return true;
-  return false;
-}
-
 /* Whether a kernel ends in a few microseconds, about: to share it with other threads costs as much. The number of items follows from the
  * size of its tensors. */
 static bool is_brief(const sylvite_kernel *kernel, void **args) {
@@ -90,10 +88,7 @@ static bool is_brief(const sylvite_kernel *kernel, void **args) {
   double bytes = 0;
   for (int32_t i = 0; i < kernel->read_count + kernel->write_count; ++i) {
     const struct halide_buffer_t *buffer = args[i];
-    double size = (buffer->type.bits + 7) / 8;
-    for (int32_t d = 0; d < buffer->dimensions; ++d)
-      size *= buffer->dim[d].extent;
-    bytes += size;
+    bytes += (double)count_elements(buffer) * ((buffer->type.bits + 7) / 8);
   }
   double items = kernel->bytes_per_item > 0 ? (bytes - kernel->bytes) / kernel->bytes_per_item : 0;
   double flops = kernel->flops + items * kernel->flops_per_item;
@@ -106,11 +101,11 @@ int32_t sylvite_launch(sylvite_context *context, int32_t kernel_index, int (*arg
   if (status != SYLVITE_OK)
     return status;
   const sylvite_kernel *kernel = &context->program->info.kernels[kernel_index];
-  if (has_no_elements(args[kernel->read_count])) /* all results of a kernel have one shape */
+  if (count_elements(args[kernel->read_count]) == 0) /* all results of a kernel have one shape */
     return SYLVITE_OK;
   double start = context->profile ? now_seconds() : 0;
   struct sylvite_thread *thread = sylvite_thread_state();
-  thread->is_brief = is_brief(kernel, args);
+  thread->is_brief = sylvite_threads() > 1 && is_brief(kernel, args);
   int result = argv_function(args);
   thread->is_brief = false;
   if (context->profile) {

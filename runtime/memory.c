@@ -141,7 +141,13 @@ static void copy_constant(void *data, int32_t index, const uint8_t *value, size_
 }
 
 bool sylvite_can_move_weights(const struct sylvite_program *program) {
-  return program->info.weights_bytes >= least_weights && is_mapped_file(program->weights);
+  size_t bytes = 0;
+  for (int32_t i = 0; i < program->info.parameter_count; ++i) {
+    const sylvite_parameter *parameter = &program->info.parameters[i];
+    if (parameter->role != SYLVITE_CONSTANT && parameter->offset != SYLVITE_ZERO)
+      bytes += sylvite_parameter_bytes(parameter);
+  }
+  return bytes >= least_weights && is_mapped_file(program->weights);
 }
 
 /* The program's constants in huge pages; NULL where there are no such pages, where they are no file's pages, which can be given

@@ -108,7 +108,8 @@ uintptr_t sylvite_flushing(uintptr_t mode);
 void *sylvite_allocate(size_t bytes);
 
 /* Copies embedded weights, and gives back the pages of the library that they came from: otherwise the process would have them twice.
- * Only where the library's pages can be had again from its file, and the weights are large enough to ask. */
+ * Only where the library's pages can be had again from its file. The other says so of what training changes, where that is large
+ * enough to ask: not of a library that only infers. */
 void sylvite_move_weights(void *to, const uint8_t *from, size_t bytes);
 bool sylvite_can_move_weights(const struct sylvite_program *program);
 
